@@ -1,0 +1,55 @@
+# The two commands: `make html` builds the book, `make test` runs every test. Each makes the
+# environment it needs in .venv, once, from the pinned versions in requirements.txt.
+
+PYTHON ?= python3
+BIN    := .venv/bin
+BUILD  := docs/_build
+SPHINX := $(BIN)/sphinx-build -n -W --keep-going -j auto -d $(BUILD)/doctrees
+
+.PHONY: help html test lint serve live lock clean
+
+help:
+	@echo "make html   build the book"
+	@echo "make test   run all tests"
+	@echo "make lint   check style, spelling and types"
+	@echo "make serve  build, and serve the book on this machine"
+	@echo "make live   serve, rebuild on save, reload in the browser"
+	@echo "make clean  remove what was built (the environment too: rm -r .venv)"
+	@echo "make lock   pin the newest versions that pyproject.toml allows"
+
+# After a failed build Sphinx would take its pages for good: without its memory it reads them again.
+html: .venv/ready
+	@$(SPHINX) -q docs $(BUILD)/html || { rm -rf $(BUILD)/doctrees; exit 1; }
+	@echo "The book is built. Open file://$(CURDIR)/$(BUILD)/html/index.html"
+
+test: .venv/ready
+	@$(BIN)/pytest
+
+lint: .venv/ready
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/sphinx-lint --enable all --disable line-too-long docs README.md CONTRIBUTING.md CHANGELOG.md
+	@$(BIN)/codespell
+
+serve: html
+	@$(BIN)/python -m http.server --directory $(BUILD)/html --bind 127.0.0.1 8000
+
+live: .venv/ready
+	@$(BIN)/sphinx-autobuild -j auto -d $(BUILD)/doctrees --watch convdocs --ignore '*/_build/*' \
+	    --open-browser docs $(BUILD)/html
+
+lock: .venv/ready
+	@$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --fork-strategy fewest \
+	    --no-header --no-annotate --group dev -o requirements.txt pyproject.toml
+
+clean:
+	rm -rf $(BUILD) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.venv/ready: requirements.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and "This needs Python 3.11 or newer, and $(PYTHON) is %d.%d. Name another: make PYTHON=python3.12" % v)'
+	@echo "Making the environment in .venv (once; a minute or two)"
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

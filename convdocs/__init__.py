@@ -1,0 +1,48 @@
+"""Convolutional networks in NumPy, written to be read.
+
+Names, shapes and defaults are those of ``torch.nn.functional`` and ``torch.nn``; everything takes
+and returns NumPy arrays. `convdocs.data` (real pictures) and `convdocs.plot` (figures) are imported
+by name, since they need more than NumPy.
+"""
+
+from .cnn import CNN
+from .conv import Conv2d, conv1d, conv2d, conv2d_backward
+from .fc import Dropout, Flatten, Linear, ReLU, linear, linear_backward, relu
+from .loss import cross_entropy, cross_entropy_backward, softmax
+from .optim import SGD, Adam
+from .pool import (
+    AvgPool2d,
+    MaxPool2d,
+    avg_pool2d,
+    avg_pool2d_backward,
+    max_pool2d,
+    max_pool2d_backward,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CNN",
+    "SGD",
+    "Adam",
+    "AvgPool2d",
+    "Conv2d",
+    "Dropout",
+    "Flatten",
+    "Linear",
+    "MaxPool2d",
+    "ReLU",
+    "avg_pool2d",
+    "avg_pool2d_backward",
+    "conv1d",
+    "conv2d",
+    "conv2d_backward",
+    "cross_entropy",
+    "cross_entropy_backward",
+    "linear",
+    "linear_backward",
+    "max_pool2d",
+    "max_pool2d_backward",
+    "relu",
+    "softmax",
+]

@@ -1,0 +1,131 @@
+"""Checks of arguments. Every error names the argument, what it got and what it needs."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+    Array = NDArray[Any]
+    Size = int | tuple[int, int]
+    Rng = int | np.random.Generator | None
+
+
+def numbers(name: str, value: ArrayLike, shape: str = "") -> Array:
+    """Return ``value`` as an array of real numbers with as many axes as ``shape`` names."""
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} must be a rectangular array: {error}") from None
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold real numbers, got {kind_of(value, array)}")
+    if shape and array.ndim != len(shape.split()):
+        axes = shape.replace(" ", ", ")
+        hint = ""
+        if shape == "N C H W" and array.ndim in (2, 3):
+            hint = f"; one image becomes a batch by x[{'None, ' * (4 - array.ndim)}...]"
+        raise ValueError(f"{name} must have the shape ({axes}), got {array.shape}{hint}")
+    return array
+
+
+def same_shape(name: str, array: Array, shape: tuple[int, ...]) -> None:
+    """Check that a gradient has the shape of the output that it belongs to."""
+    if array.shape != shape:
+        raise ValueError(f"{name} must have the output's shape {shape}, got {array.shape}")
+
+
+def kind_of(value: Any, array: Array) -> str:
+    """Say what came in: the type of a lone object, or the dtype of an array."""
+    if array.ndim == 0 and array.dtype == object:
+        return type(value).__name__
+    return f"dtype {array.dtype}"
+
+
+def floating(*arrays: Array | None) -> np.dtype[Any]:
+    """Return the dtype to compute in: NumPy's promotion, with integers as ``float64``.
+
+    Half precision is computed in ``float32``, as its eleven bits are too few to sum in.
+    """
+    kinds = [np.float64 if a.dtype.kind in "biu" else a.dtype for a in arrays if a is not None]
+    return np.result_type(np.float32, *kinds)
+
+
+def integer(name: str, value: Any, least: int) -> int:
+    """Return ``value`` as an integer of at least ``least``."""
+    if isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, got {value!r}") from None
+    if number < least:
+        raise ValueError(f"{name} must be at least {least}, got {number}")
+    return number
+
+
+def pair(name: str, value: Any, least: int) -> tuple[int, int]:
+    """Return ``value`` as (vertical, horizontal); one integer stands for both."""
+    if not isinstance(value, tuple | list | np.ndarray) or np.ndim(value) == 0:
+        number = integer(name, value, least)
+        return number, number
+    if len(value) != 2:
+        raise ValueError(f"{name} must be an integer or a pair of integers, got {value!r}")
+    return integer(name, value[0], least), integer(name, value[1], least)
+
+
+def fraction(name: str, value: Any, least: float, most: float, need: str) -> float:
+    """Return ``value`` as a float between ``least`` and ``most``, both included."""
+    if isinstance(value, bool | np.bool_) or not isinstance(
+        value, int | float | np.integer | np.floating
+    ):
+        raise TypeError(f"{name} must be {need}, got {value!r}")
+    if not least <= value <= most:
+        raise ValueError(f"{name} must be {need}, got {value!r}")
+    return float(value)
+
+
+def flag(name: str, value: Any) -> bool:
+    """Return ``value`` as True or False, and accept nothing else for it."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
+
+
+def labels(name: str, value: ArrayLike, count: int, classes: int | None = None) -> Array:
+    """Return ``value`` as ``count`` integers from 0 to ``classes - 1``."""
+    array = np.asarray(value)
+    if array.size == 0 and not isinstance(value, np.ndarray):
+        array = array.astype(np.intp)  # an empty list has no integers to tell its type by
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be integers (class numbers), got {kind_of(value, array)}")
+    if array.shape != (count,):
+        raise ValueError(f"{name} must have the shape ({count},), got {array.shape}")
+    if array.size and array.min() < 0:
+        raise ValueError(f"{name} must be at least 0, got {array.min()}")
+    if array.size and classes is not None and array.max() >= classes:
+        raise ValueError(f"{name} must be below the {classes} classes, got {array.max()}")
+    return array
+
+
+def parameter_dtype(value: DTypeLike) -> np.dtype[Any]:
+    """Return ``value`` as a dtype that parameters can have."""
+    try:
+        dtype = np.dtype(value)
+    except TypeError:
+        dtype = np.dtype(object)
+    if dtype not in (np.float32, np.float64):
+        raise TypeError(f"dtype must be float32 or float64, got {value!r}")
+    return dtype
+
+
+def generator(rng: Rng) -> np.random.Generator:
+    """Return a generator from a seed, a generator, or None (SPEC 7)."""
+    try:
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError):
+        message = f"rng must be a seed, a numpy.random.Generator or None, got {rng!r}"
+        raise TypeError(message) from None

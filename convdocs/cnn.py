@@ -1,0 +1,440 @@
+"""The network: layers in a row, and how they learn."""
+
+from __future__ import annotations
+
+import math
+import sys
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import _args, store
+from .conv import Conv2d
+from .fc import Dropout, Flatten, Linear, ReLU
+from .layer import Layer
+from .loss import cross_entropy, cross_entropy_backward, softmax
+from .optim import Adam, Optimizer
+from .pool import AvgPool2d, MaxPool2d
+from .summary import Summary
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Mapping
+
+    from numpy.typing import ArrayLike
+
+    from ._args import Array, Rng
+
+KINDS = (Conv2d, MaxPool2d, AvgPool2d, Linear, Flatten, ReLU, Dropout)  # what a file can hold
+
+
+class CNN:
+    """Layers in a row: the output of each is the input of the next.
+
+    Parameters
+    ----------
+    layers : iterable of layers
+        From the image to the scores of the classes.
+
+    Attributes
+    ----------
+    layers : list of layers
+    history : list of dict
+        For each epoch of `fit`: the mean loss and the accuracy while training, and
+        ``val_loss`` and ``val_accuracy`` if there was a validation set.
+
+    Raises
+    ------
+    TypeError
+        If something in ``layers`` is not a layer.
+
+    Examples
+    --------
+    >>> from convdocs import CNN, Conv2d, Flatten, Linear, MaxPool2d, ReLU
+    >>> model = CNN([Conv2d(1, 8, 3, padding=1, rng=0), ReLU(), MaxPool2d(2), Flatten(),
+    ...              Linear(8 * 4 * 4, 10, rng=1)])
+    >>> model(np.zeros((5, 1, 8, 8))).shape
+    (5, 10)
+    """
+
+    def __init__(self, layers: Iterable[Layer]) -> None:
+        try:
+            self.layers = list(layers)
+        except TypeError:
+            raise TypeError(f"layers must be a list of layers, got {layers!r}") from None
+        for number, layer in enumerate(self.layers):
+            if not isinstance(layer, Layer):
+                raise TypeError(f"layers[{number}] must be a layer, got {layer!r}")
+            if any(layer is other for other in self.layers[:number]):
+                raise ValueError(f"layers[{number}] must be a layer of its own, got one twice")
+        self.history: list[dict[str, float]] = []
+
+    def __call__(self, x: ArrayLike, train: bool = False, rng: Rng = None) -> Array:
+        """Return the output for images ``x``; each layer remembers what it saw.
+
+        Parameters
+        ----------
+        x : array_like of shape (N, C, H, W)
+            Images.
+        train : bool
+            Whether layers behave as in training (dropout).
+        rng : int or numpy.random.Generator, optional
+            What dropout is drawn with.
+
+        Returns
+        -------
+        ndarray
+            The last layer's output; for a classifier, scores of shape (N, K).
+        """
+        y = _args.numbers("x", x)
+        if rng is not None:
+            rng = _args.generator(rng)  # one stream for all layers
+        for layer in self.layers:
+            y = layer(y, train=train, rng=rng)
+        return y
+
+    def backward(self, dy: ArrayLike) -> Array:
+        """Return the gradient for the last images, and set every layer's ``grads``.
+
+        Parameters
+        ----------
+        dy : array_like
+            The gradient of the loss for the output.
+
+        Returns
+        -------
+        ndarray of the shape of the images
+
+        Raises
+        ------
+        RuntimeError
+            If the network has not been called yet.
+        """
+        dx = _args.numbers("dy", dy)
+        for layer in reversed(self.layers):
+            dx = layer.backward(dx)
+        return dx
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        epochs: int = 10,
+        batch_size: int = 32,
+        rng: Rng = None,
+        optimizer: Optimizer | None = None,
+        validation: tuple[ArrayLike, ArrayLike] | None = None,
+        progress: bool | None = None,
+    ) -> CNN:
+        """Train on images with labels by steps against the gradient of the cross-entropy.
+
+        Ctrl-C ends the training early, with a warning; what was learned so far stays.
+
+        Parameters
+        ----------
+        X : array_like of shape (N, C, H, W)
+            Images.
+        y : array_like of shape (N,)
+            Class numbers from 0 to K - 1.
+        epochs : int
+            How often to go through all images.
+        batch_size : int
+            Images a step.
+        rng : int or numpy.random.Generator, optional
+            What the order of the images, and dropout, are drawn with.
+        optimizer : optimiser, optional
+            By default a new `Adam`.
+        validation : pair of arrays, optional
+            Images and labels that are not learned from, but scored after each epoch.
+        progress : bool, optional
+            Whether to show a progress bar; by default on a terminal, and nowhere else.
+
+        Returns
+        -------
+        CNN
+            The model itself.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument cannot be right; the message names it, and nothing is changed.
+        """
+        X, y = self._examples("X", X, "y", y)
+        if validation is not None:
+            if not isinstance(validation, tuple | list) or len(validation) != 2:
+                raise TypeError("validation must be a pair (X, y)")
+            validation = self._examples(
+                "validation[0]", validation[0], "validation[1]", validation[1]
+            )
+        epochs, size = (
+            _args.integer("epochs", epochs, 0),
+            _args.integer("batch_size", batch_size, 1),
+        )
+        rng, optimizer = _args.generator(rng), Adam() if optimizer is None else optimizer
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"optimizer must be one of convdocs.optim, got {optimizer!r}")
+        shown = sys.stderr.isatty() if progress is None else _args.flag("progress", progress)
+        bar = Bar(epochs, math.ceil(len(X) / size), shown)
+        try:
+            for _ in range(epochs):
+                order, loss, hits = rng.permutation(len(X)), 0.0, 0
+                for start in range(0, len(X), size):
+                    batch = order[start : start + size]
+                    logits = self(X[batch], train=True, rng=rng)
+                    self.backward(cross_entropy_backward(logits, y[batch]))
+                    optimizer.step(self.layers)
+                    loss += len(batch) * cross_entropy(logits, y[batch])
+                    hits += int((logits.argmax(axis=1) == y[batch]).sum())
+                    bar.advance(loss / (start + len(batch)))
+                self.history.append({"loss": loss / len(X), "accuracy": hits / len(X)})
+                if validation is not None:
+                    logits = self._scores(validation[0])
+                    self.history[-1]["val_loss"] = cross_entropy(logits, validation[1])
+                    self.history[-1]["val_accuracy"] = _accuracy(logits, validation[1])
+        except KeyboardInterrupt:
+            warnings.warn(f"training interrupted: {bar.done} steps were made", stacklevel=2)
+        finally:
+            bar.close()
+        return self
+
+    def predict(self, X: ArrayLike) -> Array:
+        """Return the most probable class of each image.
+
+        Parameters
+        ----------
+        X : array_like of shape (N, C, H, W)
+            Images.
+
+        Returns
+        -------
+        ndarray of shape (N,)
+            Class numbers; at a tie, the smallest.
+        """
+        return self._scores(X).argmax(axis=1)
+
+    def predict_proba(self, X: ArrayLike) -> Array:
+        """Return the probability of each class for each image.
+
+        Parameters
+        ----------
+        X : array_like of shape (N, C, H, W)
+            Images.
+
+        Returns
+        -------
+        ndarray of shape (N, K)
+        """
+        return softmax(self._scores(X))
+
+    def score(self, X: ArrayLike, y: ArrayLike) -> float:
+        """Return the accuracy: the share of images whose predicted class is their label.
+
+        Parameters
+        ----------
+        X : array_like of shape (N, C, H, W)
+            Images.
+        y : array_like of shape (N,)
+            Class numbers.
+
+        Returns
+        -------
+        float
+            From 0 to 1.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument cannot be right; the message names it.
+        """
+        X, y = self._examples("X", X, "y", y)
+        return _accuracy(self._scores(X), y)
+
+    def summary(self, input_shape: tuple[int, int, int]) -> Summary:
+        """Return what each layer makes of an image: a table to print, and a list to compute with.
+
+        Parameters
+        ----------
+        input_shape : tuple of int
+            (C, H, W) of one image.
+
+        Returns
+        -------
+        Summary
+            One `Row` a layer. Multiply-accumulates are for one image and without biases. The
+            receptive field is the patch of the image that one output sees, borders not cut off.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If ``input_shape`` is not a shape, or does not fit the first layer.
+
+        Examples
+        --------
+        >>> print(CNN([Conv2d(1, 6, 5), ReLU(), MaxPool2d(2)]).summary((1, 28, 28)))
+        layer      output shape  parameters  multiply-accumulates  receptive field
+        --------------------------------------------------------------------------
+        Conv2d     6 x 24 x 24          156                86,400            5 x 5
+        ReLU       6 x 24 x 24            0                     0            5 x 5
+        MaxPool2d  6 x 12 x 12            0                     0            6 x 6
+        --------------------------------------------------------------------------
+        total                           156                86,400
+        """
+        return Summary.of(self.layers, input_shape)
+
+    def state_dict(self) -> dict[str, Array]:
+        """Return copies of all parameters under the names that ``torch.nn.Sequential`` has.
+
+        Returns
+        -------
+        dict of str to ndarray
+            ``'0.weight'``, ``'0.bias'`` and so on: the layer's number and the parameter's name.
+        """
+        return {key: parameter.copy() for key, parameter in self._parameters().items()}
+
+    def load_state_dict(self, state: Mapping[str, ArrayLike]) -> None:
+        """Overwrite all parameters, in place and in their dtype.
+
+        Parameters
+        ----------
+        state : dict of str to array_like
+            As `state_dict` returns it.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a key is missing or superfluous, or an array has another shape or no real numbers;
+            nothing is changed then.
+        """
+        ours = self._parameters()
+        if not hasattr(state, "keys"):
+            raise TypeError(f"state must be a dictionary, got {type(state).__name__}")
+        for wrong, keys in (
+            ("lacks", ours.keys() - state.keys()),
+            ("has", state.keys() - ours.keys()),
+        ):
+            if keys:
+                raise ValueError(
+                    f"state must have the keys {sorted(ours)}, it {wrong} {sorted(keys)}"
+                )
+        theirs = {key: _args.numbers(f"state[{key!r}]", state[key]) for key in ours}
+        for key, parameter in ours.items():
+            if theirs[key].shape != parameter.shape:
+                need = f"state[{key!r}] must have the shape {parameter.shape}"
+                raise ValueError(f"{need}, got {theirs[key].shape}")
+        for key, parameter in ours.items():
+            parameter[...] = theirs[key]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write layers and parameters to one file, without pickle.
+
+        The file appears whole or not at all: an interrupted save leaves an old file as it was.
+
+        Parameters
+        ----------
+        path : path-like
+            Exactly this file is written; ``.npz`` is a fitting ending.
+
+        Raises
+        ------
+        TypeError
+            If a layer is not one of the package's own.
+        """
+        for number, layer in enumerate(self.layers):
+            if type(layer) not in KINDS:
+                raise TypeError(f"layers[{number}] must be of convdocs to be saved, got {layer!r}")
+        layers = [[type(layer).__name__, layer.options] for layer in self.layers]
+        store.write(path, {"format": 1, "layers": layers}, self._parameters())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> CNN:
+        """Return the model that `save` wrote.
+
+        Parameters
+        ----------
+        path : path-like
+            The file.
+
+        Returns
+        -------
+        CNN
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If the file is damaged or not one of `save`.
+        """
+        description, arrays = store.read(path)
+        kinds = {kind.__name__: kind for kind in KINDS}
+        try:
+            if description["format"] != 1:
+                raise ValueError(f"its format is {description['format']!r}, not 1")
+            model = cls(kinds[kind](**options) for kind, options in description["layers"])
+            model.load_state_dict(arrays)
+        except (ValueError, TypeError, KeyError) as error:
+            message = f"path must be a model file of this version, got {path!r}: {error!r}"
+            raise ValueError(message) from error
+        return model
+
+    def __repr__(self) -> str:
+        """Show the layers, one a line."""
+        lines = "".join(f"    {layer!r},\n" for layer in self.layers)
+        return f"CNN([\n{lines}])" if lines else "CNN([])"
+
+    def _parameters(self) -> dict[str, Array]:
+        """Return the live parameters under their names in a state dictionary."""
+        numbered = enumerate(self.layers)
+        return {f"{n}.{name}": p for n, layer in numbered for name, p in layer.params.items()}
+
+    def _scores(self, X: ArrayLike, batch_size: int = 256) -> Array:
+        """Return the output for all images, a batch at a time; no layer remembers anything."""
+        X = _args.numbers("X", X)
+        if X.ndim < 2:
+            raise ValueError(f"X must have the shape (N, C, H, W), got {X.shape}")
+        parts = []
+        for start in range(0, max(1, len(X)), batch_size):
+            y = X[start : start + batch_size]
+            for layer in self.layers:
+                y = layer.forward(y)
+            if y.ndim != 2:
+                need = "layers must end in scores of shape (N, K), as Flatten and Linear give them"
+                raise ValueError(f"{need}, got {y.shape}")
+            parts.append(y)
+        return np.concatenate(parts)
+
+    def _examples(
+        self, X_name: str, X: ArrayLike, y_name: str, y: ArrayLike
+    ) -> tuple[Array, Array]:
+        """Check images and their labels against each other and against the network."""
+        X = _args.numbers(X_name, X)
+        if X.size == 0:
+            raise ValueError(f"{X_name} must hold at least one image, got shape {X.shape}")
+        return X, _args.labels(y_name, y, len(X), self._scores(X[:1]).shape[1])
+
+
+class Bar:
+    """A progress bar on one line of the terminal."""
+
+    def __init__(self, epochs: int, steps: int, shown: bool) -> None:
+        self.epochs, self.steps, self.shown, self.done = epochs, steps, shown, 0
+
+    def advance(self, loss: float) -> None:
+        """Count one step, and draw the bar."""
+        epoch, step = divmod(self.done, self.steps)
+        self.done += 1
+        if self.shown:
+            filled = "#" * (20 * (step + 1) // self.steps)
+            text = f"epoch {epoch + 1}/{self.epochs} [{filled:20}] loss {loss:.4f}"
+            print(f"\r{text}", end="", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """End the line."""
+        if self.shown and self.done:
+            print(file=sys.stderr)
+
+
+def _accuracy(logits: Array, y: Array) -> float:
+    """Return the share of rows whose largest score is at the label."""
+    return float((logits.argmax(axis=1) == y).mean())

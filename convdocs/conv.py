@@ -1,0 +1,297 @@
+"""Convolution, in deep learning's sense of the word: cross-correlation with learned kernels.
+
+The whole module is one equation,
+
+    y[n, f, i, j] = b[f] + sum over c, u, v of w[f, c, u, v] x[n, c, i s + u d - p, j s + v d - p],
+
+with stride s, padding p and dilation d. Laid side by side, the patches of ``x`` are the columns of
+a matrix; then the sum over (c, u, v) is one matrix product, forward and backward.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import _args
+from .layer import Layer
+from .windows import batch_first, batch_last, windows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import ArrayLike, DTypeLike
+
+    from ._args import Array, Rng, Size
+    from .windows import Borders
+
+BLOCK = 8 << 20  # bytes of patches laid out at a time, so that any image fits in memory
+
+
+def conv2d(
+    x: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    stride: Size = 1,
+    padding: Size | str = 0,
+    dilation: Size = 1,
+    groups: int = 1,
+) -> Array:
+    """Slide kernels over images; each place of the output is the weighted sum of its patch.
+
+    Parameters
+    ----------
+    x : array_like of shape (N, C, H, W)
+        Images. Integers are computed in float64.
+    weight : array_like of shape (F, C / groups, kH, kW)
+        Kernels; they are not flipped (cross-correlation).
+    bias : array_like of shape (F,), optional
+        A number to add to each output channel.
+    stride : int or pair of int
+        The kernel's step, in pixels.
+    padding : int, pair of int, 'valid' or 'same'
+        Rows and columns of zeros at each border. ``'same'`` keeps the size (stride 1 only); an odd
+        one goes to the bottom and the right.
+    dilation : int or pair of int
+        The distance of neighbouring kernel positions, in pixels.
+    groups : int
+        Channels and kernels fall into this many groups, each blind to the others.
+
+    Returns
+    -------
+    ndarray of shape (N, F, oH, oW)
+        ``oH = floor((H + 2 padding - dilation (kH - 1) - 1) / stride) + 1``, and ``oW`` alike.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument cannot be right; the message names it.
+
+    References
+    ----------
+    V. Dumoulin and F. Visin, "A guide to convolution arithmetic for deep learning", 2016,
+    arXiv:1603.07285.
+
+    Examples
+    --------
+    >>> image = [[[[0, 0, 1, 1], [0, 0, 1, 1], [0, 0, 1, 1]]]]
+    >>> print(conv2d(image, [[[[-1, 1], [-1, 1]]]]))
+    [[[[0. 2. 0.]
+       [0. 2. 0.]]]]
+    """
+    x, w, slide, borders = _check(x, weight, stride, padding, dilation, groups)
+    F, b = len(w), None if bias is None else _args.numbers("bias", bias, "F")
+    if b is not None and len(b) != F:
+        raise ValueError(f"bias must have the shape ({F},), one for each kernel, got {b.shape}")
+    dtype = _args.floating(x, w, b)
+    seen = windows(batch_last(x, dtype, borders), **slide)
+    y = np.empty((F, *seen.shape[3:]), dtype)
+    kernels = w.reshape(groups, F // groups, -1).astype(dtype, copy=False)
+    for rows in _blocks(seen):
+        patches = seen[:, :, :, rows].reshape(groups, kernels.shape[2], -1)  # a copy
+        np.matmul(kernels, patches, out=y[:, rows].reshape(groups, F // groups, -1))  # a view
+    if b is not None:
+        y += b.reshape(F, 1, 1, 1)
+    return batch_first(y)
+
+
+def conv2d_backward(
+    dy: ArrayLike,
+    x: ArrayLike,
+    weight: ArrayLike,
+    stride: Size = 1,
+    padding: Size | str = 0,
+    dilation: Size = 1,
+    groups: int = 1,
+) -> tuple[Array, Array, Array]:
+    """Return the gradients of `conv2d` for its input, weight and bias.
+
+    Parameters
+    ----------
+    dy : array_like of shape (N, F, oH, oW)
+        The gradient of the loss for the output.
+    x, weight, stride, padding, dilation, groups
+        As in the forward call.
+
+    Returns
+    -------
+    dx : ndarray of shape (N, C, H, W)
+    dweight : ndarray of shape (F, C / groups, kH, kW)
+    dbias : ndarray of shape (F,)
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument cannot be right; the message names it.
+
+    Examples
+    --------
+    >>> dx, dweight, dbias = conv2d_backward([[[[1, 10]]]], [[[[1, 2, 3]]]], [[[[4, 5]]]])
+    >>> print(dx, dweight, dbias)
+    [[[[ 4. 45. 50.]]]] [[[[21. 32.]]]] [11.]
+    """
+    x, w, slide, borders = _check(x, weight, stride, padding, dilation, groups)
+    dy = _args.numbers("dy", dy, "N F oH oW")
+    dtype = _args.floating(dy, x, w)
+    laid = batch_last(x, dtype, borders)
+    seen = windows(laid, **slide)
+    _args.same_shape("dy", dy, (len(x), len(w), *seen.shape[3:5]))
+    dy, dlaid = batch_last(dy, dtype), np.zeros_like(laid)
+    dseen = windows(dlaid, **slide)
+    kernels = w.reshape(groups, len(w) // groups, -1).astype(dtype, copy=False)
+    dkernels = np.zeros_like(kernels)
+    for rows in _blocks(seen):
+        patches = seen[:, :, :, rows].reshape(groups, kernels.shape[2], -1)
+        dplaces = dy[:, rows].reshape(groups, kernels.shape[1], -1)
+        dkernels += dplaces @ patches.swapaxes(1, 2)
+        dpatches = (kernels.swapaxes(1, 2) @ dplaces).reshape(seen[:, :, :, rows].shape)
+        for u, v in np.ndindex(*slide["kernel"]):  # windows overlap: a pixel's gradients add up
+            dseen[:, u, v, rows] += dpatches[:, u, v]
+    dbias = dy.reshape(len(dy), -1).sum(axis=1)
+    return batch_first(dlaid, borders), dkernels.reshape(w.shape), dbias
+
+
+def conv1d(
+    x: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    stride: int = 1,
+    padding: int | str = 0,
+    dilation: int = 1,
+    groups: int = 1,
+) -> Array:
+    """Slide kernels over signals: `conv2d` on images of one row.
+
+    Parameters
+    ----------
+    x : array_like of shape (N, C, L)
+        Signals.
+    weight : array_like of shape (F, C / groups, k)
+        Kernels; they are not flipped (cross-correlation).
+    bias, stride, padding, dilation, groups
+        As for `conv2d`, along the one axis.
+
+    Returns
+    -------
+    ndarray of shape (N, F, oL)
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument cannot be right; the message names it.
+
+    Examples
+    --------
+    >>> print(conv1d([[[1, 2, 4, 8]]], [[[-1, 1]]]))
+    [[[1. 2. 4.]]]
+    """
+    x, w = _args.numbers("x", x, "N C L"), _args.numbers("weight", weight, "F C k")
+    step, apart = _args.integer("stride", stride, 1), _args.integer("dilation", dilation, 1)
+    border = padding if isinstance(padding, str) else (0, _args.integer("padding", padding, 0))
+    y = conv2d(x[:, :, None], w[:, :, None], bias, (1, step), border, (1, apart), groups)
+    return y[:, :, 0]
+
+
+class Conv2d(Layer):
+    """A layer of kernels to learn: `conv2d` with a weight and a bias of its own.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Channels of the input, and of the output: the number of kernels.
+    kernel_size : int or pair of int
+        Rows and columns of a kernel.
+    stride, padding, dilation, groups
+        As for `conv2d`.
+    bias : bool
+        Whether each output channel adds a number of its own.
+    dtype : dtype
+        Of the parameters, float32 or float64.
+    rng : int or numpy.random.Generator, optional
+        What the initial parameters are drawn with.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument cannot be right; the message names it.
+
+    Examples
+    --------
+    >>> layer = Conv2d(1, 4, kernel_size=3, padding=1, rng=0)
+    >>> layer(np.ones((2, 1, 8, 8), np.float32)).shape
+    (2, 4, 8, 8)
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Size | str = 0,
+        dilation: Size = 1,
+        groups: int = 1,
+        bias: bool = True,
+        dtype: DTypeLike = np.float32,
+        rng: Rng = None,
+    ) -> None:
+        C = _args.integer("in_channels", in_channels, 1)
+        F = _args.integer("out_channels", out_channels, 1)
+        kernel = _args.pair("kernel_size", kernel_size, 1)
+        self.how = _how(stride, padding, dilation, groups)
+        for name, channels in ("in_channels", C), ("out_channels", F):
+            if channels % groups:
+                raise ValueError(f"{name} must be a multiple of groups={groups}, got {channels}")
+        super().__init__(in_channels=C, out_channels=F, kernel_size=kernel, **self.how)
+        self.draw_parameters((F, C // groups, *kernel), bias, dtype, rng)
+
+    def forward(self, x: Array) -> Array:
+        """Return the feature maps of images."""
+        return conv2d(x, self.params["weight"], self.params.get("bias"), **self.how)
+
+    def gradients(self, dy: Array, x: Array) -> tuple[Array, ...]:
+        """Return the gradients for the images, the weight and the bias."""
+        return conv2d_backward(dy, x, self.params["weight"], **self.how)
+
+
+def _how(stride: Size, padding: Size | str, dilation: Size, groups: int) -> dict[str, Any]:
+    """Check how kernels slide, and write every size as a pair."""
+    stride, dilation = _args.pair("stride", stride, 1), _args.pair("dilation", dilation, 1)
+    if not isinstance(padding, str):
+        padding = _args.pair("padding", padding, 0)
+    elif padding not in ("valid", "same"):
+        raise ValueError(f"padding must be a size, 'valid' or 'same', got {padding!r}")
+    elif padding == "same" and stride != (1, 1):
+        raise ValueError(f"stride must be 1 with padding='same', got {stride}")
+    groups = _args.integer("groups", groups, 1)
+    return {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+
+
+def _check(
+    x: ArrayLike, weight: ArrayLike, stride: Size, padding: Size | str, dilation: Size, groups: int
+) -> tuple[Array, Array, dict[str, Any], Borders]:
+    """Check the arguments; return images, kernels, how they slide, and the borders to add."""
+    x, w = _args.numbers("x", x, "N C H W"), _args.numbers("weight", weight, "F C kH kW")
+    how = _how(stride, padding, dilation, groups)
+    if w.size == 0:
+        raise ValueError(f"weight must hold a number, got shape {w.shape}")
+    if len(w) % groups:
+        raise ValueError(f"weight must have a multiple of groups={groups} kernels, got {len(w)}")
+    if x.shape[1] != w.shape[1] * groups:
+        need = f"{w.shape[1] * groups} channels (weight.shape[1] * groups)"
+        raise ValueError(f"x must have {need}, got {x.shape[1]} in shape {x.shape}")
+    slide = {"kernel": w.shape[2:], "stride": how["stride"], "dilation": how["dilation"]}
+    if padding == "same":
+        total = [d * (k - 1) for d, k in zip(slide["dilation"], slide["kernel"], strict=True)]
+        pads = [(t // 2, t - t // 2) for t in total]
+    else:
+        pads = [(p, p) for p in ((0, 0) if padding == "valid" else how["padding"])]
+    return x, w, slide, (pads[0], pads[1])
+
+
+def _blocks(seen: Array) -> Iterator[slice]:
+    """Cut the output's rows into blocks whose patches take about `BLOCK` bytes."""
+    rows = seen.shape[3]
+    step = max(1, BLOCK * rows // max(1, seen.size * seen.itemsize))
+    return (slice(top, top + step) for top in range(0, rows, step))

@@ -1,0 +1,99 @@
+"""What every layer shares: it remembers its input, and holds parameters and gradients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import _args
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from ._args import Array, Rng
+
+
+class Layer:
+    """A function with a memory: call it, then ask for the gradient.
+
+    A subclass defines two methods: ``forward(x)``, which returns the output, and
+    ``gradients(dy, x)``, which returns the gradient for the input, followed by one gradient for
+    each parameter.
+
+    Parameters
+    ----------
+    **options
+        The arguments that build the same layer again; `CNN.save` stores them.
+
+    Attributes
+    ----------
+    params : dict of str to ndarray
+        The live parameters, ``'weight'`` and ``'bias'``; empty for a layer without any.
+    grads : dict of str to ndarray
+        The gradients of the last `backward`, overwritten and not accumulated.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        self.options = options
+        self.params: dict[str, Array] = {}
+        self.grads: dict[str, Array] = {}
+        self.x: Array | None = None
+
+    def __call__(self, x: ArrayLike, train: bool = False, rng: Rng = None) -> Array:
+        """Return the layer's output, and remember ``x`` for `backward`."""
+        x = _args.numbers("x", x)
+        y = self.forward(x)
+        self.x = x
+        return y
+
+    def backward(self, dy: ArrayLike) -> Array:
+        """Return the gradient for the last input, and set `grads`.
+
+        Parameters
+        ----------
+        dy : ndarray
+            The gradient of the loss for the layer's output, of that output's shape.
+
+        Returns
+        -------
+        ndarray
+            The gradient of the loss for the layer's input, of that input's shape.
+
+        Raises
+        ------
+        RuntimeError
+            If the layer has not been called yet.
+        """
+        if self.x is None:
+            raise RuntimeError(f"{type(self).__name__}.backward needs a forward pass before it")
+        dx, *grads = self.gradients(_args.numbers("dy", dy), self.x)
+        self.grads = dict(zip(self.params, grads, strict=False))  # no bias: its gradient is unused
+        return dx
+
+    def forward(self, x: Array) -> Array:
+        """Return the output for ``x``."""
+        raise NotImplementedError
+
+    def gradients(self, dy: Array, x: Array) -> tuple[Array, ...]:
+        """Return the gradients for the input and for each parameter."""
+        raise NotImplementedError
+
+    def draw_parameters(self, shape: tuple[int, ...], bias: bool, dtype: Any, rng: Rng) -> None:
+        """Draw weight and bias uniformly within one over the root of the fan-in.
+
+        That is PyTorch's default for convolution and fully connected layers alike; the fan-in is
+        the number of inputs that one output sums. Drawn in float64, so that one seed means the
+        same parameters in either precision.
+        """
+        generator, dtype = _args.generator(rng), _args.parameter_dtype(dtype)
+        self.options |= {"bias": _args.flag("bias", bias), "dtype": dtype.name}
+        bound = 1 / np.sqrt(np.prod(shape[1:]))
+        self.params["weight"] = generator.uniform(-bound, bound, shape).astype(dtype)
+        if bias:
+            self.params["bias"] = generator.uniform(-bound, bound, shape[0]).astype(dtype)
+
+    def __repr__(self) -> str:
+        """Show the call that builds the layer."""
+        options = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
+        return f"{type(self).__name__}({options})"

@@ -1,0 +1,125 @@
+"""From scores to probabilities, and how wrong they are: softmax and cross-entropy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import _args
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from ._args import Array
+
+
+def softmax(x: ArrayLike, axis: int = -1) -> Array:
+    """Return positive numbers that sum to 1, in the order of the scores ``x``.
+
+    Parameters
+    ----------
+    x : array_like
+        Scores; integers are computed in float64.
+    axis : int
+        The axis along which the result sums to 1.
+
+    Returns
+    -------
+    ndarray of the shape of x
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument cannot be right; the message names it.
+
+    Examples
+    --------
+    >>> print(softmax([0, np.log(3)]))
+    [0.25 0.75]
+    """
+    x = _args.numbers("x", x)
+    if not -x.ndim <= (axis := _args.integer("axis", axis, -x.ndim)) < x.ndim:
+        raise ValueError(f"axis must be one of x's {x.ndim} axes, got {axis}")
+    y = np.exp(_shifted(x, axis))
+    y /= y.sum(axis=axis, keepdims=True)
+    return y
+
+
+def cross_entropy(logits: ArrayLike, labels: ArrayLike) -> float:
+    """Return the mean of -log(probability that softmax gives to the label).
+
+    Parameters
+    ----------
+    logits : array_like of shape (N, K)
+        Scores of K classes for each of N examples.
+    labels : array_like of shape (N,)
+        Class numbers from 0 to K - 1, of an integer dtype.
+
+    Returns
+    -------
+    float
+        In nats; NaN for an empty batch.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument cannot be right; the message names it.
+
+    Examples
+    --------
+    >>> print(round(cross_entropy([[0, 0]], [1]), 4), round(float(np.log(2)), 4))
+    0.6931 0.6931
+    """
+    logits, labels = _check(logits, labels)
+    if len(labels) == 0:
+        return float("nan")
+    z = _shifted(logits, 1)
+    losses = np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(labels)), labels]
+    return float(losses.mean())
+
+
+def cross_entropy_backward(logits: ArrayLike, labels: ArrayLike) -> Array:
+    """Return the gradient of `cross_entropy` for the logits.
+
+    It is ``(softmax(logits) - onehot(labels)) / N``: the probabilities, less 1 at the label.
+
+    Parameters
+    ----------
+    logits, labels
+        As in the forward call.
+
+    Returns
+    -------
+    ndarray of shape (N, K)
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument cannot be right; the message names it.
+
+    Examples
+    --------
+    >>> print(cross_entropy_backward([[0, 0]], [1]))
+    [[ 0.5 -0.5]]
+    """
+    logits, labels = _check(logits, labels)
+    dlogits = softmax(logits, axis=1)
+    dlogits[np.arange(len(labels)), labels] -= 1
+    dlogits /= max(1, len(labels))
+    return dlogits
+
+
+def _check(logits: ArrayLike, labels: ArrayLike) -> tuple[Array, Array]:
+    """Check the arguments; return them as arrays."""
+    logits = _args.numbers("logits", logits, "N K")
+    if logits.shape[1] == 0:
+        raise ValueError(f"logits must have at least one class, got shape {logits.shape}")
+    return logits, _args.labels("labels", labels, *logits.shape)
+
+
+def _shifted(x: Array, axis: int) -> Array:
+    """Return ``x`` less its maximum, in a floating dtype: exp of it cannot overflow."""
+    x = x.astype(_args.floating(x), copy=False)
+    with np.errstate(invalid="ignore"):  # inf - inf is NaN, as it should be
+        return x - x.max(axis=axis, keepdims=True, initial=-np.inf)

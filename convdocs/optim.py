@@ -1,0 +1,181 @@
+"""Optimisers: how a gradient becomes a step. Formulas and defaults are PyTorch's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import _args
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ._args import Array
+    from .layer import Layer
+
+
+class Optimizer:
+    """What optimisers share: one step for each parameter, and a memory of each.
+
+    Parameters
+    ----------
+    lr : float
+        The learning rate: the size of a step.
+    weight_decay : float
+        How strongly parameters are drawn towards 0: this times the parameter joins its gradient.
+    """
+
+    def __init__(self, lr: float, weight_decay: float) -> None:
+        self.lr = _args.fraction("lr", lr, 0, np.inf, "a number of at least 0")
+        need = "a number of at least 0"
+        self.weight_decay = _args.fraction("weight_decay", weight_decay, 0, np.inf, need)
+        self.memory: dict[tuple[int, str], list[Array]] = {}
+        self.steps = 0
+
+    def step(self, layers: Iterable[Layer]) -> None:
+        """Change every parameter of the layers, in place, by its last gradient.
+
+        Parameters
+        ----------
+        layers : iterable of layers
+            ``model.layers``, after `CNN.backward`. An optimiser remembers the parameters that it
+            has moved: use one for each model.
+
+        Raises
+        ------
+        RuntimeError
+            If a layer with parameters has no gradients yet.
+        ValueError
+            If a gradient, or what is remembered, does not have the parameter's shape.
+        """
+        jobs = []
+        for number, layer in enumerate(layers):
+            for name, parameter in layer.params.items():
+                if name not in layer.grads:
+                    raise RuntimeError(f"step needs a backward pass before it: {layer!r}")
+                remembered = self.memory.get((number, name)) or self.blank(parameter)
+                for array in (layer.grads[name], *remembered):
+                    if array.shape != parameter.shape:
+                        need = f"{type(layer).__name__}.{name} must keep its shape {array.shape}"
+                        raise ValueError(f"{need}, got {parameter.shape}")
+                jobs.append((number, name, parameter, layer.grads[name], remembered))
+        self.steps += 1
+        for number, name, parameter, gradient, remembered in jobs:
+            self.memory[number, name] = remembered
+            if self.weight_decay:
+                gradient = gradient + self.weight_decay * parameter
+            self.move(parameter, gradient, *remembered)
+
+    def blank(self, parameter: Array) -> list[Array]:
+        """Return what is remembered of a parameter before the first step."""
+        raise NotImplementedError
+
+    def move(self, parameter: Array, gradient: Array, *remembered: Array) -> None:
+        """Change one parameter, and what is remembered of it, in place."""
+        raise NotImplementedError
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, with momentum if asked for.
+
+    Parameters
+    ----------
+    lr : float
+        The learning rate: the size of a step.
+    momentum : float
+        The share of the last step that goes on, from 0 to 1.
+    weight_decay : float
+        How strongly parameters are drawn towards 0.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument cannot be right; the message names it.
+
+    References
+    ----------
+    I. Sutskever et al., "On the importance of initialization and momentum in deep learning",
+    ICML 2013.
+
+    Examples
+    --------
+    >>> SGD(lr=0.1, momentum=0.9).momentum
+    0.9
+    """
+
+    def __init__(self, lr: float = 1e-3, momentum: float = 0.0, weight_decay: float = 0.0) -> None:
+        super().__init__(lr, weight_decay)
+        self.momentum = _args.fraction("momentum", momentum, 0, 1, "a number from 0 to 1")
+
+    def blank(self, parameter: Array) -> list[Array]:
+        """Return a velocity of zero, if there is momentum."""
+        return [np.zeros_like(parameter)] if self.momentum else []
+
+    def move(self, parameter: Array, gradient: Array, *remembered: Array) -> None:
+        """Step against the gradient, or along the velocity that it adds to."""
+        if not remembered:
+            parameter -= self.lr * gradient
+            return
+        (velocity,) = remembered
+        velocity *= self.momentum
+        velocity += gradient
+        parameter -= self.lr * velocity
+
+
+class Adam(Optimizer):
+    """Adam: steps scaled by running means of the gradient and of its square.
+
+    Parameters
+    ----------
+    lr : float
+        The learning rate: about the size of a step.
+    betas : pair of float
+        How long the two means remember, from 0 to below 1.
+    eps : float
+        A small number that keeps the division safe.
+    weight_decay : float
+        How strongly parameters are drawn towards 0.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument cannot be right; the message names it.
+
+    References
+    ----------
+    D. P. Kingma and J. Ba, "Adam: a method for stochastic optimization", ICLR 2015,
+    arXiv:1412.6980.
+
+    Examples
+    --------
+    >>> Adam().lr
+    0.001
+    """
+
+    def __init__(
+        self,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(lr, weight_decay)
+        if not isinstance(betas, tuple | list) or len(betas) != 2:
+            raise TypeError(f"betas must be a pair of numbers, got {betas!r}")
+        below_one = np.nextafter(1, 0)
+        need = "two numbers from 0 to below 1"
+        self.betas = tuple(_args.fraction("betas", b, 0, below_one, need) for b in betas)
+        self.eps = _args.fraction("eps", eps, 0, np.inf, "a number of at least 0")
+
+    def blank(self, parameter: Array) -> list[Array]:
+        """Return means of zero."""
+        return [np.zeros_like(parameter), np.zeros_like(parameter)]
+
+    def move(self, parameter: Array, gradient: Array, *remembered: Array) -> None:
+        """Update both means, and step by their ratio, corrected for their start at zero."""
+        (mean, square), (b1, b2) = remembered, self.betas
+        mean += (1 - b1) * (gradient - mean)
+        square += (1 - b2) * (gradient * gradient - square)
+        scale = np.sqrt(square / (1 - b2**self.steps)) + self.eps
+        parameter -= self.lr / (1 - b1**self.steps) * mean / scale

@@ -1,0 +1,80 @@
+"""What a network makes of an image: shapes, parameters, work and receptive field of each layer."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from . import _args
+from .fc import Linear
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .layer import Layer
+
+SLIDE = ("kernel_size", "stride", "dilation")  # the options that widen a receptive field
+
+
+class Row(NamedTuple):
+    """What `CNN.summary` says of one layer."""
+
+    layer: str
+    output_shape: tuple[int, ...]
+    parameters: int
+    macs: int
+    receptive_field: tuple[int, int]
+
+
+class Summary(list[Row]):
+    """The rows of `CNN.summary`; printed, they are a table with totals."""
+
+    @classmethod
+    def of(cls, layers: Iterable[Layer], input_shape: tuple[int, int, int]) -> Summary:
+        """Return the summary of layers in a row, for images of the shape (C, H, W)."""
+        if not isinstance(input_shape, tuple | list) or len(input_shape) != 3:
+            raise ValueError(f"input_shape must be (C, H, W), got {input_shape!r}")
+        shape = tuple(_args.integer("input_shape", side, 1) for side in input_shape)
+        y, rows = np.empty((0, *shape), np.float32), []  # an empty batch: shapes, no numbers
+        maps: tuple[int, ...] = shape[1:]
+        field, jump = (1, 1), (1, 1)
+        for layer in layers:
+            flat, y = y.ndim == 2, layer.forward(y)
+            how = {name: _args.pair(name, layer.options.get(name, 1), 1) for name in SLIDE}
+            if isinstance(layer, Linear) and flat:  # it sees whole maps: a kernel of their size
+                how["kernel_size"], maps = (maps[0], maps[1]), (1, 1)
+            (kH, kW), (sH, sW), (dH, dW) = how.values()
+            field = field[0] + jump[0] * dH * (kH - 1), field[1] + jump[1] * dW * (kW - 1)
+            jump = jump[0] * sH, jump[1] * sW
+            maps = y.shape[2:] if y.ndim == 4 else maps
+            parameters = sum(p.size for p in layer.params.values())
+            weight = layer.params.get("weight")
+            macs = 0 if weight is None else weight.size // len(weight) * math.prod(y.shape[1:])
+            rows.append(Row(type(layer).__name__, y.shape[1:], parameters, macs, field))
+        return cls(rows)
+
+    @property
+    def parameters(self) -> int:
+        """The number of parameters of all layers."""
+        return sum(row.parameters for row in self)
+
+    @property
+    def macs(self) -> int:
+        """The multiply-accumulates of all layers, for one image."""
+        return sum(row.macs for row in self)
+
+    def __repr__(self) -> str:
+        """Return the table."""
+        head = ("layer", "output shape", "parameters", "multiply-accumulates", "receptive field")
+        cells = [head]
+        for row in self:
+            shape, field = (" x ".join(map(str, sides)) for sides in (row[1], row[4]))
+            cells.append((row.layer, shape, f"{row.parameters:,}", f"{row.macs:,}", field))
+        cells.append(("total", "", f"{self.parameters:,}", f"{self.macs:,}", ""))
+        widths = [max(len(line[i]) for line in cells) for i in range(len(head))]
+        form = "  ".join(f"{{:{'<' if i < 2 else '>'}{width}}}" for i, width in enumerate(widths))
+        lines = [form.format(*line).rstrip() for line in cells]
+        rule = "-" * (sum(widths) + 2 * len(widths) - 2)
+        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
