@@ -1,0 +1,114 @@
+"""How Sphinx builds the book."""
+
+import hashlib
+import importlib.util
+import shutil
+import zlib
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.util import logging
+
+import convdocs
+
+HERE = Path(__file__).parent
+
+project = "Convolutional Networks, Worked Out"
+author = "The convdocs authors"
+copyright = "2026, the convdocs authors. Text and figures CC BY 4.0, code MIT"
+version = release = convdocs.__version__
+exclude_patterns = ["_build"]
+nitpicky = True
+numfig = True
+extensions = [
+    "myst_nb",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
+    "sphinx_exercise",
+    "sphinx.ext.mathjax",
+    "sphinx_togglebutton",
+    "sphinxcontrib.bibtex",
+]
+
+html_theme = "furo"
+html_title = project
+html_css_files = ["book.css"]
+
+# MathJax from an installed package, as a static file: no reader's browser asks another host.
+MATHJAX = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static"
+html_static_path = ["_static", str(MATHJAX)]
+mathjax_path = "mathjax/tex-chtml.js"
+
+myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+
+bibtex_bibfiles = ["references.bib"]
+bibtex_reference_style = "author_year"
+
+autodoc_typehints = "none"  # the docstrings say more than the annotations
+autodoc_member_order = "bysource"
+numpydoc_show_class_members = False
+
+# A chapter's cells run when the chapter, or anything that its results may depend on, has changed.
+# MyST-NB looks at the cells alone, so the rest names the folder that results are kept in.
+nb_execution_mode = "cache"
+nb_execution_show_tb = True  # a failing cell is a warning with its traceback, and -W an error
+nb_execution_in_temp = True
+nb_execution_timeout = 120
+nb_merge_streams = True
+
+
+def results_folder():
+    """Return the folder of this package's results, and remove those of other versions of it."""
+    package = Path(convdocs.__file__).parent
+    pinned = HERE.parent / "requirements.txt"
+    digest = hashlib.sha256()
+    for path in [*sorted(package.rglob("*.py")), pinned]:
+        digest.update(path.read_bytes())
+    results = HERE / "_build" / "results"
+    ours = results / digest.hexdigest()[:16]
+    for other in results.glob("*"):
+        if other != ours:
+            shutil.rmtree(other)
+    return ours
+
+
+nb_execution_cache_path = str(results_folder())
+
+# Links to other projects' pages: the few that the book uses, so that no build asks the network.
+EXTERNAL = {
+    "python": "https://docs.python.org/3/",
+    "numpy": "https://numpy.org/doc/stable/",
+    "matplotlib": "https://matplotlib.org/stable/",
+}
+
+
+def inventory(name):
+    """Write one project's lines of external.txt as an inventory that intersphinx reads."""
+    path = HERE / "_build" / "external" / f"{name}.inv"
+    lines = [line.split() for line in (HERE / "external.txt").read_text().splitlines()]
+    entries = [f"{what} {role} 1 {page} -" for where, role, what, page in lines if where == name]
+    head = f"# Sphinx inventory version 2\n# Project: {name}\n# Version:\n# zlib\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(head.encode() + zlib.compress("\n".join(entries).encode() + b"\n"))
+    return str(path)
+
+
+intersphinx_mapping = {name: (url, inventory(name)) for name, url in EXTERNAL.items()}
+
+
+def check_alternative_texts(app, doctree, docname):
+    """Warn of a figure that says nothing to someone who cannot see it."""
+    for image in doctree.findall(nodes.image):
+        text = image.get("alt", "")
+        if len(text) < 15 or text.endswith((".svg", ".png")):
+            message = "%s: a figure has no alternative text (image: alt: ...), or one too short: %r"
+            logging.getLogger(__name__).warning(message, docname, text, location=image)
+
+
+def setup(app):
+    """Connect the check to the build."""
+    app.connect("doctree-resolved", check_alternative_texts)
