@@ -1,8 +1,8 @@
 """Convolution, in deep learning's sense of the word: cross-correlation with learned kernels.
 
-The whole module is one equation,
+The whole module is one equation::
 
-    y[n, f, i, j] = b[f] + sum over c, u, v of w[f, c, u, v] x[n, c, i s + u d - p, j s + v d - p],
+    y[n, f, i, j] = b[f] + sum over c, u, v of w[f, c, u, v] x[n, c, i s + u d - p, j s + v d - p]
 
 with stride s, padding p and dilation d. Laid side by side, the patches of ``x`` are the columns of
 a matrix; then the sum over (c, u, v) is one matrix product, forward and backward.

@@ -177,7 +177,7 @@ def numbers(
             for (i, j), value in np.ndenumerate(grid):
                 axes.add_patch(Rectangle((x + j, y + i), 1, 1, fill=False, ec=INK, lw=0.6))
                 text = f"{value:.4g}".replace("-", "\N{MINUS SIGN}")
-                axes.text(x + j + 0.5, y + i + 0.53, text, ha="center", va="center", size=11)
+                axes.text(x + j + 0.5, y + i + 0.53, text, ha="center", va="center", size=12)
             if window:
                 top, left, high, wide = window
                 if number == last:

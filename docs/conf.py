@@ -2,12 +2,14 @@
 
 import hashlib
 import importlib.util
+import logging
+import os
 import shutil
 import zlib
 from pathlib import Path
 
 from docutils import nodes
-from sphinx.util import logging
+from sphinx.util.logging import getLogger
 
 import convdocs
 
@@ -42,7 +44,8 @@ MATHJAX = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent
 html_static_path = ["_static", str(MATHJAX)]
 mathjax_path = "mathjax/tex-chtml.js"
 
-myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
+myst_enable_extensions = ["amsmath", "dollarmath", "substitution"]
+myst_substitutions = {"version": version}
 myst_heading_anchors = 3
 
 bibtex_bibfiles = ["references.bib"]
@@ -78,6 +81,15 @@ def results_folder():
 
 nb_execution_cache_path = str(results_folder())
 
+# Kernels start alike on every machine: without the builder's own IPython profile, without colours
+# in tracebacks, and without remarks on how they are reached.
+IPYTHON = HERE / "_build" / "ipython"
+PROFILE = IPYTHON / "profile_default" / "ipython_kernel_config.py"
+PROFILE.parent.mkdir(parents=True, exist_ok=True)
+PROFILE.write_text('c.IPKernelApp.log_level = "ERROR"\nc.InteractiveShell.colors = "nocolor"\n')
+os.environ["IPYTHONDIR"] = str(IPYTHON)
+logging.getLogger("traitlets").setLevel("WARNING")
+
 # Links to other projects' pages: the few that the book uses, so that no build asks the network.
 EXTERNAL = {
     "python": "https://docs.python.org/3/",
@@ -106,7 +118,7 @@ def check_alternative_texts(app, doctree, docname):
         text = image.get("alt", "")
         if len(text) < 15 or text.endswith((".svg", ".png")):
             message = "%s: a figure has no alternative text (image: alt: ...), or one too short: %r"
-            logging.getLogger(__name__).warning(message, docname, text, location=image)
+            getLogger(__name__).warning(message, docname, text, location=image)
 
 
 def setup(app):

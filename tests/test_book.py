@@ -1,0 +1,164 @@
+"""The build keeps its promises: no stale page, no page that fails in silence, no wasted work."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+CHAPTERS = [path for path in (ROOT / "docs").glob("*.md") if "{code-cell}" in path.read_text()]
+PAGE = """---
+file_format: mystnb
+kernelspec:
+  name: python3
+---
+
+# A page
+
+```{code-cell} python
+---
+mystnb:
+  image:
+    alt: A grid of one number, which the package has computed.
+  figure:
+    caption: One number.
+    name: fig-one
+---
+from convdocs import conv2d, plot
+
+open("RUNS", "a").write("x")
+y = conv2d([[[[2]]]], [[[[3]]]])[0, 0]
+print("the answer is", y.item())
+plot.numbers({"y": y})
+```
+
+The figure is {numref}`fig-one`.
+"""
+
+
+@pytest.fixture
+def book(tmp_path):
+    """Return a copy of the project whose book has one small page."""
+    for part in ("convdocs", "docs"):
+        ignored = shutil.ignore_patterns("_build", "__pycache__", "*.md", "api")
+        shutil.copytree(ROOT / part, tmp_path / part, ignore=ignored)
+    for name in ("Makefile", "requirements.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / "ready").touch()  # the environment that these tests run in serves
+    (tmp_path / "docs" / "index.md").write_text("# Book\n\n```{toctree}\npage\n```\n")
+    write(tmp_path, PAGE)
+    return tmp_path
+
+
+def write(book, page):
+    (book / "docs" / "page.md").write_text(page.replace("RUNS", f"{book}/runs"))
+
+
+def build(book, folder="."):
+    """Return the exit code, the output, and how many cells have run."""
+    before = runs(book)
+    command = ["make", "-C", book / folder, "html", f"BIN={Path(sys.executable).parent}"]
+    environment = {"PYTHONPATH": str(book), "PATH": "/usr/bin:/bin", "HOME": str(book)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr, runs(book) - before
+
+
+def runs(book):
+    counter = book / "runs"
+    return len(counter.read_text()) if counter.exists() else 0
+
+
+def html(book):
+    return (book / "docs" / "_build" / "html" / "page.html").read_text()
+
+
+def test_a_page_runs_when_the_package_or_its_cells_change_and_only_then(book):
+    code, output, ran = build(book)
+    assert (code, ran) == (0, 1), output
+    assert f"file://{book}/docs/_build/html/index.html" in output
+    assert "the answer is 6.0" in html(book)
+
+    assert build(book, "docs")[::2] == (0, 0)  # nothing changed; and it works from docs/ too
+
+    conv = book / "convdocs" / "conv.py"
+    conv.write_text(conv.read_text().replace("return batch_first(y)", "return batch_first(-y)"))
+    assert build(book)[::2] == (0, 1)
+    assert "the answer is -6.0" in html(book)
+    assert len(list((book / "docs" / "_build" / "results").iterdir())) == 1
+
+    write(book, PAGE.replace("[[[[3]]]]", "[[[[4]]]]"))
+    assert build(book)[::2] == (0, 1)
+    assert "the answer is -8.0" in html(book)
+
+    write(book, PAGE.replace("[[[[3]]]]", "[[[[4]]]]") + "\nMore text, the same cells.\n")
+    assert build(book)[::2] == (0, 0)
+    assert "More text" in html(book)
+
+
+WRONG = {
+    "a cell that raises": (
+        ('print("the', 'raise ValueError("on purpose")\nprint("the'),
+        ["page.md", 'raise ValueError("on purpose")', "ValueError: on purpose"],
+    ),
+    "a figure without alternative text": (
+        ("    alt: A grid of one number, which the package has computed.", "    width: 200px"),
+        ["page", "alternative text"],
+    ),
+    "an alternative text that says nothing": (
+        ("A grid of one number, which the package has computed.", "figure 1"),
+        ["page", "alternative text"],
+    ),
+    "an undefined reference": (
+        ("{numref}`fig-one`", "{numref}`fig-two`"),
+        ["page.md", "fig-two"],
+    ),
+    "an unknown function": (
+        ("{numref}`fig-one`", "{py:func}`convdocs.conv3d`"),
+        ["page.md", "convdocs.conv3d"],
+    ),
+    "a number that no cell gives": (
+        ("{numref}`fig-one`", "{glue:text}`nothing`"),
+        ["page.md", "nothing"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "words"), WRONG.values(), ids=WRONG)
+def test_a_wrong_page_fails_the_build_and_fails_it_again(book, change, words):
+    assert PAGE.count(change[0]) == 1
+    write(book, PAGE.replace(*change))
+    for _ in range(2):
+        code, output, _ = build(book)
+        assert code != 0
+        assert all(word in output for word in words), output
+
+
+def cells(path):
+    """Return the code of each cell that a reader sees, without its options."""
+    for cell in re.findall(r"```\{code-cell\} python\n(.*?)```", path.read_text(), re.DOTALL):
+        options, _, code = cell.rpartition("---\n") if cell.startswith("---") else ("", "", cell)
+        if "remove-cell" not in options + code:
+            yield code
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_cells_are_short(path):
+    for code in cells(path):
+        lines = code.strip().splitlines()
+        assert len(lines) <= 15, code
+        assert max(map(len, lines)) <= 88, code
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_every_exercise_has_a_solution_and_every_figure_a_caption(path):
+    text = path.read_text()
+    exercises = re.findall(r"\{exercise-start\}.*\n:label: (.*)", text)
+    assert len(exercises) >= 4
+    assert re.findall(r"\{solution-start\} (.*)", text) == exercises
+    assert len(re.findall(r"^    alt: ", text, re.M)) == len(
+        re.findall(r"^    caption: ", text, re.M)
+    )
