@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ._args import Array, Rng, Size
     from .windows import Borders
 
-BLOCK = 8 << 20  # bytes of patches laid out at a time, so that any image fits in memory
+BLOCK = 1 << 20  # bytes of patches laid out at a time: near the cache, whatever the image's size
 
 
 def conv2d(

@@ -121,5 +121,5 @@ def _check(logits: ArrayLike, labels: ArrayLike) -> tuple[Array, Array]:
 def _shifted(x: Array, axis: int) -> Array:
     """Return ``x`` less its maximum, in a floating dtype: exp of it cannot overflow."""
     x = x.astype(_args.floating(x), copy=False)
-    with np.errstate(invalid="ignore"):  # inf - inf is NaN, as it should be
+    with np.errstate(invalid="ignore", over="ignore"):  # inf - inf is NaN, as it should be
         return x - x.max(axis=axis, keepdims=True, initial=-np.inf)

@@ -175,7 +175,9 @@ class Adam(Optimizer):
     def move(self, parameter: Array, gradient: Array, *remembered: Array) -> None:
         """Update both means, and step by their ratio, corrected for their start at zero."""
         (mean, square), (b1, b2) = remembered, self.betas
-        mean += (1 - b1) * (gradient - mean)
-        square += (1 - b2) * (gradient * gradient - square)
+        mean *= b1
+        mean += (1 - b1) * gradient
+        square *= b2
+        square += (1 - b2) * gradient * gradient
         scale = np.sqrt(square / (1 - b2**self.steps)) + self.eps
         parameter -= self.lr / (1 - b1**self.steps) * mean / scale

@@ -1,0 +1,355 @@
+"""Layers do what the functions do, remember what they must, and start as PyTorch's do."""
+
+import numpy as np
+import pytest
+import reference
+import scipy
+from numpy.testing import assert_array_equal
+
+from convdocs import (
+    AvgPool2d,
+    Conv2d,
+    Dropout,
+    Flatten,
+    Linear,
+    MaxPool2d,
+    ReLU,
+    avg_pool2d,
+    avg_pool2d_backward,
+    conv2d,
+    conv2d_backward,
+    cross_entropy,
+    cross_entropy_backward,
+    linear,
+    linear_backward,
+    max_pool2d,
+    max_pool2d_backward,
+    relu,
+)
+
+CONV = {"stride": (2, 1), "padding": (1, 2), "dilation": (1, 2), "groups": 2}
+SAME = {"padding": "same"}
+MAX = {"stride": (2, 1), "padding": 1, "dilation": (1, 2), "ceil_mode": True}
+AVERAGE = {"stride": 2, "padding": 1, "ceil_mode": True, "count_include_pad": False}
+DOUBLE = {"dtype": np.float64, "rng": 0}
+
+LAYERS = {  # a maker, the input, and the functions forward and backward
+    "Conv2d": (
+        lambda **how: Conv2d(4, 6, (2, 3), **CONV, **how),
+        (2, 4, 7, 6),
+        lambda x, *params: conv2d(x, *params, **CONV),
+        lambda dy, x, w, *b: conv2d_backward(dy, x, w, **CONV),
+    ),
+    "Conv2d without bias": (
+        lambda **how: Conv2d(2, 3, 2, bias=False, **SAME, **how),
+        (2, 2, 5, 6),
+        lambda x, *params: conv2d(x, *params, **SAME),
+        lambda dy, x, w: conv2d_backward(dy, x, w, **SAME)[:2],
+    ),
+    "Linear": (
+        lambda **how: Linear(5, 3, **how),
+        (4, 5),
+        linear,
+        lambda dy, x, w, b: linear_backward(dy, x, w),
+    ),
+    "Linear without bias": (
+        lambda **how: Linear(5, 3, bias=False, **how),
+        (2, 4, 5),
+        linear,
+        lambda dy, x, w: linear_backward(dy, x, w)[:2],
+    ),
+    "MaxPool2d": (
+        lambda **how: MaxPool2d((3, 2), **MAX),
+        (2, 3, 7, 8),
+        lambda x: max_pool2d(x, (3, 2), **MAX),
+        lambda dy, x: (max_pool2d_backward(dy, x, (3, 2), **MAX),),
+    ),
+    "MaxPool2d of tiles": (
+        lambda **how: MaxPool2d(2),
+        (2, 3, 7, 8),
+        lambda x: max_pool2d(x, 2),
+        lambda dy, x: (max_pool2d_backward(dy, x, 2),),
+    ),
+    "AvgPool2d": (
+        lambda **how: AvgPool2d((3, 2), **AVERAGE),
+        (2, 3, 7, 8),
+        lambda x: avg_pool2d(x, (3, 2), **AVERAGE),
+        lambda dy, x: (avg_pool2d_backward(dy, x, (3, 2), **AVERAGE),),
+    ),
+    "ReLU": (lambda **how: ReLU(), (2, 3, 4), relu, lambda dy, x: (dy * (x > 0),)),
+    "Flatten": (
+        lambda **how: Flatten(),
+        (2, 3, 4, 5),
+        lambda x: x.reshape(2, 60),
+        lambda dy, x: (dy.reshape(x.shape),),
+    ),
+    "Dropout": (lambda **how: Dropout(0.5), (2, 3), np.copy, lambda dy, x: (dy,)),
+}
+every = pytest.mark.parametrize(
+    ("make", "shape", "forward", "backward"), LAYERS.values(), ids=LAYERS
+)
+with_parameters = pytest.mark.parametrize("name", ["Conv2d", "Conv2d without bias", "Linear"])
+
+
+# --- Layers and functions ------------------------------------------------------------------------
+
+
+@every
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_layer_equals_its_functions(rng, make, shape, forward, backward, dtype):
+    layer, x = make(dtype=dtype, rng=0), reference.whole(rng, *shape, dtype=dtype)
+    params = tuple(layer.params.values())
+    y = layer(x)
+    reference.same_results(y, forward(x, *params))
+    dy = reference.whole(rng, *y.shape, dtype=dtype)
+    got = layer.backward(dy), *layer.grads.values()
+    reference.same_results(got, tuple(backward(dy, x, *params)))
+    assert list(layer.grads) == list(layer.params)
+    for name, parameter in layer.params.items():
+        assert layer.grads[name].shape == parameter.shape
+
+
+@every
+def test_backward_before_forward_is_refused(make, shape, forward, backward):
+    layer = make(**DOUBLE)
+    with pytest.raises(RuntimeError, match="backward needs a forward pass before it"):
+        layer.backward(np.ones(shape))
+    assert layer.grads == {}
+
+
+@every
+def test_a_gradient_of_the_wrong_shape_is_refused(make, shape, forward, backward):
+    layer = make(**DOUBLE)
+    y = layer(np.ones(shape))
+    with pytest.raises(ValueError, match="dy must have"):
+        layer.backward(np.ones((*y.shape[:-1], y.shape[-1] + 1)))
+
+
+@every
+def test_inputs_are_left_alone(rng, make, shape, forward, backward):
+    layer, x = make(**DOUBLE), reference.read_only(reference.whole(rng, *shape))
+    for train in (True, False):
+        y = layer(x, train=train)
+        dy = reference.read_only(np.ones(y.shape))
+        first = layer.backward(dy).copy()
+        assert_array_equal(layer.backward(dy), first)
+
+
+@with_parameters
+def test_gradients_are_overwritten_and_not_accumulated(rng, name):
+    make, shape, _, backward = LAYERS[name]
+    layer = make(**DOUBLE)
+    for _ in range(3):
+        x = reference.whole(rng, *shape)
+        dy = reference.whole(rng, *layer(x).shape)
+        for _ in range(2):
+            layer.backward(dy)
+            expected = backward(dy, x, *layer.params.values())[1:]
+            reference.same_results(tuple(layer.grads.values()), tuple(expected))
+
+
+@with_parameters
+def test_parameters_are_live(rng, name):
+    make, shape, forward, backward = LAYERS[name]
+    layer, x = make(**DOUBLE), reference.whole(rng, *shape)
+    before = layer(x)
+    for parameter in layer.params.values():
+        parameter += 1
+    after = layer(x)
+    assert (after != before).any()
+    assert_array_equal(after, forward(x, *layer.params.values()))
+    dx = layer.backward(before)
+    assert_array_equal(dx, backward(before, x, *layer.params.values())[0])
+
+
+def test_backward_is_for_the_last_input(rng):
+    layer, x = Linear(3, 2, **DOUBLE), reference.whole(rng, 4, 3)
+    layer(reference.whole(rng, 7, 3))
+    layer(x)
+    layer.backward(np.ones((4, 2)))
+    assert_array_equal(layer.grads["weight"], np.tile(x.sum(axis=0), (2, 1)))
+
+
+def test_a_refused_input_is_not_remembered(rng):
+    layer, x = Linear(3, 2, **DOUBLE), reference.whole(rng, 4, 3)
+    layer(x)
+    with pytest.raises(ValueError, match="x must have the shape"):
+        layer(np.ones((4, 5)))
+    assert layer.backward(np.ones((4, 2))).shape == x.shape
+
+
+@pytest.mark.parametrize("name", ["MaxPool2d", "AvgPool2d", "ReLU", "Flatten", "Dropout"])
+def test_a_layer_without_parameters_has_none(rng, name):
+    make, shape, _, _ = LAYERS[name]
+    layer = make()
+    layer.backward(layer(reference.whole(rng, *shape)))
+    assert layer.params == layer.grads == {}
+
+
+def test_numpy_integers_serve_as_sizes():
+    layer = Conv2d(
+        np.int64(4), np.uint8(6), np.array([2, 3]), stride=np.int8(2), groups=np.int32(2)
+    )
+    assert layer(np.ones((1, 4, 5, 7), np.float32)).shape == (1, 6, 2, 3)
+    assert Linear(np.int16(3), np.int8(2))(np.ones((1, 3))).shape == (1, 2)
+    assert MaxPool2d(np.int64(2))(np.ones((1, 1, 4, 6))).shape == (1, 1, 2, 3)
+
+
+def test_channels_must_split_into_groups():
+    with pytest.raises(ValueError, match="in_channels must be a multiple of groups=2, got 3"):
+        Conv2d(3, 4, 2, groups=2)
+    with pytest.raises(ValueError, match="out_channels must be a multiple of groups=2, got 3"):
+        Conv2d(4, 3, 2, groups=2)
+
+
+# --- Layers in a row -----------------------------------------------------------------------------
+
+
+def run(layers, x):
+    """Return the output of layers in a row."""
+    for layer in layers:
+        x = layer(x)
+    return x
+
+
+def network():
+    """Return a small network that is smooth enough for differences."""
+    return [
+        Conv2d(1, 2, (3, 2), stride=(1, 2), padding=1, **DOUBLE),
+        AvgPool2d(2, stride=1, count_include_pad=False, padding=1),
+        Conv2d(2, 4, 2, groups=2, dilation=2, **DOUBLE),
+        Flatten(),
+        Linear(4 * 4 * 3, 3, **DOUBLE),
+    ]
+
+
+def test_the_gradients_of_a_whole_network_equal_differences(rng):
+    layers, x, labels = network(), rng.normal(size=(2, 1, 5, 6)), np.array([2, 0])
+    dx = cross_entropy_backward(run(layers, x), labels)
+    for layer in reversed(layers):
+        dx = layer.backward(dx)
+    named = [(layer, name) for layer in layers for name in layer.params]
+    params = [layer.params[name] for layer, name in named]
+
+    def loss(x, *values):
+        for (layer, name), value in zip(named, values, strict=True):
+            layer.params[name] = value
+        return cross_entropy(run(layers, x), labels)
+
+    gradients = [dx, *(layer.grads[name] for layer, name in named)]
+    assert reference.gradient_error(loss, gradients, [x, *params]) <= reference.EXACT
+
+
+def test_a_network_equals_torch(torch, rng):
+    ours = [
+        Conv2d(2, 4, 3, padding=1, **DOUBLE),
+        ReLU(),
+        MaxPool2d(2),
+        Conv2d(4, 4, 3, groups=4, padding="same", **DOUBLE),
+        ReLU(),
+        AvgPool2d(3, 2, 1),
+        Flatten(),
+        Linear(4 * 2 * 2, 3, **DOUBLE),
+    ]
+    theirs = torch.nn.Sequential(
+        torch.nn.Conv2d(2, 4, 3, padding=1),
+        torch.nn.ReLU(),
+        torch.nn.MaxPool2d(2),
+        torch.nn.Conv2d(4, 4, 3, groups=4, padding="same"),
+        torch.nn.ReLU(),
+        torch.nn.AvgPool2d(3, 2, 1),
+        torch.nn.Flatten(),
+        torch.nn.Linear(4 * 2 * 2, 3),
+    ).double()
+    state = {
+        f"{number}.{name}": torch.tensor(parameter)
+        for number, layer in enumerate(ours)
+        for name, parameter in layer.params.items()
+    }
+    theirs.load_state_dict(state)
+    x, dy = rng.normal(size=(3, 2, 8, 7)), rng.normal(size=(3, 3))
+    y, (dx,) = reference.autograd(torch, theirs, [x], dy)
+    np.testing.assert_allclose(run(ours, x), y, rtol=1e-11, atol=1e-13)
+    for layer in reversed(ours):
+        dy = layer.backward(dy)
+    np.testing.assert_allclose(dy, dx, rtol=1e-11, atol=1e-13)
+    for key, parameter in theirs.named_parameters():
+        number, name = key.split(".")
+        gradient = ours[int(number)].grads[name]
+        np.testing.assert_allclose(gradient, parameter.grad.numpy(), rtol=1e-11, atol=1e-13)
+
+
+# --- The first parameters ------------------------------------------------------------------------
+
+DRAWN = {  # a layer with many parameters, and its fan-in
+    "Linear": (lambda **how: Linear(50, 2000, **how), 50),
+    "Conv2d": (lambda **how: Conv2d(6, 500, (3, 5), **how), 6 * 3 * 5),
+    "Conv2d of groups": (lambda **how: Conv2d(20, 1000, (4, 3), groups=4, **how), 5 * 4 * 3),
+}
+drawn = pytest.mark.parametrize(("make", "fan_in"), DRAWN.values(), ids=DRAWN)
+
+
+@drawn
+def test_parameters_start_uniform_within_one_over_the_root_of_the_fan_in(make, fan_in):
+    bound = 1 / np.sqrt(fan_in)
+    for parameter in make(dtype=np.float64, rng=5).params.values():
+        assert abs(parameter).max() <= bound
+        assert parameter.min() < -0.98 * bound
+        assert parameter.max() > 0.98 * bound
+        uniform = scipy.stats.uniform(-bound, 2 * bound)
+        assert scipy.stats.kstest(parameter.ravel(), uniform.cdf).pvalue > 0.01
+
+
+@drawn
+def test_parameters_start_in_the_range_of_torch(torch, make, fan_in):
+    torch.manual_seed(0)
+    ours = make(rng=0)
+    if isinstance(ours, Linear):
+        theirs = torch.nn.Linear(50, 2000)
+    else:
+        options = ("in_channels", "out_channels", "kernel_size", "groups")
+        theirs = torch.nn.Conv2d(**{name: ours.options[name] for name in options})
+    for name, parameter in theirs.named_parameters():
+        assert ours.params[name].shape == tuple(parameter.shape)
+        largest = abs(parameter.detach().numpy()).max()
+        np.testing.assert_allclose(abs(ours.params[name]).max(), largest, rtol=0.02)
+
+
+@drawn
+def test_the_same_seed_gives_the_same_bits(make, fan_in):
+    first, second, other = make(rng=3), make(rng=np.random.default_rng(3)), make(rng=4)
+    for name, parameter in first.params.items():
+        assert_array_equal(parameter, second.params[name], strict=True)
+        assert (parameter != other.params[name]).mean() > 0.99
+
+
+@drawn
+def test_no_seed_gives_other_parameters_each_time(make, fan_in):
+    assert (make().params["weight"] != make().params["weight"]).any()
+
+
+@drawn
+def test_single_precision_is_the_rounded_double(make, fan_in):
+    single, double = make(rng=3), make(rng=3, dtype=np.float64)
+    for name, parameter in double.params.items():
+        assert_array_equal(single.params[name], parameter.astype(np.float32), strict=True)
+
+
+def test_weight_and_bias_differ():
+    layer = Linear(1, 5, dtype=np.float64, rng=0)
+    assert not set(layer.params["weight"].ravel()) & set(layer.params["bias"])
+
+
+@pytest.mark.parametrize("dtype", [np.float16, int, "complex128", "text"])
+def test_other_dtypes_are_refused(dtype):
+    with pytest.raises(TypeError, match="dtype must be float32 or float64"):
+        Linear(2, 2, dtype=dtype)
+    with pytest.raises(TypeError, match="dtype must be float32 or float64"):
+        Conv2d(2, 2, 2, dtype=dtype)
+
+
+@pytest.mark.parametrize("rng", ["seed", -1, 0.5])
+def test_what_is_no_seed_is_refused(rng):
+    for make in (lambda: Linear(2, 2, rng=rng), lambda: Dropout(rng=rng)):
+        with pytest.raises(TypeError, match="rng must be"):
+            make()
