@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,10 +18,7 @@ if TYPE_CHECKING:
 
 def numbers(name: str, value: ArrayLike, shape: str = "") -> Array:
     """Return ``value`` as an array of real numbers with as many axes as ``shape`` names."""
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{name} must be a rectangular array: {error}") from None
+    array = as_array(name, value)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold real numbers, got {kind_of(value, array)}")
     if shape and array.ndim != len(shape.split()):
@@ -30,6 +28,16 @@ def numbers(name: str, value: ArrayLike, shape: str = "") -> Array:
             hint = f"; one image becomes a batch by x[{'None, ' * (4 - array.ndim)}...]"
         raise ValueError(f"{name} must have the shape ({axes}), got {array.shape}{hint}")
     return array
+
+
+def as_array(name: str, value: ArrayLike) -> Array:
+    """Return ``value`` as an array, whatever it holds."""
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} must be a rectangular array: {error}") from None
+    except Exception as error:  # such as a tensor of another library that keeps its numbers
+        raise TypeError(f"{name} must be an array, got {type(value).__name__}: {error}") from None
 
 
 def same_shape(name: str, array: Array, shape: tuple[int, ...]) -> None:
@@ -62,14 +70,15 @@ def integer(name: str, value: Any, least: int) -> int:
         number = operator.index(value)
     except TypeError:
         raise TypeError(f"{name} must be an integer, got {value!r}") from None
-    if number < least:
-        raise ValueError(f"{name} must be at least {least}, got {number}")
+    if not least <= number <= sys.maxsize:
+        need = f"at least {least}" if number < least else f"at most {sys.maxsize}"
+        raise ValueError(f"{name} must be {need}, got {number}")
     return number
 
 
 def pair(name: str, value: Any, least: int) -> tuple[int, int]:
     """Return ``value`` as (vertical, horizontal); one integer stands for both."""
-    if not isinstance(value, tuple | list | np.ndarray) or np.ndim(value) == 0:
+    if not isinstance(value, tuple | list) and getattr(value, "ndim", 0) == 0:
         number = integer(name, value, least)
         return number, number
     if len(value) != 2:
@@ -79,9 +88,8 @@ def pair(name: str, value: Any, least: int) -> tuple[int, int]:
 
 def fraction(name: str, value: Any, least: float, most: float, need: str) -> float:
     """Return ``value`` as a float between ``least`` and ``most``, both included."""
-    if isinstance(value, bool | np.bool_) or not isinstance(
-        value, int | float | np.integer | np.floating
-    ):
+    no_number = isinstance(value, bool | np.bool_ | np.timedelta64)
+    if no_number or not isinstance(value, int | float | np.integer | np.floating):
         raise TypeError(f"{name} must be {need}, got {value!r}")
     if not least <= value <= most:
         raise ValueError(f"{name} must be {need}, got {value!r}")
@@ -97,7 +105,7 @@ def flag(name: str, value: Any) -> bool:
 
 def labels(name: str, value: ArrayLike, count: int, classes: int | None = None) -> Array:
     """Return ``value`` as ``count`` integers from 0 to ``classes - 1``."""
-    array = np.asarray(value)
+    array = as_array(name, value)
     if array.size == 0 and not isinstance(value, np.ndarray):
         array = array.astype(np.intp)  # an empty list has no integers to tell its type by
     if array.dtype.kind not in "iu":
@@ -114,8 +122,8 @@ def labels(name: str, value: ArrayLike, count: int, classes: int | None = None) 
 def parameter_dtype(value: DTypeLike) -> np.dtype[Any]:
     """Return ``value`` as a dtype that parameters can have."""
     try:
-        dtype = np.dtype(value)
-    except TypeError:
+        dtype = np.dtype(value if isinstance(value, str | type | np.dtype) else object)
+    except Exception:  # NumPy raises SyntaxError, too
         dtype = np.dtype(object)
     if dtype not in (np.float32, np.float64):
         raise TypeError(f"dtype must be float32 or float64, got {value!r}")
@@ -125,6 +133,8 @@ def parameter_dtype(value: DTypeLike) -> np.dtype[Any]:
 def generator(rng: Rng) -> np.random.Generator:
     """Return a generator from a seed, a generator, or None (SPEC 7)."""
     try:
+        if isinstance(rng, bool | np.bool_):
+            raise TypeError
         return np.random.default_rng(rng)
     except (TypeError, ValueError):
         message = f"rng must be a seed, a numpy.random.Generator or None, got {rng!r}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,19 +13,20 @@ import numpy as np
 from . import _args, store
 from .conv import Conv2d
 from .fc import Dropout, Flatten, Linear, ReLU
-from .layer import Layer
+from .layer import in_a_row
 from .loss import cross_entropy, cross_entropy_backward, softmax
 from .optim import Adam, Optimizer
 from .pool import AvgPool2d, MaxPool2d
-from .summary import Summary
+from .summary import Summary, fitting
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from numpy.typing import ArrayLike
 
     from ._args import Array, Rng
+    from .layer import Layer
 
 KINDS = (Conv2d, MaxPool2d, AvgPool2d, Linear, Flatten, ReLU, Dropout)  # what a file can hold
 
@@ -59,13 +61,8 @@ class CNN:
     """
 
     def __init__(self, layers: Iterable[Layer]) -> None:
-        try:
-            self.layers = list(layers)
-        except TypeError:
-            raise TypeError(f"layers must be a list of layers, got {layers!r}") from None
+        self.layers = in_a_row(layers)
         for number, layer in enumerate(self.layers):
-            if not isinstance(layer, Layer):
-                raise TypeError(f"layers[{number}] must be a layer, got {layer!r}")
             if any(layer is other for other in self.layers[:number]):
                 raise ValueError(f"layers[{number}] must be a layer of its own, got one twice")
         self.history: list[dict[str, float]] = []
@@ -87,11 +84,12 @@ class CNN:
         ndarray
             The last layer's output; for a classifier, scores of shape (N, K).
         """
-        y = _args.numbers("x", x)
+        y, train = _args.numbers("x", x), _args.flag("train", train)
         if rng is not None:
             rng = _args.generator(rng)  # one stream for all layers
-        for layer in self.layers:
-            y = layer(y, train=train, rng=rng)
+        for number, layer in enumerate(self.layers):
+            with fitting("x", number, layer):
+                y = layer(y, train=train, rng=rng)
         return y
 
     def backward(self, dy: ArrayLike) -> Array:
@@ -164,7 +162,7 @@ class CNN:
         X, y = self._examples("X", X, "y", y)
         if validation is not None:
             if not isinstance(validation, tuple | list) or len(validation) != 2:
-                raise TypeError("validation must be a pair (X, y)")
+                raise TypeError(f"validation must be a pair (X, y), got {validation!r}")
             validation = self._examples(
                 "validation[0]", validation[0], "validation[1]", validation[1]
             )
@@ -188,11 +186,12 @@ class CNN:
                     loss += len(batch) * cross_entropy(logits, y[batch])
                     hits += int((logits.argmax(axis=1) == y[batch]).sum())
                     bar.advance(loss / (start + len(batch)))
-                self.history.append({"loss": loss / len(X), "accuracy": hits / len(X)})
+                entry = {"loss": loss / len(X), "accuracy": hits / len(X)}
                 if validation is not None:
                     logits = self._scores(validation[0])
-                    self.history[-1]["val_loss"] = cross_entropy(logits, validation[1])
-                    self.history[-1]["val_accuracy"] = _accuracy(logits, validation[1])
+                    entry["val_loss"] = cross_entropy(logits, validation[1])
+                    entry["val_accuracy"] = _accuracy(logits, validation[1])
+                self.history.append(entry)
         except KeyboardInterrupt:
             warnings.warn(f"training interrupted: {bar.done} steps were made", stacklevel=2)
         finally:
@@ -308,7 +307,7 @@ class CNN:
             nothing is changed then.
         """
         ours = self._parameters()
-        if not hasattr(state, "keys"):
+        if not isinstance(state, Mapping):
             raise TypeError(f"state must be a dictionary, got {type(state).__name__}")
         for wrong, keys in (
             ("lacks", ours.keys() - state.keys()),
@@ -316,15 +315,17 @@ class CNN:
         ):
             if keys:
                 raise ValueError(
-                    f"state must have the keys {sorted(ours)}, it {wrong} {sorted(keys)}"
+                    f"state must have the keys {sorted(ours)}, it {wrong} {sorted(keys, key=str)}"
                 )
         theirs = {key: _args.numbers(f"state[{key!r}]", state[key]) for key in ours}
         for key, parameter in ours.items():
             if theirs[key].shape != parameter.shape:
                 need = f"state[{key!r}] must have the shape {parameter.shape}"
                 raise ValueError(f"{need}, got {theirs[key].shape}")
+        with np.errstate(over="ignore"):  # too large for float32 is inf
+            copies = {key: theirs[key].astype(ours[key].dtype) for key in ours}
         for key, parameter in ours.items():
-            parameter[...] = theirs[key]
+            parameter[...] = copies[key]
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write layers and parameters to one file, without pickle.
@@ -344,6 +345,12 @@ class CNN:
         for number, layer in enumerate(self.layers):
             if type(layer) not in KINDS:
                 raise TypeError(f"layers[{number}] must be of convdocs to be saved, got {layer!r}")
+            given = {name: (p.dtype.name, p.shape) for name, p in layer.params.items()}
+            fresh = type(layer)(**layer.options).params.items()
+            built = {name: (p.dtype.name, p.shape) for name, p in fresh}
+            if given != built:
+                need = f"layers[{number}].params must be as {layer!r} builds them, {built}"
+                raise ValueError(f"{need}, got {given}")
         layers = [[type(layer).__name__, layer.options] for layer in self.layers]
         store.write(path, {"format": 1, "layers": layers}, self._parameters())
 
@@ -389,16 +396,17 @@ class CNN:
         numbered = enumerate(self.layers)
         return {f"{n}.{name}": p for n, layer in numbered for name, p in layer.params.items()}
 
-    def _scores(self, X: ArrayLike, batch_size: int = 256) -> Array:
+    def _scores(self, X: ArrayLike, name: str = "X", batch_size: int = 256) -> Array:
         """Return the output for all images, a batch at a time; no layer remembers anything."""
-        X = _args.numbers("X", X)
+        X = _args.numbers(name, X)
         if X.ndim < 2:
-            raise ValueError(f"X must have the shape (N, C, H, W), got {X.shape}")
+            raise ValueError(f"{name} must have the shape (N, C, H, W), got {X.shape}")
         parts = []
         for start in range(0, max(1, len(X)), batch_size):
             y = X[start : start + batch_size]
-            for layer in self.layers:
-                y = layer.forward(y)
+            for number, layer in enumerate(self.layers):
+                with fitting(name, number, layer):
+                    y = layer.forward(y)
             if y.ndim != 2:
                 need = "layers must end in scores of shape (N, K), as Flatten and Linear give them"
                 raise ValueError(f"{need}, got {y.shape}")
@@ -410,9 +418,9 @@ class CNN:
     ) -> tuple[Array, Array]:
         """Check images and their labels against each other and against the network."""
         X = _args.numbers(X_name, X)
-        if X.size == 0:
+        if X.ndim == 0 or X.size == 0:
             raise ValueError(f"{X_name} must hold at least one image, got shape {X.shape}")
-        return X, _args.labels(y_name, y, len(X), self._scores(X[:1]).shape[1])
+        return X, _args.labels(y_name, y, len(X), self._scores(X[:1], X_name).shape[1])
 
 
 class Bar:

@@ -80,7 +80,7 @@ def conv2d(
     [[[[0. 2. 0.]
        [0. 2. 0.]]]]
     """
-    x, w, slide, borders = _check(x, weight, stride, padding, dilation, groups)
+    x, w, slide, borders, groups = _check(x, weight, stride, padding, dilation, groups)
     F, b = len(w), None if bias is None else _args.numbers("bias", bias, "F")
     if b is not None and len(b) != F:
         raise ValueError(f"bias must have the shape ({F},), one for each kernel, got {b.shape}")
@@ -131,7 +131,7 @@ def conv2d_backward(
     >>> print(dx, dweight, dbias)
     [[[[ 4. 45. 50.]]]] [[[[21. 32.]]]] [11.]
     """
-    x, w, slide, borders = _check(x, weight, stride, padding, dilation, groups)
+    x, w, slide, borders, groups = _check(x, weight, stride, padding, dilation, groups)
     dy = _args.numbers("dy", dy, "N F oH oW")
     dtype = _args.floating(dy, x, w)
     laid = batch_last(x, dtype, borders)
@@ -239,12 +239,12 @@ class Conv2d(Layer):
         C = _args.integer("in_channels", in_channels, 1)
         F = _args.integer("out_channels", out_channels, 1)
         kernel = _args.pair("kernel_size", kernel_size, 1)
-        self.how = _how(stride, padding, dilation, groups)
+        self.how = how = _how(stride, padding, dilation, groups)
         for name, channels in ("in_channels", C), ("out_channels", F):
-            if channels % groups:
+            if channels % how["groups"]:
                 raise ValueError(f"{name} must be a multiple of groups={groups}, got {channels}")
-        super().__init__(in_channels=C, out_channels=F, kernel_size=kernel, **self.how)
-        self.draw_parameters((F, C // groups, *kernel), bias, dtype, rng)
+        super().__init__(in_channels=C, out_channels=F, kernel_size=kernel, **how)
+        self.draw_parameters((F, C // how["groups"], *kernel), bias, dtype, rng)
 
     def forward(self, x: Array) -> Array:
         """Return the feature maps of images."""
@@ -270,10 +270,11 @@ def _how(stride: Size, padding: Size | str, dilation: Size, groups: int) -> dict
 
 def _check(
     x: ArrayLike, weight: ArrayLike, stride: Size, padding: Size | str, dilation: Size, groups: int
-) -> tuple[Array, Array, dict[str, Any], Borders]:
-    """Check the arguments; return images, kernels, how they slide, and the borders to add."""
+) -> tuple[Array, Array, dict[str, Any], Borders, int]:
+    """Check the arguments; return images, kernels, how they slide, borders to add, and groups."""
     x, w = _args.numbers("x", x, "N C H W"), _args.numbers("weight", weight, "F C kH kW")
     how = _how(stride, padding, dilation, groups)
+    groups = how.pop("groups")
     if w.size == 0:
         raise ValueError(f"weight must hold a number, got shape {w.shape}")
     if len(w) % groups:
@@ -281,13 +282,13 @@ def _check(
     if x.shape[1] != w.shape[1] * groups:
         need = f"{w.shape[1] * groups} channels (weight.shape[1] * groups)"
         raise ValueError(f"x must have {need}, got {x.shape[1]} in shape {x.shape}")
-    slide = {"kernel": w.shape[2:], "stride": how["stride"], "dilation": how["dilation"]}
-    if padding == "same":
-        total = [d * (k - 1) for d, k in zip(slide["dilation"], slide["kernel"], strict=True)]
-        pads = [(t // 2, t - t // 2) for t in total]
+    pads = how.pop("padding")
+    if pads == "same":
+        total = [d * (k - 1) for d, k in zip(how["dilation"], w.shape[2:], strict=True)]
+        borders = [(t // 2, t - t // 2) for t in total]
     else:
-        pads = [(p, p) for p in ((0, 0) if padding == "valid" else how["padding"])]
-    return x, w, slide, (pads[0], pads[1])
+        borders = [(p, p) for p in ((0, 0) if pads == "valid" else pads)]
+    return x, w, {"kernel": w.shape[2:], **how}, (borders[0], borders[1]), groups
 
 
 def _blocks(seen: Array) -> Iterator[slice]:

@@ -184,6 +184,9 @@ class Flatten(Layer):
     (2, 48)
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+
     def forward(self, x: Array) -> Array:
         """Return the maps as rows, channel by channel and row by row."""
         if x.ndim < 2:
@@ -205,6 +208,9 @@ class ReLU(Layer):
     >>> print(ReLU()(np.array([-1.0, 2.0])))
     [0. 2.]
     """
+
+    def __init__(self) -> None:
+        super().__init__()
 
     def forward(self, x: Array) -> Array:
         """Return the larger of ``x`` and 0."""
@@ -252,11 +258,11 @@ class Dropout(Layer):
 
     def __call__(self, x: ArrayLike, train: bool = False, rng: Rng = None) -> Array:
         """Return ``x``, thinned out if ``train``."""
-        self.x = x = self.forward(_args.numbers("x", x))
-        self.mask = None
-        if not train:
+        x, generator = _args.numbers("x", x), self.rng if rng is None else _args.generator(rng)
+        self.x, self.mask = x, None
+        if not _args.flag("train", train):
             return x
-        draw = (self.rng if rng is None else _args.generator(rng)).random(x.shape)
+        draw = generator.random(x.shape)
         keep, dtype = 1 - self.options["p"], _args.floating(x)
         self.mask = (draw < keep).astype(dtype)
         if keep:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from . import _args
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import ArrayLike
 
     from ._args import Array, Rng
@@ -43,6 +44,9 @@ class Layer:
     def __call__(self, x: ArrayLike, train: bool = False, rng: Rng = None) -> Array:
         """Return the layer's output, and remember ``x`` for `backward`."""
         x = _args.numbers("x", x)
+        _args.flag("train", train)
+        if rng is not None:
+            _args.generator(rng)
         y = self.forward(x)
         self.x = x
         return y
@@ -88,8 +92,11 @@ class Layer:
         """
         generator, dtype = _args.generator(rng), _args.parameter_dtype(dtype)
         self.options |= {"bias": _args.flag("bias", bias), "dtype": dtype.name}
-        bound = 1 / np.sqrt(np.prod(shape[1:]))
-        self.params["weight"] = generator.uniform(-bound, bound, shape).astype(dtype)
+        bound = 1 / math.sqrt(math.prod(shape[1:]))
+        try:
+            self.params["weight"] = generator.uniform(-bound, bound, shape).astype(dtype)
+        except (ValueError, MemoryError):
+            raise ValueError(f"weight must fit in memory, got the shape {shape}") from None
         if bias:
             self.params["bias"] = generator.uniform(-bound, bound, shape[0]).astype(dtype)
 
@@ -97,3 +104,16 @@ class Layer:
         """Show the call that builds the layer."""
         options = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
         return f"{type(self).__name__}({options})"
+
+
+def in_a_row(layers: Iterable[Layer]) -> list[Layer]:
+    """Return layers as a list, and refuse anything else."""
+    try:
+        row = list(layers)
+    except TypeError:
+        need = "layers must be a list of layers, such as model.layers"
+        raise TypeError(f"{need}, got {layers!r}") from None
+    for number, layer in enumerate(row):
+        if not isinstance(layer, Layer):
+            raise TypeError(f"layers[{number}] must be a layer, got {layer!r}")
+    return row

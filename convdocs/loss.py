@@ -39,6 +39,8 @@ def softmax(x: ArrayLike, axis: int = -1) -> Array:
     [0.25 0.75]
     """
     x = _args.numbers("x", x)
+    if x.ndim == 0:
+        raise ValueError(f"x must have at least one axis, got the number {x}")
     if not -x.ndim <= (axis := _args.integer("axis", axis, -x.ndim)) < x.ndim:
         raise ValueError(f"axis must be one of x's {x.ndim} axes, got {axis}")
     y = np.exp(_shifted(x, axis))

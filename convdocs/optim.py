@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import _args
+from .layer import in_a_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ._args import Array
     from .layer import Layer
+
+MOST = float(np.finfo(float).max)
 
 
 class Optimizer:
@@ -27,9 +30,9 @@ class Optimizer:
     """
 
     def __init__(self, lr: float, weight_decay: float) -> None:
-        self.lr = _args.fraction("lr", lr, 0, np.inf, "a number of at least 0")
-        need = "a number of at least 0"
-        self.weight_decay = _args.fraction("weight_decay", weight_decay, 0, np.inf, need)
+        self.lr = _args.fraction("lr", lr, 0, MOST, "a finite number of at least 0")
+        need = "a finite number of at least 0"
+        self.weight_decay = _args.fraction("weight_decay", weight_decay, 0, MOST, need)
         self.memory: dict[tuple[int, str], list[Array]] = {}
         self.steps = 0
 
@@ -50,7 +53,7 @@ class Optimizer:
             If a gradient, or what is remembered, does not have the parameter's shape.
         """
         jobs = []
-        for number, layer in enumerate(layers):
+        for number, layer in enumerate(in_a_row(layers)):
             for name, parameter in layer.params.items():
                 if name not in layer.grads:
                     raise RuntimeError(f"step needs a backward pass before it: {layer!r}")
@@ -166,7 +169,7 @@ class Adam(Optimizer):
         below_one = np.nextafter(1, 0)
         need = "two numbers from 0 to below 1"
         self.betas = tuple(_args.fraction("betas", b, 0, below_one, need) for b in betas)
-        self.eps = _args.fraction("eps", eps, 0, np.inf, "a number of at least 0")
+        self.eps = _args.fraction("eps", eps, 0, MOST, "a finite number of at least 0")
 
     def blank(self, parameter: Array) -> list[Array]:
         """Return means of zero."""

@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 WIDTH = 7.2  # inches: the page's column
+GAP = 1.2  # between two grids of numbers, in cells
 INK = "#102030"  # a colour that nothing else has: in the SVG it becomes the text's colour
 COLORS = BLUE, ORANGE, GREEN, VIOLET = "#2f7fd0", "#d2691e", "#2e9e5b", "#9a5fd0"  # on any page
 DASHES = "-", "--", "-.", ":"  # for those who do not see the colours
 MOST = 99.5  # percent of a map's numbers that are told apart; the few beyond look alike
-STYLE = {
+STYLE: dict[Any, Any] = {
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
     "axes.spines.right": False,
@@ -115,12 +116,12 @@ def pencil(array: ArrayLike) -> Any:
 
     Parameters
     ----------
-    array : array_like of shape (H, W)
-        Numbers of at least 0, such as gradient magnitudes.
+    array : array_like of shape (..., H, W)
+        Numbers of at least 0, such as gradient magnitudes; several maps share one scale.
 
     Returns
     -------
-    ndarray of shape (H, W)
+    ndarray of shape (..., H, W)
         From 1, white, for a zero to 0, black, for the largest half percent.
     """
     array = np.asarray(array, float)
@@ -142,7 +143,7 @@ def _image(axes: Axes, array: Any) -> None:
 
 
 def numbers(
-    arrays: Mapping[str, ArrayLike], signs: str = "", window: tuple[int, ...] | None = None
+    arrays: Mapping[str, ArrayLike], signs: str = "", place: tuple[int, int] | None = None
 ) -> Picture:
     """Show small arrays as grids of their numbers, in a row.
 
@@ -151,49 +152,51 @@ def numbers(
     arrays : dict of str to array_like
         Titles and arrays (H, W).
     signs : str
-        One character between each two grids, such as ``'*='``.
-    window : (row, column, height, width), optional
-        The patch to mark in the first grid; the last grid's number at (row, column) and the
-        whole of the grids between are marked too.
+        One character between each two grids, such as ``'⋆='``.
+    place : (row, column), optional
+        A place of the third grid to mark, with the patch of the second and the kernel, the first,
+        whose products sum to it.
 
     Returns
     -------
     Picture
     """
     grids = {title: np.asarray(array) for title, array in arrays.items()}
-    last, x, gap = len(grids) - 1, 0.0, 1.2
-    total = sum(grid.shape[1] for grid in grids.values()) + gap * last
+    total = sum(grid.shape[1] for grid in grids.values()) + GAP * (len(grids) - 1)
     tall = max(grid.shape[0] for grid in grids.values())
-    cell = min(0.62, WIDTH / total)
+    cell, x, marks = min(0.62, WIDTH / total), 0.0, {}
+    if place is not None:
+        high, wide = next(iter(grids.values())).shape
+        marks = {0: (0, 0, high, wide), 1: (*place, high, wide), 2: (*place, 1, 1)}
     with matplotlib.rc_context(STYLE):
-        figure = Picture((cell * total + 0.1, cell * (tall + 1.0)), layout="none")
+        figure = Picture((cell * total + 0.1, cell * (tall + 1.0)))
         axes = figure.add_axes((0, 0, 1, 1), aspect="equal")
         axes.set(xlim=(-0.1, total + 0.1), ylim=(tall + 0.1, -0.9))
         axes.set_axis_off()
         for number, (title, grid) in enumerate(grids.items()):
             H, W = grid.shape
             y = (tall - H) / 2
-            axes.text(x + W / 2, y - 0.25, title, ha="center", size=11)
-            for (i, j), value in np.ndenumerate(grid):
-                axes.add_patch(Rectangle((x + j, y + i), 1, 1, fill=False, ec=INK, lw=0.6))
-                text = f"{value:.4g}".replace("-", "\N{MINUS SIGN}")
-                axes.text(x + j + 0.5, y + i + 0.53, text, ha="center", va="center", size=12)
-            if window:
-                top, left, high, wide = window
-                if number == last:
-                    high = wide = 1
-                elif number:
-                    top, left, high, wide = 0, 0, H, W
-                mark = Rectangle((x + left, y + top), wide, high, color=ORANGE, alpha=0.25, lw=0)
-                axes.add_patch(mark)
-                edge = Rectangle((x + left, y + top), wide, high, fill=False, ec=ORANGE, lw=2)
-                axes.add_patch(edge)
+            axes.text(x + W / 2, y - 0.25, title, ha="center", size=12)
+            _grid(axes, grid, x, y, marks.get(number), cell)
             if number < len(signs):
-                axes.text(
-                    x + W + gap / 2, tall / 2, signs[number], ha="center", va="center", size=16
-                )
-            x += W + gap
+                middle = (x + W + GAP / 2, tall / 2)
+                axes.text(*middle, signs[number], ha="center", va="center", size=22)
+            x += W + GAP
     return figure
+
+
+def _grid(axes: Axes, grid: Any, x: float, y: float, mark: Any, cell: float) -> None:
+    """Draw one grid of numbers with its top left corner at (x, y)."""
+    texts = [f"{value:.4g}".replace("-", "\N{MINUS SIGN}") for value in grid.flat]
+    size = min(12, 105 * cell / max(map(len, texts)))  # points: the longest number fits its cell
+    for (i, j), text in zip(np.ndindex(grid.shape), texts, strict=True):
+        axes.add_patch(Rectangle((x + j, y + i), 1, 1, fill=False, ec=INK, lw=0.6))
+        axes.text(x + j + 0.5, y + i + 0.53, text, ha="center", va="center", size=size)
+    if mark:
+        top, left, high, wide = mark
+        at = (x + left, y + top)
+        axes.add_patch(Rectangle(at, wide, high, color=ORANGE, alpha=0.25, lw=0))
+        axes.add_patch(Rectangle(at, wide, high, fill=False, ec=ORANGE, lw=2))
 
 
 def lines(

@@ -304,6 +304,8 @@ def _check(
 ) -> tuple[Array, dict[str, Any], Borders, Borders]:
     """Check the arguments; return images, how the window slides, padding, and all borders."""
     x = _args.numbers("x", x, "N C H W")
+    if 0 in x.shape[2:]:
+        raise ValueError(f"x must have pixels, got the shape {x.shape}")
     how = _how(kernel_size, stride, padding, dilation, ceil_mode)
     slide = {"kernel": how["kernel_size"], "stride": how["stride"], "dilation": how["dilation"]}
     borders = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,17 @@ if TYPE_CHECKING:
     from ._args import Array
 
 KEY = "convdocs"  # the entry that holds the description, and tells our files from others
+
+
+def _name(path: str | os.PathLike[str]) -> str:
+    """Return ``path`` as text; an open file's number is not a path."""
+    try:
+        name = os.fsdecode(path)
+    except TypeError:
+        raise TypeError(f"path must be a file's name, got {path!r}") from None
+    if "\0" in name:
+        raise ValueError(f"path must be a file's name, got {name!r}")
+    return name
 
 
 def write(path: str | os.PathLike[str], description: Any, arrays: dict[str, Array]) -> None:
@@ -26,11 +38,15 @@ def write(path: str | os.PathLike[str], description: Any, arrays: dict[str, Arra
     arrays : dict of str to ndarray
         What to store under which name.
     """
-    path = os.path.realpath(os.fsdecode(path))
-    part = f"{path}.{os.getpid()}.part"
+    path = os.path.realpath(_name(path))
+    part = f".{os.getpid()}-{threading.get_ident()}.part"  # a short name, and nobody else's
+    part = os.path.join(os.path.dirname(path), part)
     try:
+        if os.path.lexists(part):  # left by a process of the same number that was killed
+            os.unlink(part)
         with open(part, "xb") as file:
-            np.savez(file, allow_pickle=False, **{KEY: np.array(json.dumps(description))}, **arrays)
+            entries: dict[str, Any] = {KEY: np.array(json.dumps(description)), **arrays}
+            np.savez(file, **entries)  # NumPy 2.0 would take allow_pickle for an array's name
             file.flush()
             os.fsync(file.fileno())
         if os.path.exists(path):
@@ -63,10 +79,9 @@ def read(path: str | os.PathLike[str]) -> tuple[Any, dict[str, Array]]:
         If the file is damaged or of another kind.
     """
     import zipfile
-    import zlib
 
-    damage = (ValueError, KeyError, EOFError, TypeError, NotImplementedError, MemoryError)
-    with open(path, "rb") as file:
+    name = _name(path)
+    with open(name, "rb") as file:
         try:
             with zipfile.ZipFile(file) as archive:
                 bad = archive.testzip()
@@ -76,6 +91,5 @@ def read(path: str | os.PathLike[str]) -> tuple[Any, dict[str, Array]]:
             with np.load(file, allow_pickle=False) as arrays:
                 content = {name: arrays[name] for name in arrays.files}
             return json.loads(str(content.pop(KEY))), content
-        except (*damage, zipfile.BadZipFile, zlib.error, OSError, RuntimeError) as error:
-            name = os.fsdecode(path)
+        except Exception as error:  # a damaged file can fail in any way
             raise ValueError(f"path must be a whole model file, got {name!r}: {error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,11 +12,20 @@ from . import _args
 from .fc import Linear
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from .layer import Layer
 
 SLIDE = ("kernel_size", "stride", "dilation")  # the options that widen a receptive field
+
+
+@contextlib.contextmanager
+def fitting(name: str, number: int, layer: Layer) -> Iterator[None]:
+    """Say in an error which argument did not get through which layer of the network."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"{name} must fit layers[{number}], {layer!r}: {error}") from None
 
 
 class Row(NamedTuple):
@@ -37,11 +47,18 @@ class Summary(list[Row]):
         if not isinstance(input_shape, tuple | list) or len(input_shape) != 3:
             raise ValueError(f"input_shape must be (C, H, W), got {input_shape!r}")
         shape = tuple(_args.integer("input_shape", side, 1) for side in input_shape)
-        y, rows = np.empty((0, *shape), np.float32), []  # an empty batch: shapes, no numbers
+        rows = []
+        try:
+            y = np.empty((0, *shape), np.float32)  # an empty batch: shapes, no numbers
+        except ValueError:
+            need = "input_shape must be that of an image that fits in memory"
+            raise ValueError(f"{need}, got {input_shape!r}") from None
         maps: tuple[int, ...] = shape[1:]
         field, jump = (1, 1), (1, 1)
-        for layer in layers:
-            flat, y = y.ndim == 2, layer.forward(y)
+        for number, layer in enumerate(layers):
+            flat = y.ndim == 2
+            with fitting("input_shape", number, layer):
+                y = layer.forward(y)
             how = {name: _args.pair(name, layer.options.get(name, 1), 1) for name in SLIDE}
             if isinstance(layer, Linear) and flat:  # it sees whole maps: a kernel of their size
                 how["kernel_size"], maps = (maps[0], maps[1]), (1, 1)

@@ -46,7 +46,12 @@ def batch_last(x: Array, dtype: Any, borders: Borders = NO_BORDERS, fill: Any = 
         return np.ascontiguousarray(x.transpose(1, 2, 3, 0), dtype)
     N, C, H, W = x.shape
     (top, bottom), (left, right) = borders
-    laid = np.full((C, top + H + bottom, left + W + right, N), fill, dtype)
+    height, width = top + H + bottom, left + W + right
+    try:
+        laid = np.full((C, height, width, N), fill, dtype)
+    except (ValueError, MemoryError):
+        need = "padding must leave images that fit in memory"
+        raise ValueError(f"{need}, got {C} x {height} x {width} pixels") from None
     laid[:, top : top + H, left : left + W] = x.transpose(1, 2, 3, 0)
     return laid
 

@@ -1,0 +1,681 @@
+"""Wrong calls: each is refused with an error that says what is wrong, and nothing is changed."""
+
+import collections
+import copy
+import datetime
+import decimal
+import fractions
+import os
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import convdocs
+from convdocs import (
+    CNN,
+    SGD,
+    Adam,
+    AvgPool2d,
+    Conv2d,
+    Dropout,
+    Flatten,
+    Linear,
+    MaxPool2d,
+    ReLU,
+    avg_pool2d,
+    avg_pool2d_backward,
+    conv1d,
+    conv2d,
+    conv2d_backward,
+    cross_entropy,
+    cross_entropy_backward,
+    linear,
+    linear_backward,
+    max_pool2d,
+    max_pool2d_backward,
+    relu,
+    softmax,
+)
+
+REFUSALS = (ValueError, TypeError)
+HUGE = 10**30
+
+
+class Refuses:
+    """An object that will not become an array, as a PyTorch tensor that requires a gradient."""
+
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
+
+
+def a(*shape):
+    """Return a read-only array of this shape."""
+    array = np.linspace(-1, 1, int(np.prod(shape))).reshape(shape)
+    array.flags.writeable = False
+    return array
+
+
+def nonsense():
+    """Return what is no argument for anything, in fresh copies."""
+    return [
+        *(None, "nonsense", "", b"bytes", "1", b"1", 1j, np.complex64(1), object(), object, print),
+        *(lambda: 0, ..., NotImplemented, slice(2), {}, {1: 2}, {2}, frozenset(), iter([1])),
+        *((i for i in "ab"), decimal.Decimal(2), fractions.Fraction(1, 2), datetime.date.today()),
+        *(
+            ValueError("x"),
+            re,
+            re.compile("x"),
+            np.datetime64("2020"),
+            np.timedelta64(1),
+            np.zeros((), "i4,f8")[()],
+        ),
+        *(np.array("x"), np.array(None), np.array(b"x"), np.array([1j, 2]), np.array([object()])),
+        *(np.zeros((2, 4, 6, 6), complex), np.ones((2, 4), object), np.zeros((2, 4), "M8[s]")),
+        *(np.zeros((4, 3), "m8[s]"), np.zeros((2, 4), "U3"), np.zeros(2, "i4,f8"), [None], ["a"]),
+        *(
+            [1, "a"],
+            [[1], [2, 3]],
+            [1, [2]],
+            ([1, 2], 3),
+            [{}],
+            [1j],
+            [b"x"],
+            [object()],
+            [10**400],
+        ),
+        *((None, None), [[["a"]]], [decimal.Decimal(1)], [datetime.date.today()], Refuses()),
+    ]
+
+
+def cases(values=(), types=(), either=()):
+    """Return wrong values, each with the error that it is answered by."""
+    kinds = (ValueError, values), (TypeError, types), (None, either)
+    return [(value, kind) for kind, wrong in kinds for value in wrong]
+
+
+BELOW_0 = [-1, np.int8(-3), -HUGE]
+NO_INTEGERS = [
+    *(2.0, 1.5, np.float64(2), np.float32(1), np.nan, np.inf, -np.inf, 2 + 0j, range(2)),
+    *(True, False, np.True_, np.False_, np.array(2.0), np.array("2")),
+]
+SEQUENCES = [(2, 2), (1,), [1, 2], (), (1, 2, 3), np.array([1, 2])]
+NO_PAIRS = [(), (1,), (1, 2, 3), [], [1, 2, 3, 4], np.array([1, 2, 3]), np.ones((3, 2), int)]
+NO_INTEGER_PAIRS = [
+    *((1, 2.0), (True, 1), (1, "1"), (None, 1), (np.nan, 1), np.array([1.0, 2.0]), [[1], [2]]),
+    *([(1, 2), (3, 4)], np.ones((2, 2), int), [1j, 1]),
+]
+RAGGED_PAIRS = [(1, (2, 3)), [1, [2]], ([1], [2, 3])]
+SIZE_0 = [
+    *cases([*BELOW_0, (0, -1), (-1, 0), *NO_PAIRS], [*NO_INTEGERS, *NO_INTEGER_PAIRS]),
+    *cases(either=RAGGED_PAIRS),
+]
+INTEGER_0 = cases(BELOW_0, [*NO_INTEGERS, *SEQUENCES])
+INTEGER, SIZE = [*INTEGER_0, (0, ValueError)], [*SIZE_0, *cases([0, (0, 1), (1, 0), np.int64(0)])]
+FLAG = cases(types=[0, 1, 1.0, "True", "False", "", [], (True,), np.int64(1), np.nan, HUGE])
+REAL = cases(
+    [-0.1, -1, np.nan, np.inf, -np.inf, 10**400, np.float32(-1), np.int8(-1), -5e-324],
+    ["0.5", True, np.False_, [0.5], (), np.array(0.5), np.array([0.5]), np.array([1, 1]), 1 + 0j],
+)
+SHARE = [*REAL, *cases([1.1, 2, np.nextafter(1, 2)])]
+BETAS = cases(
+    [(0.9, 1), (1.0, 0.9), (-0.1, 0.9), (0.9, np.nan), (np.inf, 0.9), (0.9, HUGE)],
+    [
+        *(0.9, (), (0.9,), (0.9, 0.99, 0.999), np.array([0.9, 0.9]), "ab"),
+        *((0.9, "0.9"), (True, 0.9), (None, 0.9), ([0.9], 0.9)),
+    ],
+)
+DTYPE = cases(
+    types=[
+        *(int, bool, complex, object, str, "foo", "float16", "f2", "longdouble", "i4", "f4,f8"),
+        *(">f4" if np.little_endian else "<f4", ",", "i4,,i4", "a", "U3", "M8[foo]", np.uint8),
+        *(5, 2.0, True, (1, 2), np.ones(2)),
+    ]
+)
+RNG = cases(either=[-1, 1.5, True, False, np.True_, np.nan, [-1], [1.5], np.random, "7", (None,)])
+LABELS = cases(  # for 2 examples and 3 classes
+    [
+        *([0, 3], [-1, 0], np.uint8([0, 255]), [0, 2**40], [0], [0, 1, 2], [], 0),
+        *([[0, 1]], [[0], [1]], np.eye(3, dtype=int)[[0, 1]], [[0], [1, 2]]),
+    ],
+    [
+        *([0.0, 1.0], [0, np.nan], [True, False], ["cat", "dog"], 0.5, np.float32([0, 1])),
+        *([0, 2**64], np.array([])),
+    ],
+)
+VALIDATION = cases(
+    [
+        *((a(1, 1, 4, 4), [3]), (a(1, 1, 4, 4), []), (a(1, 1, 4, 4), 0), (a(0, 1, 4, 4), [0])),
+        *((a(2, 1, 4, 4), [0]), (a(16), [0]), (a(1, 2, 4, 4), [0]), (7, [0])),
+    ],
+    [
+        *((), (1,), (1, 2, 3), 5, a(2, 1, 4, 4), "ab", True, (a(1, 1, 4, 4), [0.5])),
+        *((1j * a(1, 1, 4, 4), [0]), (None, [0]), ("ab", [0]), (a(1, 1, 4, 4), None)),
+    ],
+)
+INPUT_SHAPE = cases(
+    [
+        *((), (1,), (1, 4), [1, 4], (1, 1, 4, 4), (1, 4, 0), (1, -4, 4), (0, 4, 4), (2, 4, 4)),
+        *((1, 1, 1), (1, 4, 5), (1, HUGE, 4), (1, 2**62, 4), (1, 2**31, 2**31)),
+    ],
+    [(1, 4.0, 4), (1, 4, None), ("1", 4, 4), (1, True, 4), (1, 4, [4]), (1, 4, np.nan)],
+    [4, 4.0, True, np.nan, "1, 4, 4", "144", {1, 4, 5}],
+)
+KINDS = {
+    **dict.fromkeys(("stride", "dilation", "kernel_size"), SIZE),
+    **dict.fromkeys(("groups", "in_channels", "out_channels"), INTEGER),
+    **dict.fromkeys(("in_features", "out_features", "batch_size"), INTEGER),
+    **dict.fromkeys(("ceil_mode", "count_include_pad", "progress", "train"), FLAG),
+    **dict.fromkeys(("lr", "weight_decay", "eps"), REAL),
+    **dict.fromkeys(("p", "momentum"), SHARE),
+    **dict.fromkeys(("labels", "y"), LABELS),
+    **{"padding": SIZE_0, "epochs": INTEGER_0, "betas": BETAS, "dtype": DTYPE},
+    **{"rng": RNG, "validation": VALIDATION, "input_shape": INPUT_SHAPE},
+    "axis": cases([2, -3, HUGE, -HUGE], [*NO_INTEGERS, *SEQUENCES]),
+    "bias": cases([a(5), a(7), a(6, 1), a(1, 6), a(0), 1.0]),
+    "optimizer": cases(types=[Adam, SGD, "adam", 0.01, [Adam()], True]),
+}
+
+
+def trained():
+    """Return a small network and its optimiser, after one step."""
+    model, optimizer = CNN([Conv2d(1, 2, 3, rng=0), ReLU(), Flatten(), Linear(8, 3, rng=1)]), Adam()
+    X, y = a(2, 1, 4, 4), [0, 2]
+    return model.fit(X, y, epochs=1, rng=0, optimizer=optimizer), optimizer
+
+
+MODEL, OPTIMIZER = trained()
+X4, Y4, POOLED = a(2, 4, 6, 6), a(2, 6, 3, 3), a(2, 4, 3, 3)
+SLIDE = {"stride": 2, "padding": 1, "dilation": 1, "groups": 2}
+POOL = {"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": False}
+LOSS = {"logits": a(2, 3), "labels": [0, 2]}
+DATA = {"X": a(2, 1, 4, 4), "y": [0, 2]}
+
+
+def layer_calls():
+    """Return the call and the backward pass of each kind of layer."""
+    for layer, x in [
+        *((Conv2d(4, 6, 3, rng=0), X4), (MaxPool2d(2), X4), (AvgPool2d(2), X4), (Flatten(), X4)),
+        *((Linear(6, 3, rng=0), X4), (ReLU(), X4), (Dropout(rng=0), X4), (MODEL, DATA["X"])),
+    ]:
+        name, dy = type(layer).__name__, layer(x)
+        yield f"{name}.__call__", (layer, {"x": x, "train": False, "rng": 0})
+        yield f"{name}.backward", (layer.backward, {"dy": dy})
+
+
+VALID = {
+    "conv1d": (conv1d, {"x": a(2, 4, 9), "weight": a(6, 2, 3), "bias": a(6), **SLIDE}),
+    "conv2d": (conv2d, {"x": X4, "weight": a(6, 2, 3, 3), "bias": a(6), **SLIDE}),
+    "conv2d_backward": (conv2d_backward, {"dy": Y4, "x": X4, "weight": a(6, 2, 3, 3), **SLIDE}),
+    "max_pool2d": (max_pool2d, {"x": X4, **POOL, "dilation": 1}),
+    "max_pool2d_backward": (max_pool2d_backward, {"dy": POOLED, "x": X4, **POOL, "dilation": 1}),
+    "avg_pool2d": (avg_pool2d, {"x": X4, **POOL, "count_include_pad": True}),
+    "avg_pool2d_backward": (
+        avg_pool2d_backward,
+        {"dy": POOLED, "x": X4, **POOL, "count_include_pad": True},
+    ),
+    "linear": (linear, {"x": a(2, 4), "weight": a(6, 4), "bias": a(6)}),
+    "linear_backward": (linear_backward, {"dy": a(2, 6), "x": a(2, 4), "weight": a(6, 4)}),
+    "relu": (relu, {"x": a(3)}),
+    "softmax": (softmax, {"x": a(2, 3), "axis": 0}),
+    "cross_entropy": (cross_entropy, LOSS),
+    "cross_entropy_backward": (cross_entropy_backward, LOSS),
+    "Conv2d": (
+        Conv2d,
+        {"in_channels": 4, "out_channels": 6, "kernel_size": 3, **SLIDE, "dtype": "f4", "rng": 0},
+    ),
+    "MaxPool2d": (MaxPool2d, {**POOL, "dilation": 1}),
+    "AvgPool2d": (AvgPool2d, {**POOL, "count_include_pad": True}),
+    "Linear": (Linear, {"in_features": 4, "out_features": 6, "dtype": "f8", "rng": 0}),
+    "Dropout": (Dropout, {"p": 0.5, "rng": 0}),
+    "SGD": (SGD, {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.1}),
+    "Adam": (Adam, {"lr": 0.1, "betas": (0.9, 0.99), "eps": 1e-8, "weight_decay": 0.1}),
+    "SGD.step": (SGD().step, {"layers": MODEL.layers}),
+    "Adam.step": (OPTIMIZER.step, {"layers": MODEL.layers}),
+    "CNN": (CNN, {"layers": [ReLU()]}),
+    "CNN.fit": (
+        MODEL.fit,
+        {
+            **DATA,
+            **{"epochs": 1, "batch_size": 2, "rng": 0, "optimizer": OPTIMIZER},
+            **{"validation": tuple(DATA.values()), "progress": False},
+        },
+    ),
+    "CNN.predict": (MODEL.predict, {"X": DATA["X"]}),
+    "CNN.predict_proba": (MODEL.predict_proba, {"X": DATA["X"]}),
+    "CNN.score": (MODEL.score, DATA),
+    "CNN.summary": (MODEL.summary, {"input_shape": (1, 4, 4)}),
+    "CNN.load_state_dict": (MODEL.load_state_dict, {"state": MODEL.state_dict()}),
+    **dict(layer_calls()),
+}
+
+
+def memory():
+    """Return all that a call could change, as bytes and text."""
+    arrays = [
+        *MODEL.state_dict().values(),
+        *(x for pair in OPTIMIZER.memory.values() for x in pair),
+    ]
+    grads = [g for layer in MODEL.layers for g in layer.grads.values()]
+    return [x.tobytes() for x in arrays + grads], MODEL.history, OPTIMIZER.steps
+
+
+def short(value):
+    """Return the beginning of a value's text, on one line."""
+    return " ".join(repr(value).split())[:60]
+
+
+def refused(call, kind=None, pattern=r" must .*(got|rectangular)"):
+    """Return what is amiss in how a wrong call is answered; nothing is if it is well refused."""
+    before = memory()
+    try:
+        result = call()
+    except Exception as error:
+        if type(error) is not kind and (kind or type(error) not in REFUSALS):
+            return f"{type(error).__name__}: {error}"
+        if not re.search(pattern, str(error), re.DOTALL):
+            return f"lacks {pattern!r}: {error}"
+    else:
+        return f"accepted: {short(result)}"
+    return None if memory() == before else "something was changed"
+
+
+def wrong_values(name, argument):
+    """Return the wrong values of an argument, and the error each is answered by."""
+    special = KINDS.get(argument, [])
+    if name == "conv1d" and argument in ("stride", "padding", "dilation"):
+        special = INTEGER_0 if argument == "padding" else INTEGER
+    if argument in ("x", "X", "weight", "dy", "logits"):
+        special = cases(misshaped(name, argument, VALID[name][1][argument]))
+    return [*cases(either=filter(lambda v: not right(name, argument, v), nonsense())), *special]
+
+
+def right(name, argument, value):
+    """Tell what among the nonsense makes sense for this argument."""
+    if value is None:
+        return argument in ("bias", "rng", "optimizer", "validation", "progress") or (
+            argument == "stride" and "ool" in name
+        )
+    if argument == "rng":
+        numbers = np.ndarray, np.timedelta64, list, tuple, frozenset
+        return isinstance(value, numbers)  # what NumPy takes for a seed, or at least as numbers
+    return argument == "layers" and isinstance(value, str | dict | frozenset) and not value
+
+
+def misshaped(name, argument, value):
+    """Return arrays of a shape that cannot be right."""
+    layer, _, method = name.partition(".")
+    if method != "backward" and layer in ("relu", "softmax", "ReLU", "Dropout"):
+        return []  # any shape will do
+    if argument == "x" and layer in ("Flatten", "Linear", "linear", "linear_backward"):
+        return [1.5, a(), a(3)]
+    shapes = [(), (3,), (2, 0), (1, *value.shape), value.shape[1:], value.shape[:-1]]
+    shapes += [(*value.shape, 1)]
+    if argument == "dy":
+        shapes += [(1,) * value.ndim, (*value.shape[:-1], value.shape[-1] + 1)]
+        shapes += [value.shape[::-1], (0, *value.shape[1:])]
+    return [a(*shape) for shape in shapes]
+
+
+WRONG = [(name, argument) for name, (_, right) in VALID.items() for argument in right]
+
+
+@pytest.mark.parametrize("name", VALID)
+def test_the_right_call_is_accepted(name):
+    call, right = copy.deepcopy(VALID[name])
+    call(**right)
+
+
+def test_every_public_name_is_tried():
+    assert set(convdocs.__all__) - {"Flatten", "ReLU"} <= set(VALID)
+
+
+@pytest.mark.parametrize(("name", "argument"), WRONG)
+def test_one_wrong_argument(name, argument):
+    call, right = VALID[name]
+    amiss = []
+    for value, kind in wrong_values(name, argument):
+        pattern = rf"\b{argument}\b.* must .*(\bgot\b|\brectangular\b|it (has|lacks))"
+        answer = refused(lambda value=value: call(**{**right, argument: value}), kind, pattern)
+        if answer:
+            amiss.append(f"{short(value)} -> {answer}")
+    assert not amiss, "\n" + "\n".join(amiss)
+
+
+def test_each_function_and_method_gets_fifty_wrong_calls():
+    count = collections.Counter()
+    for name, argument in WRONG:
+        count[name] += len(wrong_values(name, argument))
+    assert min(count.values()) >= 50
+
+
+# Arguments that are wrong together: a call, its error, and what the message says.
+x, w, one = a(2, 4, 6, 6), a(6, 2, 3, 3), a(1, 1, 4, 4)
+TOGETHER = [
+    (lambda: conv1d(a(2, 3, 9), a(6, 2, 3)), ValueError, r"x must have 2 channels.*got 3"),
+    (lambda: conv1d(a(2, 4, 9), a(6, 4, 3), groups=2), ValueError, r"x must have 8 .*got 4"),
+    (lambda: conv1d(a(2, 4, 9), a(5, 2, 3), groups=2), ValueError, r"groups=2 kernels, got 5"),
+    (lambda: conv1d(a(1, 1, 2), a(1, 1, 3)), ValueError, r"x must be .*got .*2.* spans .*3"),
+    (lambda: conv1d(a(1, 1, 4), a(1, 1, 3), dilation=2), ValueError, r"got .*4.* spans .*5"),
+    (lambda: conv1d(a(1, 1, 4), a(1, 1, 0)), ValueError, r"weight must .*got .*0"),
+    (lambda: conv1d(a(1, 1, 4), a(1, 1, 1), padding="full"), ValueError, r"padding .*got 'full'"),
+    (lambda: conv1d(a(1, 1, 4), a(1, 1, 1), 1, 2, "same"), ValueError, r"stride must be 1 .*got"),
+    (lambda: conv1d(a(1, 1, 4), a(1, 1, 1), a(2)), ValueError, r"bias must .*\(1,\).*got \(2,\)"),
+    (lambda: conv1d(a(1, 1, 4), a(1, 1, 1), padding=HUGE), ValueError, "padding must .*got"),
+    (lambda: conv2d(x, w), ValueError, r"x must have 2 channels.*got 4 in shape \(2, 4, 6, 6\)"),
+    (lambda: conv2d(x, w, groups=3), ValueError, r"x must have 6 channels.*got 4"),
+    (lambda: conv2d(x, w, groups=4), ValueError, r"weight must .*groups=4 kernels, got 6"),
+    (lambda: conv2d(x, w, groups=12), ValueError, r"weight must .*groups=12 kernels, got 6"),
+    (lambda: conv2d(x, a(0, 2, 3, 3)), ValueError, r"weight must .*got .*\(0, 2, 3, 3\)"),
+    (lambda: conv2d(x, a(6, 0, 3, 3)), ValueError, r"weight must .*got .*\(6, 0, 3, 3\)"),
+    (lambda: conv2d(x, a(6, 4, 0, 3)), ValueError, r"weight must .*got .*\(6, 4, 0, 3\)"),
+    (lambda: conv2d(x, a(6, 4, 7, 7)), ValueError, r"x must be .*got 6 x 6 .*7 x 7"),
+    (lambda: conv2d(x, a(6, 4, 1, 9)), ValueError, r"x must be .*got 6 x 6 .*1 x 9"),
+    (lambda: conv2d(x, a(6, 4, 9, 9), padding=1), ValueError, r"x must be .*got 8 x 8 .*9 x 9"),
+    (lambda: conv2d(x, a(6, 4, 3, 3), dilation=3), ValueError, r"x must be .*got 6 x 6 .*7 x 7"),
+    (lambda: conv2d(x, a(6, 4, 3, 3), dilation=(1, HUGE)), ValueError, "must be .*got"),
+    (
+        lambda: conv2d(x[0], a(6, 4, 3, 3)),
+        ValueError,
+        r"x must .*got \(4, 6, 6\).*x\[None, \.\.\.\]",
+    ),
+    (lambda: conv2d(x[0, 0], a(6, 1, 3, 3)), ValueError, r"x\[None, None, \.\.\.\]"),
+    (lambda: conv2d(x, a(6, 4, 3, 3), padding="full"), ValueError, "padding must .*'full'"),
+    (lambda: conv2d(x, a(6, 4, 3, 3), padding="Same"), ValueError, "padding must .*'Same'"),
+    (lambda: conv2d(x, a(6, 4, 3, 3), padding=""), ValueError, "padding must .*''"),
+    (
+        lambda: conv2d(x, a(6, 4, 3, 3), padding=("same", "same")),
+        TypeError,
+        "padding must .*'same'",
+    ),
+    (lambda: conv2d(x, a(6, 4, 3, 3), None, 2, "same"), ValueError, r"stride must be 1 .*\(2, 2\)"),
+    (lambda: conv2d(x, a(6, 4, 3, 3), None, (1, 2), "same"), ValueError, r"stride .*\(1, 2\)"),
+    (lambda: conv2d(x, a(6, 4, 3, 3), a(4)), ValueError, r"bias must .*\(6,\).*got \(4,\)"),
+    (lambda: conv2d(x, a(6, 4, 3, 3), True), ValueError, r"bias must .*got \(\)"),
+    (lambda: conv2d(x, a(6, 4, 3, 3), 2), ValueError, r"bias must .*got \(\)"),
+    (lambda: conv2d(one, one, padding=HUGE), ValueError, "padding must .*got"),
+    (lambda: conv2d(one, one, padding=(0, 2**62)), ValueError, "padding must .*got"),
+    (lambda: conv2d(one, one, padding=2**45), ValueError, "padding must .*got"),
+    (lambda: conv2d(one, a(2, 1, 1, 1), groups=np.uint8(200)), ValueError, "groups=200 .*got 2"),
+    (lambda: conv2d_backward(x, x, a(6, 4, 3, 3)), ValueError, r"dy .*\(2, 6, 4, 4\), got"),
+    (lambda: conv2d_backward(a(2, 6, 4, 4), x, w), ValueError, "x must have 2 channels.*got 4"),
+    (lambda: conv2d_backward(x, x, a(6, 4, 7, 7)), ValueError, "x must be .*got 6 x 6"),
+    (lambda: max_pool2d(x, 7), ValueError, r"x must be .*got 6 x 6 .*7 x 7"),
+    (lambda: max_pool2d(x, (1, 7)), ValueError, r"x must be .*got 6 x 6 .*1 x 7"),
+    (lambda: max_pool2d(x, 4, dilation=2), ValueError, r"x must be .*got 6 x 6 .*7 x 7"),
+    (lambda: max_pool2d(x, 3, padding=2), ValueError, "padding must .*half .*3 pixels, got 2"),
+    (lambda: max_pool2d(x, 2, padding=(1, 2)), ValueError, r"padding must .*half .*got \(1, 2\)"),
+    (lambda: max_pool2d(x, 1, padding=1), ValueError, "padding must .*half .*1 pixel.*got 1"),
+    (lambda: max_pool2d(x, 2, padding=3, dilation=4), ValueError, "half .*5 pixels, got 3"),
+    (lambda: max_pool2d(x, 2, padding="same"), TypeError, "padding must .*'same'"),
+    (lambda: max_pool2d(x[0], 2), ValueError, r"x must .*got \(4, 6, 6\)"),
+    (lambda: max_pool2d(a(1, 1, 0, 4), 2), ValueError, "x must .*got .*0.* 4"),
+    (lambda: max_pool2d(a(1, 1, 1, 4), 3, 2, ceil_mode=True), ValueError, "x must be .*3 x 3"),
+    (lambda: max_pool2d(a(1, 1, 0, 4), 2, padding=1), ValueError, "x must .*got"),
+    (lambda: avg_pool2d(a(1, 1, 0, 4), 2, None, 1, False, False), ValueError, "x must .*got"),
+    (lambda: max_pool2d_backward(x, x, 2), ValueError, r"dy .*\(2, 4, 3, 3\), got \(2, 4, 6, 6\)"),
+    (lambda: max_pool2d_backward(x, x, 7), ValueError, "x must be .*got 6 x 6"),
+    (lambda: max_pool2d_backward(x, x, 3, padding=2), ValueError, "padding must .*half .*got 2"),
+    (lambda: avg_pool2d(x, 7), ValueError, r"x must be .*got 6 x 6 .*7 x 7"),
+    (lambda: avg_pool2d(x, 3, padding=2), ValueError, "padding must .*half .*3 pixels, got 2"),
+    (lambda: avg_pool2d(x, 2, padding="valid"), TypeError, "padding must .*'valid'"),
+    (lambda: avg_pool2d(x[0, 0], 2), ValueError, r"x must .*got \(6, 6\)"),
+    (lambda: avg_pool2d_backward(x, x, 2), ValueError, r"dy .*\(2, 4, 3, 3\), got \(2, 4, 6, 6\)"),
+    (lambda: avg_pool2d_backward(x, x, 3, padding=2), ValueError, "padding must .*half .*got 2"),
+    (lambda: linear(a(2, 3), a(6, 4)), ValueError, r"x must .*\(\.\.\., 4\), got \(2, 3\)"),
+    (lambda: linear(a(2, 4), a(4)), ValueError, r"weight must .*\(out, in\), got \(4,\)"),
+    (lambda: linear(a(2, 4), a(6, 4), a(4)), ValueError, r"bias must .*\(6,\), got \(4,\)"),
+    (lambda: linear(a(2, 0), a(6, 0)), ValueError, r"weight must .*got .*\(6, 0\)"),
+    (lambda: linear(a(2, 4), a(0, 4)), ValueError, r"weight must .*got .*\(0, 4\)"),
+    (lambda: linear_backward(a(2, 4), a(2, 4), a(6, 4)), ValueError, r"dy .*\(2, 6\), got"),
+    (lambda: linear_backward(a(6), a(2, 4), a(6, 4)), ValueError, r"dy .*\(2, 6\), got \(6,\)"),
+    (lambda: softmax(5), ValueError, "x must .*axis.*got .*5"),
+    (lambda: softmax(a(2, 3), axis=2), ValueError, "axis must .*2 axes, got 2"),
+    (lambda: cross_entropy(a(3), [0, 1, 2]), ValueError, r"logits must .*\(N, K\), got \(3,\)"),
+    (lambda: cross_entropy(a(2, 0), [0, 0]), ValueError, r"logits must .*class.*\(2, 0\)"),
+    (lambda: cross_entropy(a(2, 3), [0, 3]), ValueError, "labels must .*3 classes, got 3"),
+    (lambda: cross_entropy(a(2, 3), [-1, 0]), ValueError, "labels must be at least 0, got -1"),
+    (lambda: cross_entropy(a(2, 3), a(2, 3)), TypeError, "labels must .*got dtype float64"),
+    (lambda: cross_entropy(a(2, 3), np.array([0.0, 1])), TypeError, "labels must be integers"),
+    (lambda: cross_entropy(a(2, 3), np.eye(3, dtype=int)), ValueError, r"labels .*\(3, 3\)"),
+    (lambda: cross_entropy_backward(a(2, 3), [0]), ValueError, r"labels .*\(2,\), got \(1,\)"),
+    (lambda: Conv2d(3, 6, 3, groups=2), ValueError, "in_channels must .*groups=2, got 3"),
+    (lambda: Conv2d(4, 3, 3, groups=2), ValueError, "out_channels must .*groups=2, got 3"),
+    (lambda: Conv2d(300, 3, 3, groups=np.uint8(2)), ValueError, "out_channels must .*got 3"),
+    (lambda: Conv2d(1, 1, 3, padding="full"), ValueError, "padding must .*'full'"),
+    (lambda: Conv2d(1, 1, 3, stride=2, padding="same"), ValueError, "stride must be 1"),
+    (lambda: Conv2d(1, 1, 3, bias=a(1)), TypeError, "bias must be True or False, got"),
+    (lambda: Conv2d(1, 1, 3, bias=None), TypeError, "bias must be True or False, got None"),
+    (lambda: Conv2d(1, 1), TypeError, "kernel_size"),
+    (lambda: Conv2d(1, 1, 3, kernel=3), TypeError, "kernel"),
+    (lambda: Conv2d(HUGE, 1, 1), ValueError, "(in_channels|weight) must .*got"),
+    (lambda: Conv2d(1, 2**62, 4), ValueError, "(out_channels|weight) must .*got"),
+    (lambda: Conv2d(1, 1, HUGE), ValueError, "(kernel_size|weight) must .*got"),
+    (lambda: Conv2d(10**9, 10**9, 1), ValueError, "(channels|weight) must .*got"),
+    (lambda: Linear(HUGE, 1), ValueError, "(in_features|weight) must .*got"),
+    (lambda: Linear(2**62, 2), ValueError, "(in_features|weight) must .*got"),
+    (lambda: Linear(10**9, 10**9), ValueError, "(in_features|weight) must .*got"),
+    (lambda: Linear(4), TypeError, "out_features"),
+    (lambda: Linear(4, 2, bias=1), TypeError, "bias must be True or False, got 1"),
+    (lambda: Linear(4, 2, device="cuda"), TypeError, "device"),
+    (lambda: MaxPool2d(3, padding=2), ValueError, "padding must .*half .*got 2"),
+    (lambda: MaxPool2d(2, return_indices=True), TypeError, "return_indices"),
+    (lambda: AvgPool2d(3, padding=2), ValueError, "padding must .*half .*got 2"),
+    (lambda: AvgPool2d(2, dilation=2), TypeError, "dilation"),
+    (lambda: Flatten(1), TypeError, ""),
+    (lambda: Flatten(start_dim=2), TypeError, "start_dim"),
+    (lambda: ReLU(True), TypeError, ""),
+    (lambda: ReLU(inplace=True), TypeError, "inplace"),
+    (lambda: Dropout(inplace=True), TypeError, "inplace"),
+    (lambda: Conv2d(3, 1, 3)(a(1, 1, 9, 9)), ValueError, "x must have 3 channels.*got 1"),
+    (lambda: Conv2d(1, 1, 5)(one), ValueError, "x must be .*got 4 x 4 .*5 x 5"),
+    (lambda: MaxPool2d(5)(one), ValueError, "x must be .*got 4 x 4 .*5 x 5"),
+    (lambda: Linear(3, 1)(one), ValueError, r"x must .*\(\.\.\., 3\), got \(1, 1, 4, 4\)"),
+    (lambda: CNN([ReLU]), TypeError, r"layers\[0\] must be a layer, got <class"),
+    (lambda: CNN([Flatten(), relu]), TypeError, r"layers\[1\] must be a layer, got <function"),
+    (lambda: CNN(ReLU()), TypeError, "layers must be a list of layers.*got ReLU"),
+    (lambda: CNN(ReLU(), Flatten()), TypeError, ""),
+    (lambda: CNN([Flatten(), ReLU(), MODEL]), TypeError, r"layers\[2\] must be a layer, got CNN"),
+    (lambda: CNN([layer := ReLU(), layer]), ValueError, r"layers\[1\] must .*own, got .*twice"),
+    (lambda: CNN([ReLU()], [ReLU()]), TypeError, ""),
+    (lambda: MODEL(a(1, 2, 4, 4)), ValueError, r"x must .*layers\[0\].* 1 channels.*got 2"),
+    (lambda: MODEL(a(1, 1, 5, 5)), ValueError, r"x must .*layers\[3\].*8\), got \(1, 18\)"),
+    (lambda: MODEL.predict(a(1, 1, 5, 5)), ValueError, r"X must .*layers\[3\].*got \(1, 18\)"),
+    (lambda: MODEL.predict(a(16)), ValueError, r"X must .*\(N, C, H, W\), got \(16,\)"),
+    (lambda: MODEL.predict(a(1, 4, 4)), ValueError, r"X must .*\(1, 4, 4\)"),
+    (lambda: MODEL.predict(a(1, 1, 2, 2)), ValueError, r"X must .*layers\[0\].*got 2 x 2"),
+    (lambda: CNN([ReLU()]).predict(one), ValueError, r"layers must end .*\(N, K\).*got .*4, 4\)"),
+    (lambda: CNN([]).predict_proba(one), ValueError, r"layers must end .*\(N, K\).*got"),
+    (lambda: CNN([ReLU()]).fit(one, [0]), ValueError, r"layers must end .*\(N, K\).*got"),
+    (lambda: CNN([ReLU()]).score(one, [0]), ValueError, r"layers must end .*\(N, K\).*got"),
+    (lambda: MODEL.fit(one, [0, 1]), ValueError, r"y must .*\(1,\), got \(2,\)"),
+    (lambda: MODEL.fit(one, [3]), ValueError, "y must .*3 classes, got 3"),
+    (lambda: MODEL.fit(one, [[0]]), ValueError, r"y must .*\(1,\), got \(1, 1\)"),
+    (lambda: MODEL.fit(one), TypeError, "'y'"),
+    (lambda: MODEL.fit(a(0, 1, 4, 4), []), ValueError, r"X must .*image, got .*\(0, 1, 4, 4\)"),
+    (lambda: MODEL.score(a(0, 1, 4, 4), []), ValueError, r"X must .*image, got .*\(0, 1, 4, 4\)"),
+    (lambda: MODEL.fit(5, [0]), ValueError, r"X must .*got .*\(\)"),
+    (lambda: MODEL.score(5, [0]), ValueError, r"X must .*got .*\(\)"),
+    (lambda: MODEL.fit(one, [0], validation=(one, [7])), ValueError, r"validation\[1\] .*got 7"),
+    (lambda: MODEL.fit(one, [0], validation=one), TypeError, "validation must be a pair.*got"),
+    (lambda: MODEL.fit(one, [0], learning_rate=1), TypeError, "learning_rate"),
+    (lambda: MODEL.backward(a(2, 4)), ValueError, r"dy must .*\(2, 3\), got \(2, 4\)"),
+    (lambda: MODEL.summary((3, 4, 4)), ValueError, r"input_shape must .*layers\[0\].*got 3"),
+    (lambda: MODEL.summary((1, 9, 9)), ValueError, r"input_shape must .*layers\[3\].*got"),
+    (lambda: MODEL.summary((1, 1, 1)), ValueError, r"input_shape must .*layers\[0\].*got 1 x 1"),
+    (lambda: SGD(0.1, 1.5), ValueError, "momentum must .*0 to 1, got 1.5"),
+    (lambda: SGD(lr=np.inf), ValueError, "lr must .*got inf"),
+    (lambda: SGD(momentum=0.9, nesterov=True), TypeError, "nesterov"),
+    (lambda: Adam(betas=0.9), TypeError, "betas must be a pair of numbers, got 0.9"),
+    (lambda: Adam(betas=(0.9, 1.0)), ValueError, "betas must .*below 1, got 1.0"),
+    (lambda: SGD().step(MODEL), TypeError, r"layers must .*got"),
+    (lambda: Adam().step([ReLU(), "conv"]), TypeError, r"layers\[1\] must be a layer, got 'conv'"),
+    (lambda: Adam().step(ReLU()), TypeError, "layers must be a list of layers.*got ReLU"),
+    (lambda: OPTIMIZER.step(other.layers), ValueError, r"Conv2d.weight must .*got \(3, 1, 3, 3\)"),
+]
+other = CNN([Conv2d(1, 3, 3, rng=0), ReLU(), Flatten(), Linear(12, 3, rng=1)])
+other.backward(np.ones_like(other(one)))
+
+
+@pytest.mark.parametrize(("call", "kind", "pattern"), TOGETHER, ids=[case[2] for case in TOGETHER])
+def test_arguments_that_are_wrong_together(call, kind, pattern):
+    assert refused(call, kind, pattern) is None
+
+
+STATE = MODEL.state_dict()
+STATES = [
+    ({}, ValueError, r"lacks \['0.bias', '0.weight', '3.bias', '3.weight'\]"),
+    ({"0.weight": STATE["0.weight"]}, ValueError, r"lacks \['0.bias', '3.bias', '3.weight'\]"),
+    ({**STATE, "4.weight": 1}, ValueError, r"has \['4.weight'\]"),
+    ({**STATE, "weight": 1, 0: 2, None: 3}, ValueError, "has .*'weight'"),
+    ({k: v for k, v in STATE.items() if k != "3.bias"}, ValueError, r"lacks \['3.bias'\]"),
+    ({f"module.{k}": v for k, v in STATE.items()}, ValueError, "lacks"),
+    ({**STATE, "3.bias": a(4)}, ValueError, r"3.bias'\] must .*\(3,\), got \(4,\)"),
+    ({**STATE, "3.bias": a(3, 1)}, ValueError, r"3.bias'\] must .*\(3,\), got \(3, 1\)"),
+    ({**STATE, "3.bias": a()}, ValueError, r"3.bias'\] must .*\(3,\), got \(\)"),
+    ({**STATE, "3.weight": STATE["3.weight"].T}, ValueError, r"\(3, 8\), got \(8, 3\)"),
+    ({**STATE, "0.weight": a(2, 3, 3, 1)}, ValueError, r"0.weight'\] must .*got \(2, 3, 3, 1\)"),
+    ({**STATE, "3.bias": 1j * a(3)}, TypeError, r"3.bias'\] must .*got dtype complex128"),
+    ({**STATE, "3.bias": list("abc")}, TypeError, r"3.bias'\] must .*got dtype <U1"),
+    ({**STATE, "3.bias": None}, TypeError, r"3.bias'\] must .*got NoneType"),
+    ({**STATE, "3.bias": [1, [2], 3]}, ValueError, r"3.bias'\] must .*rectangular"),
+    (list(STATE.items()), TypeError, "state must be a dictionary, got list"),
+    (STATE.keys(), TypeError, "state must be a dictionary, got dict_keys"),
+    (MODEL, TypeError, "state must be a dictionary, got CNN"),
+    (dict, TypeError, "state must be a dictionary, got type"),
+    (a(3), TypeError, "state must be a dictionary, got ndarray"),
+]
+
+
+@pytest.mark.parametrize(("state", "kind", "pattern"), STATES, ids=[case[2] for case in STATES])
+def test_state_dictionaries(state, kind, pattern):
+    assert refused(lambda: MODEL.load_state_dict(state), kind, pattern) is None
+
+
+@pytest.mark.parametrize(
+    "layer", [Conv2d(1, 1, 1), ReLU(), Dropout(), Flatten(), MaxPool2d(1), CNN([ReLU()])]
+)
+def test_a_wrong_call_order_is_a_runtime_error(layer):
+    with pytest.raises(RuntimeError, match="backward needs a forward pass"):
+        layer.backward(one)
+
+
+@pytest.mark.parametrize("optimizer", [SGD(), Adam()])
+def test_a_step_without_gradients_is_a_runtime_error(optimizer):
+    layers = [ReLU(), Linear(1, 1, rng=0)]
+    with pytest.raises(RuntimeError, match="step needs a backward pass"):
+        optimizer.step(layers)
+    assert optimizer.steps == 0
+    assert not optimizer.memory
+
+
+def test_a_refused_call_of_a_layer_leaves_what_it_remembers():
+    for layer, bad in [
+        (Conv2d(1, 1, 3, rng=0), {"x": a(1, 2, 4, 4)}),
+        (MaxPool2d(2), {"x": a(4, 4)}),
+        (Flatten(), {"x": 1.0}),
+        (Dropout(rng=0), {"x": 2 * one, "train": True, "rng": "no"}),
+        (ReLU(), {"x": 1j * one}),
+    ]:
+        before = layer.backward(np.ones_like(layer(one, train=True, rng=0)))
+        with pytest.raises(REFUSALS, match="must"):
+            layer(**bad)
+        np.testing.assert_array_equal(layer.backward(np.ones_like(layer(one, True, 0))), before)
+
+
+def outcome(call):
+    """Return the result of a call and None, or None and what it was refused with."""
+    try:
+        return call(), None
+    except REFUSALS as error:
+        return None, str(error)
+
+
+# Sizes at random, mostly right, with a plain statement of what is right: refused if not so.
+SIZES = st.tuples(*[st.sampled_from([*[1, 2, 3] * 8, 0, -1])] * 2)
+PADS = st.tuples(*[st.sampled_from([*[0, 0, 1] * 8, 2, -1])] * 2)
+SIDES = st.tuples(*[st.integers(1, 7)] * 2)
+
+
+@settings(deadline=None, derandomize=True, max_examples=500)
+@given(SIDES, SIZES, SIZES, SIZES, PADS, SIZES, st.integers(1, 2), st.integers(1, 2))
+def test_conv2d_is_refused_if_and_only_if_it_is_wrong(sides, filters, k, s, p, d, groups, times):
+    F, C = filters[0] * groups, max(0, filters[1])
+    x, w = a(2, C * times, *sides), a(*(max(0, n) for n in (F, C, *k)))
+    room = [h + 2 * b - g * (n - 1) - 1 for h, b, g, n in zip(sides, p, d, k, strict=True)]
+    right = min(F, C, *k, *s, *d) >= 1 and min(*p, *room) >= 0 and groups == times
+    y, error = outcome(lambda: conv2d(x, w, None, s, p, d, groups))
+    if right:
+        assert error is None
+        assert y.shape == (2, F, room[0] // s[0] + 1, room[1] // s[1] + 1)
+    else:
+        assert re.match(r"(x|weight|stride|padding|dilation|groups) must .*got", error)
+
+
+@settings(deadline=None, derandomize=True, max_examples=500)
+@given(SIDES, SIZES, SIZES, PADS, SIZES, st.booleans())
+def test_pooling_is_refused_if_and_only_if_it_is_wrong(sides, k, s, p, d, largest):
+    pool, options, d = (max_pool2d, {"dilation": d}, d) if largest else (avg_pool2d, {}, (1, 1))
+    span = [g * (n - 1) + 1 for n, g in zip(k, d, strict=True)]
+    room = [h + 2 * b - n for h, b, n in zip(sides, p, span, strict=True)]
+    right = min(*k, *s, *d) >= 1 and min(*p, *room) >= 0
+    right = right and 2 * p[0] <= span[0] and 2 * p[1] <= span[1]
+    y, error = outcome(lambda: pool(a(2, 3, *sides), k, s, p, **options))
+    if right:
+        assert error is None
+        assert y.shape == (2, 3, room[0] // s[0] + 1, room[1] // s[1] + 1)
+    else:
+        assert re.match(r"(x|kernel_size|stride|padding|dilation) must .*got", error)
+
+
+# Anything at all for one or two arguments: a result, or a refusal that names an argument.
+ODD = [
+    *(*range(-3, 7), 2**31, 2**63, HUGE, -HUGE, 0.0, 0.5, -1.5, np.nan, np.inf, 5e-324, 1e308),
+    *(True, False, None, "", "a", "same", "0.5", "f4,", b"", np.int8(-128), np.uint8(255)),
+]
+DTYPES = st.sampled_from(["f8", "f4", "f2", "i8", "u1", "?", "c16", "O", "U2", "M8[s]"])
+ANYTHING = st.one_of(
+    st.builds(np.ones, st.lists(st.integers(0, 4), max_size=5), DTYPES),
+    st.sampled_from(ODD) | st.integers(0, 3),
+    st.recursive(st.sampled_from(ODD), lambda inner: st.lists(inner, max_size=4), max_leaves=6),
+    st.lists(st.sampled_from(ODD), max_size=3).map(tuple),
+    st.integers(0, len(nonsense()) - 1).map(lambda n: nonsense()[n]),
+)
+
+
+@pytest.mark.parametrize("name", VALID)
+@settings(deadline=None, derandomize=True, max_examples=30)
+@given(data=st.data())
+def test_anything_gives_a_result_or_a_refusal(name, data):
+    call, arguments = copy.deepcopy(VALID[name])
+    names = st.lists(st.sampled_from(sorted(arguments)), min_size=1, max_size=2)
+    changes = {argument: data.draw(ANYTHING, argument) for argument in data.draw(names)}
+    _, error = outcome(lambda: call(**{**arguments, **changes}))
+    assert error is None or re.search(rf"\b({'|'.join(arguments)})\b.* must ", error, re.DOTALL)
+
+
+def test_what_is_no_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model").touch()
+    values = [value for value in nonsense() if not isinstance(value, str | bytes)]
+    numbers = [10**6, -1, 2.0, np.int64(10**6), HUGE, [], (), ["model"], a(2)]
+    amiss = [
+        f"{method.__name__}({short(value)}) -> {answer}"
+        for method in (MODEL.save, CNN.load)
+        for value, kind in [*cases((), [*values, *numbers]), *cases(["a\0b", b"a\0b"])]
+        if (answer := refused(lambda: method(value), kind, "path must .*got"))  # noqa: B023
+    ]
+    assert not amiss, "\n" + "\n".join(amiss)
+    assert len(values) + len(numbers) >= 50
+    assert os.listdir() == ["model"]
+
+
+def test_the_number_of_an_open_file_is_no_path(tmp_path):
+    MODEL.save(tmp_path / "model")
+    with open(tmp_path / "model", "rb") as file:
+        for value in (file.fileno(), file):
+            with pytest.raises(TypeError, match=r"path must .*got"):
+                CNN.load(value)
+        os.fstat(file.fileno())  # it is still open

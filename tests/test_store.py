@@ -1,0 +1,579 @@
+"""Model files: bit for bit the same model, whole or not at all, and never another one."""
+
+import io
+import json
+import os
+import pathlib
+import pickle
+import re
+import stat
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+
+import numpy as np
+import pytest
+
+from convdocs import CNN, AvgPool2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU
+from convdocs.layer import Layer
+
+POSIX = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX system")
+LAYERS = [  # one of each kind, and all options
+    (lambda t: Conv2d(4, 6, 3, rng=0, dtype=t), (2, 4, 9, 9)),
+    (lambda t: Conv2d(4, 6, (3, 2), (2, 1), (0, 3), (1, 2), 2, False, t, 0), (2, 4, 9, 9)),
+    (lambda t: Conv2d(4, 4, 2, padding="same", groups=4, rng=0, dtype=t), (2, 4, 9, 9)),
+    (lambda t: Conv2d(4, 1, np.int64(3), padding="valid", rng=0, dtype=t), (2, 4, 9, 9)),
+    (lambda t: MaxPool2d(2), (2, 4, 9, 9)),
+    (lambda t: MaxPool2d((3, 2), (1, 2), 1, (2, 1), ceil_mode=True), (2, 4, 9, 9)),
+    (lambda t: AvgPool2d((2, 3)), (2, 4, 9, 9)),
+    (lambda t: AvgPool2d(3, 2, 1, ceil_mode=True, count_include_pad=False), (2, 4, 9, 9)),
+    (lambda t: Linear(4, 3, rng=0, dtype=t), (5, 4)),
+    (lambda t: Linear(4, 3, bias=False, rng=0, dtype=t), (5, 4)),
+    (lambda t: Flatten(), (2, 4, 9, 9)),
+    (lambda t: ReLU(), (2, 4, 9, 9)),
+    (lambda t: Dropout(), (2, 4)),
+    (lambda t: Dropout(0.1), (2, 4)),
+    (lambda t: Dropout(1 / 3), (2, 4)),
+]
+
+
+def model(seed=0):
+    """Return a small network."""
+    return CNN([Conv2d(1, 2, 3, rng=seed), ReLU(), Flatten(), Linear(8, 3, rng=seed)])
+
+
+def same(one, two):
+    """Tell whether two models are the same to the last bit."""
+    if repr(one) != repr(two):
+        return False
+    one, two = ({k: (p.dtype, p.tobytes()) for k, p in m.state_dict().items()} for m in (one, two))
+    return one == two
+
+
+def content(folder):
+    """Return the names and bytes of all files in a folder."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Return the path of a saved model, alone in its folder."""
+    model().save(tmp_path / "model.npz")
+    return tmp_path / "model.npz"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("make", "shape"), LAYERS)
+def test_a_layer_comes_back_bit_for_bit(make, shape, dtype, tmp_path):
+    first = CNN([make(dtype)])
+    first.save(tmp_path / "model.npz")
+    second = CNN.load(tmp_path / "model.npz")
+    assert same(first, second)
+    assert first.layers[0].options == second.layers[0].options
+    x = np.random.default_rng(0).normal(size=shape).astype(dtype)
+    y = first(x)
+    assert y.tobytes() == second(x).tobytes()
+    assert y.dtype == second(x).dtype
+    assert first.backward(y).tobytes() == second.backward(y).tobytes()
+    second.save(tmp_path / "again.npz")
+    assert (tmp_path / "model.npz").read_bytes() == (tmp_path / "again.npz").read_bytes()
+
+
+def test_odd_numbers_come_back_bit_for_bit(tmp_path):
+    first = CNN([Linear(3, 2, rng=0), Linear(2, 1, dtype="f8", rng=0)])
+    first.layers[0].params["weight"][...] = [[np.nan, np.inf, -np.inf], [-0.0, 1e-45, 3.4e38]]
+    first.layers[1].params["weight"][...] = [[5e-324, -np.nan]]
+    first.save(tmp_path / "model")
+    assert same(first, CNN.load(tmp_path / "model"))
+
+
+def test_a_trained_model_and_an_empty_one_come_back(tmp_path):
+    trained = model().fit(np.ones((2, 1, 4, 4)), [0, 2], epochs=2, rng=0)
+    for network in (trained, CNN([])):
+        network.save(tmp_path / "model")
+        assert same(network, CNN.load(tmp_path / "model"))
+
+
+def test_a_subclass_of_the_network_loads_as_itself(saved):
+    assert type(type("Net", (CNN,), {}).load(saved)).__name__ == "Net"
+
+
+class Named:
+    """A path-like object."""
+
+    def __fspath__(self):
+        return "model"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("model", "model.npz", "model.txt", "a b.npz.npz", "modèle-模型", ".hidden", "m" * 255),
+        *("./model", pathlib.Path("model"), pathlib.Path("m.NPZ"), b"model", Named()),
+    ],
+)
+def test_exactly_the_given_path_is_written(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model().save(path)
+    assert os.listdir() == [os.path.basename(os.fsdecode(path))]
+    assert same(CNN.load(path), model())
+    model(1).save(path)
+    assert len(os.listdir()) == 1
+    assert same(CNN.load(path), model(1))
+
+
+def test_the_file_holds_the_parameters_and_no_pickle(saved):
+    with np.load(saved, allow_pickle=False) as file:
+        assert set(file.files) == {"convdocs", *model().state_dict()}
+        for key, parameter in model().state_dict().items():
+            np.testing.assert_array_equal(file[key], parameter)
+        json.loads(str(file["convdocs"]))
+
+
+class Bomb:
+    """An object whose pickle makes a folder when it is read."""
+
+    def __reduce__(self):
+        return os.mkdir, ("exploded",)
+
+
+def test_a_pickle_is_not_opened(saved, monkeypatch):
+    monkeypatch.chdir(saved.parent)
+    for entry in ("0.bias", "convdocs", "other"):
+        with np.load(saved) as file:
+            arrays = dict(file)
+        np.savez("bomb.npz", **(arrays | {entry: np.array([Bomb(), 1], object)}))
+        with pytest.raises(ValueError, match=r"path must .*bomb\.npz"):
+            CNN.load("bomb.npz")
+    pathlib.Path("bomb.npz").write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(ValueError, match=r"path must .*bomb\.npz"):
+        CNN.load("bomb.npz")
+    assert not os.path.exists("exploded")
+
+
+# Whole or not at all
+
+
+def write_and_fail(error):
+    """Return a stand-in for numpy.savez that fails in the middle."""
+
+    def savez(file, *_, **__):
+        file.write(b"PK\x03\x04 half a file")
+        raise error
+
+    return savez
+
+
+@pytest.mark.parametrize(
+    "error", [OSError("full"), MemoryError(), KeyboardInterrupt(), SystemExit()]
+)
+@pytest.mark.parametrize("place", ["numpy.savez", "os.fsync", "os.replace"])
+@pytest.mark.parametrize("old", [True, False])
+def test_an_exception_leaves_the_old_file_and_nothing_else(
+    place, error, old, tmp_path, monkeypatch
+):
+    if old:
+        model().save(tmp_path / "model.npz")
+    before = content(tmp_path)
+    stand_in = write_and_fail(error)
+    if place != "numpy.savez":
+        stand_in = lambda *_: (_ for _ in ()).throw(error)  # noqa: E731
+    monkeypatch.setattr(place, stand_in)
+    with pytest.raises(type(error)):
+        model(1).save(tmp_path / "model.npz")
+    monkeypatch.undo()
+    assert content(tmp_path) == before
+    model(1).save(tmp_path / "model.npz")
+    assert same(CNN.load(tmp_path / "model.npz"), model(1))
+
+
+@POSIX
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # by NumPy 2.0
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(saved):
+    resource = pytest.importorskip("resource")
+    before, limits = content(saved.parent), resource.getrlimit(resource.RLIMIT_FSIZE)
+    large = CNN([Linear(300, 300, rng=0)])
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            large.save(saved)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert content(saved.parent) == before
+
+
+KILLED = """
+import sys
+from convdocs import CNN, Linear
+models = [CNN([Linear(300, 300, rng=seed)]) for seed in (0, 1)]
+for step in range(10**9):
+    models[step % 2].save(sys.argv[1])
+    print("saved", flush=True)
+"""
+
+
+@POSIX
+def test_a_killed_process_leaves_a_whole_file(tmp_path):
+    path = tmp_path / "model.npz"
+    either = [CNN([Linear(300, 300, rng=seed)]) for seed in (0, 1)]
+    command = [sys.executable, "-c", KILLED, str(path)]
+    with open(tmp_path / "log", "w") as log:
+        for turn in range(6):
+            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as child:
+                assert child.stdout.readline() == "saved\n"
+                time.sleep(0.002 * turn)
+                child.kill()
+            assert any(same(CNN.load(path), one) for one in either)
+    assert (tmp_path / "log").read_text() == ""
+
+
+def test_what_an_earlier_process_left_is_no_obstacle(saved):
+    for name in (f"model.npz.{os.getpid()}.part", "model.npz.part", "model.npz.tmp"):
+        (saved.parent / name).write_bytes(b"left behind")
+    model(1).save(saved)
+    assert same(CNN.load(saved), model(1))
+
+
+def test_threads_may_save_to_one_path(saved):
+    failures = []
+
+    def save():
+        try:
+            for _ in range(5):
+                model(1).save(saved)
+        except OSError as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=save) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert same(CNN.load(saved), model(1))
+    assert os.listdir(saved.parent) == ["model.npz"]
+
+
+def mode(path):
+    """Return the permissions of a file."""
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@POSIX
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_a_new_file_follows_the_umask_and_an_old_one_keeps_its_permissions(umask, tmp_path):
+    usual = os.umask(umask)
+    try:
+        model().save(tmp_path / "new")
+        assert mode(tmp_path / "new") == 0o666 & ~umask
+        for permissions in (0o600, 0o640, 0o444, 0o666):
+            (tmp_path / "new").chmod(permissions)
+            model().save(tmp_path / "new")
+            assert mode(tmp_path / "new") == permissions
+    finally:
+        os.umask(usual)
+
+
+@POSIX
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_link_stays_and_its_target_is_written(exists, tmp_path):
+    (tmp_path / "models").mkdir()
+    target, link = tmp_path / "models" / "model.npz", tmp_path / "latest"
+    link.symlink_to(pathlib.Path("models") / "model.npz")
+    if exists:
+        model().save(target)
+    model(1).save(link)
+    assert link.is_symlink()
+    assert same(CNN.load(target), model(1))
+    assert sorted(os.listdir(tmp_path)) == ["latest", "models"]
+    assert os.listdir(tmp_path / "models") == ["model.npz"]
+
+
+@POSIX
+def test_an_unwritable_folder_is_an_os_error(saved):
+    before = content(saved.parent)
+    saved.parent.chmod(0o500)
+    if root := os.geteuid() == 0:
+        os.seteuid(65534)  # root may write everywhere
+    try:
+        with pytest.raises(PermissionError):
+            model(1).save(saved)
+        with pytest.raises(PermissionError):
+            model(1).save(saved.parent / "new")
+    finally:
+        if root:
+            os.seteuid(0)
+        saved.parent.chmod(0o700)
+    assert content(saved.parent) == before
+
+
+@pytest.mark.parametrize(
+    "path", ["no such folder/model", "model.npz/model", ".", "", "sub", "sub/"]
+)
+def test_what_is_no_place_for_a_file_is_an_os_error(path, saved, monkeypatch):
+    (saved.parent / "work" / "sub").mkdir(parents=True)
+    monkeypatch.chdir(saved.parent / "work")
+    model().save("model.npz")
+    for call in (model(1).save, CNN.load):
+        with pytest.raises(OSError, match=r"(?i)directory|invalid"):
+            call(path)
+    assert sorted(os.listdir()) == ["model.npz", "sub"]
+    assert sorted(os.listdir("..")) == ["model.npz", "work"]
+    assert os.listdir("sub") == []
+
+
+def test_a_missing_file_is_not_found(tmp_path):
+    for path in (tmp_path / "none", str(tmp_path / "none"), tmp_path / "no" / "model"):
+        with pytest.raises(FileNotFoundError, match="No such file"):
+            CNN.load(path)
+
+
+# What cannot be saved
+
+
+class Swish(Layer):
+    """A layer of the reader's own."""
+
+    def forward(self, x):
+        return x / (1 + np.exp(-x))
+
+
+class Conv(Conv2d):
+    """A kind of convolution of the reader's own."""
+
+
+@pytest.mark.parametrize("layer", [Swish(), Conv(1, 1, 1)])
+def test_a_layer_of_the_readers_own_is_refused_by_name(layer, saved):
+    before = content(saved.parent)
+    for path in (saved, saved.parent / "new"):
+        with pytest.raises(TypeError, match=rf"layers\[1\] must .*got {type(layer).__name__}\("):
+            CNN([ReLU(), layer]).save(path)
+    assert content(saved.parent) == before
+
+
+@pytest.mark.parametrize(
+    "weight", [np.ones((3, 9), "f4"), np.ones((3, 8), object), np.ones((3, 8), "c8"), np.float32(1)]
+)
+def test_a_parameter_that_could_not_be_loaded_is_refused(weight, saved):
+    before, broken = content(saved.parent), model()
+    broken.layers[3].params["weight"] = weight
+    with pytest.raises((ValueError, TypeError), match=r"layers\[3\].* must .*got"):
+        broken.save(saved)
+    assert content(saved.parent) == before
+
+
+def test_a_parameter_of_another_precision_is_refused_or_kept(saved):
+    changed, x = model(), np.random.default_rng(0).normal(size=(2, 1, 4, 4))
+    changed.layers[3].params["weight"] = np.random.default_rng(1).normal(size=(3, 8))
+    try:
+        changed.save(saved)
+    except (ValueError, TypeError):
+        assert same(CNN.load(saved), model())
+    else:
+        np.testing.assert_array_equal(CNN.load(saved)(x), changed(x))
+
+
+# Damaged and foreign files
+
+
+def answer(path):
+    """Return the loaded model, or None if the file was refused as it should be."""
+    try:
+        return CNN.load(path)
+    except ValueError as error:
+        if type(error) is ValueError and "path must" in str(error) and path.name in str(error):
+            return None
+        raise
+
+
+def test_a_cut_file_is_refused(saved):
+    whole, path = saved.read_bytes(), saved.parent / "cut.npz"
+    for length in {*range(0, len(whole), 37), *range(len(whole) - 60, len(whole)), 1, 2, 3, 4, 5}:
+        path.write_bytes(whole[:length])
+        assert answer(path) is None, length
+        path.write_bytes(whole[length + 1 :])  # without its beginning
+        assert answer(path) is None or same(answer(path), model()), length
+
+
+@pytest.mark.parametrize(("flip", "step"), [(0xFF, 4), (0x01, 7)])
+def test_a_flipped_byte_never_gives_another_model(flip, step, saved):
+    whole, path, refused = saved.read_bytes(), saved.parent / "flipped.npz", 0
+    for place in range(0, len(whole), step):
+        damaged = bytearray(whole)
+        damaged[place] ^= flip
+        path.write_bytes(damaged)
+        loaded = answer(path)
+        assert loaded is None or same(loaded, model()), place
+        refused += loaded is None
+    assert refused > len(whole) // step // 4
+
+
+def test_any_compression_method_and_flag_is_read_rightly_or_refused(saved):
+    whole, path = saved.read_bytes(), saved.parent / "method.npz"
+    heads = [whole.rindex(b"PK\x01\x02"), whole.index(b"PK\x01\x02")]
+    for place in (*(head + 10 for head in heads), *(head + 8 for head in heads), 6, 8):
+        for value in (*range(16), *range(16, 256, 9), 93, 95, 98):
+            path.write_bytes(whole[:place] + bytes([value]) + whole[place + 1 :])
+            loaded = answer(path)
+            assert loaded is None or same(loaded, model()), (place, value)
+
+
+def test_a_damaged_block_never_gives_another_model(saved):
+    whole, path = saved.read_bytes(), saved.parent / "block.npz"
+    for place in range(0, len(whole) - 16, 16):
+        for block in (bytes(16), b"\xff" * 16, whole[:16], os.urandom(16)):
+            path.write_bytes(whole[:place] + block + whole[place + 16 :])
+            loaded = answer(path)
+            assert loaded is None or same(loaded, model()), (place, block)
+
+
+def zipped(**entries):
+    """Return the bytes of a zip file."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, value in entries.items():
+            archive.writestr(name, value)
+    return buffer.getvalue()
+
+
+def npy(array):
+    """Return the bytes of a .npy file."""
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+def npz(**arrays):
+    """Return the bytes of a .npz file."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def lzma(data):
+    """Return the bytes of a zip file that claims to be compressed by LZMA, and is not."""
+    whole = bytearray(zipped(**{"convdocs.npy": data}))
+    for place in (8, whole.index(b"PK\x01\x02") + 10):
+        whole[place] = zipfile.ZIP_LZMA
+    return bytes(whole)
+
+
+HEADER = b"\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, 'shape': (%s,), }"
+HUGE = (HEADER % b"9999999999999").ljust(127) + b"\n"
+FOREIGN = {
+    "empty": b"",
+    "one byte": b"P",
+    "zeros": bytes(1000),
+    "text": b"hello, world\n" * 20,
+    "UTF-16": "weights".encode("utf-16"),
+    "PNG": b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(100),
+    "JSON": b'{"format": 1, "layers": []}',
+    "pickle": pickle.dumps({"weight": [1.0, 2.0]}),
+    "npy": npy(np.ones(3)),
+    "npy of text": npy(np.array('{"format": 1, "layers": []}')),
+    "empty zip": zipped(),
+    "zip": zipped(readme="hello"),
+    "zip without a suffix": zipped(convdocs='{"format": 1, "layers": []}'),
+    "zip with text for an array": zipped(**{"convdocs.npy": "hello"}),
+    "zip with an empty array file": zipped(**{"convdocs.npy": b""}),
+    "zip with a huge array": zipped(**{"convdocs.npy": HUGE}),
+    "zip with a wrong header": zipped(**{"convdocs.npy": b"\x93NUMPY\x01\x00\x04\x00{[(\n"}),
+    "zip with a newer array": zipped(**{"convdocs.npy": b"\x93NUMPY\x09\x00" + bytes(100)}),
+    "zip with broken LZMA": lzma(b"\x00\x00\x05\x00\xff" + bytes(100)),
+    "other arrays": npz(x=np.ones(3), y=np.ones(2)),
+    "arrays named as ours": npz(**model().state_dict()),
+    "a number for a description": npz(convdocs=np.array(1.5)),
+    "an empty description": npz(convdocs=np.array("")),
+    "no JSON": npz(convdocs=np.array("{format: 1}")),
+    "deep JSON": npz(convdocs=np.array("[" * 100_000)),
+    "bytes": npz(convdocs=np.array(b'{"format": 1, "layers": []}')),
+    "two descriptions": npz(convdocs=np.array(['{"format": 1, "layers": []}'] * 2)),
+}
+
+
+@pytest.mark.parametrize("data", FOREIGN.values(), ids=FOREIGN)
+def test_a_foreign_file_is_refused(data, tmp_path):
+    (tmp_path / "file.npz").write_bytes(data)
+    with pytest.raises(ValueError, match=r"path must .*file\.npz"):
+        CNN.load(tmp_path / "file.npz")
+    assert content(tmp_path) == {"file.npz": data}
+
+
+LINEAR = {"in_features": 2, "out_features": 1, "bias": True, "dtype": "float32"}
+CONV = {"in_channels": 1, "out_channels": 1, "kernel_size": [1, 1]}
+POOL = {"kernel_size": [2, 2], "stride": [2, 2], "padding": [0, 0]}
+PARAMETERS = {"0.weight": np.ones((1, 2), "f4"), "0.bias": np.ones(1, "f4")}
+
+
+def one(kind, options, **more):
+    """Return a description of one layer."""
+    return {"format": 1, "layers": [[kind, options]], **more}
+
+
+DESCRIPTIONS = [
+    *(None, 1, "text", [], [1], {}, {"layers": []}, {"format": 1}, {"format": 0, "layers": []}),
+    *({"format": 2, "layers": []}, {"format": "1", "layers": []}, {"format": None, "layers": []}),
+    *({"format": [], "layers": []}, {"format": 1, "layers": None}, {"format": 1, "layers": 1}),
+    *({"format": 1, "layers": "Linear"}, {"format": 1, "layers": {"Linear": {}}}),
+    *({"format": 1, "layers": ["Linear"]}, {"format": 1, "layers": [["Linear"]]}),
+    *({"format": 1, "layers": [["Linear", LINEAR, 1]]}, {"format": 1, "layers": [None]}),
+    *(one("Softmax", {}), one("CNN", {"layers": []}), one("Layer", {}), one("linear", LINEAR)),
+    *(one("__class__", {}), one(1, {}), one(None, {}), one([], {}), one({}, {}), one("", {})),
+    *(one("Linear", None), one("Linear", []), one("Linear", [2, 1]), one("Linear", "text")),
+    *(one("Linear", {}), one("Linear", LINEAR | {"device": "cuda"}), one("Linear", {"": 1})),
+    *(one("Linear", LINEAR | {"in_features": v}) for v in (3, 0, -1, 2.0, "2", None, [2], True)),
+    *(one("Linear", LINEAR | {"in_features": v}) for v in (10**12, 10**30, 10**400)),
+    *(one("Linear", LINEAR | {"out_features": v}) for v in (2, 0, -1, 1.0, "1", None, {}, True)),
+    *(one("Linear", LINEAR | {"bias": v}) for v in (False, None, 1, "yes", [])),
+    *(
+        one("Linear", LINEAR | {"dtype": v})
+        for v in ("float16", "i4", "", "O", None, 4, [], {}, ",")
+    ),
+    *(one("Conv2d", CONV | {"kernel_size": v}) for v in (0, [1], [1, 1, 1], None, "1", [1, 1.0])),
+    *(one("Conv2d", CONV | {"padding": v}) for v in ("full", -1, None, [0, [0]], {})),
+    *(one("Conv2d", CONV | {"groups": v}) for v in (2, 0, None, [1], 1.0)),
+    *(one("MaxPool2d", POOL | {"padding": v}) for v in (2, -1, None, "same")),
+    *(one("MaxPool2d", POOL | {"ceil_mode": v}) for v in (0, None, "no")),
+    *(one("AvgPool2d", POOL | {"count_include_pad": v}) for v in (0, None, "no")),
+    *(one("AvgPool2d", POOL | {"dilation": 1}), one("MaxPool2d", {})),
+    *(one("Dropout", {"p": v}) for v in (-1, 2, float("nan"), float("inf"), "0.5", None, [])),
+    *(one("ReLU", {"inplace": True}), one("Flatten", {"start_dim": 1}), one("ReLU", {"x": 1})),
+]
+
+
+@pytest.mark.parametrize("description", DESCRIPTIONS, ids=lambda d: json.dumps(d)[:60])
+def test_a_wrong_description_is_refused(description, tmp_path):
+    arrays = PARAMETERS if re.search("Linear|Conv2d", str(description)) else {}
+    path = tmp_path / "file.npz"
+    path.write_bytes(npz(convdocs=np.array(json.dumps(description)), **arrays))
+    with pytest.raises(ValueError, match=r"path must .*file\.npz"):
+        CNN.load(path)
+
+
+ARRAYS = [
+    *({}, {"0.weight": PARAMETERS["0.weight"]}, PARAMETERS | {"1.bias": np.ones(1)}),
+    *(PARAMETERS | {"0.bias": v} for v in (np.ones(2), np.ones((1, 1)), np.ones(()), np.ones(0))),
+    *(PARAMETERS | {"0.bias": v} for v in (np.array([1j]), np.array(["1"]), np.array([None]))),
+    *(
+        PARAMETERS | {"0.bias": v}
+        for v in (np.array([b"1"]), np.zeros(1, "M8[s]"), np.zeros(1, "V4"))
+    ),
+]
+
+
+@pytest.mark.parametrize("arrays", ARRAYS)
+def test_wrong_parameters_are_refused(arrays, tmp_path):
+    path, right = tmp_path / "file.npz", one("Linear", LINEAR)
+    path.write_bytes(npz(convdocs=np.array(json.dumps(right)), **PARAMETERS))
+    assert CNN.load(path)([[1, 1]]) == 3  # so that the arrays alone are to blame
+    path.write_bytes(npz(convdocs=np.array(json.dumps(right)), **arrays))
+    with pytest.raises(ValueError, match=r"path must .*file\.npz"):
+        CNN.load(path)
+
+
+def test_a_newer_format_is_named(tmp_path):
+    (tmp_path / "file").write_bytes(npz(convdocs=np.array('{"format": 2, "layers": []}')))
+    with pytest.raises(ValueError, match=r"path must .*format.* 2\b"):
+        CNN.load(tmp_path / "file")
