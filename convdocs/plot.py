@@ -93,14 +93,14 @@ def images(pictures: Mapping[str, ArrayLike], columns: int = 3, boxes: Any = ())
     """
     arrays = {title: np.asarray(array, float) for title, array in pictures.items()}
     columns = min(columns, len(arrays))
-    rows = -(-len(arrays) // columns)
-    tall = max(array.shape[-2] / array.shape[-1] for array in arrays.values())
+    shapes = [array.shape[-2] / array.shape[-1] for array in arrays.values()]
+    tall = [max(shapes[i : i + columns]) for i in range(0, len(shapes), columns)]  # of each row
     width = WIDTH if columns > 1 else WIDTH / 2
+    size = (width, sum(0.34 + t * width / columns for t in tall))
     with matplotlib.rc_context(STYLE):
-        figure = Picture((width, rows * (0.34 + tall * width / columns)), layout="constrained")
-        for axes, (title, array) in zip(
-            figure.subplots(rows, columns, squeeze=False).flat, arrays.items(), strict=False
-        ):
+        figure = Picture(size, layout="constrained")
+        every = figure.subplots(len(tall), columns, squeeze=False, height_ratios=tall).flat
+        for axes, (title, array) in zip(every, arrays.items(), strict=False):
             axes.set_title(title)
             _image(axes, array)
             for top, left, height, wide in boxes:
