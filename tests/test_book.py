@@ -162,3 +162,42 @@ def test_every_exercise_has_a_solution_and_every_figure_a_caption(path):
     assert len(re.findall(r"^    alt: ", text, re.M)) == len(
         re.findall(r"^    caption: ", text, re.M)
     )
+
+
+TYPED = re.compile(r"\d+\.\d+|\d{1,3}(?:,\d{3})+|\d+(?=\s?%)|(?<![-\w])\d{4,}")
+YEAR = re.compile(r"(?:1[89]|20)\d\d")
+DEFINED = {"CC BY 4.0"}  # what is not a result
+
+
+def prose(path):
+    """Return what a page says in words: captions and alternative texts too, but not exercises."""
+    text = path.read_text()
+    said = "\n".join(re.findall(r"^ +(?:alt|caption): (.*)$", text, re.M))
+    text = re.sub(r"```\{exercise-start\}.*?\{solution-end\}\n```", "", text, flags=re.DOTALL)
+    for not_words in (
+        r"\A---.*?\n---\n",  # front matter
+        r"^(```+|\$\$)[^\n]*\n.*?^\1",  # cells, directives, equations
+        r"\{[\w:]+\}`[^`]*`",  # roles
+        r"`[^`]*`",
+        r"\$[^$]*\$",
+        r"\]\([^)]*\)",
+    ):
+        text = re.sub(not_words, "", text, flags=re.DOTALL | re.MULTILINE)
+        said = re.sub(not_words, "", said)
+    return said + text
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_no_number_is_typed_that_a_cell_could_compute(path):
+    text = prose(path)
+    for phrase in DEFINED:
+        text = text.replace(phrase, "")
+    assert not [number for number in TYPED.findall(text) if not YEAR.fullmatch(number)]
+
+
+def test_typed_numbers_are_found(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(
+        "It is 97 % in 1989, or {glue:text}`x:.1f` or $1234$, and 1,234 and 0.5 of 3 × 3.\n"
+    )
+    assert TYPED.findall(prose(page)) == ["97", "1989", "1,234", "0.5"]
