@@ -58,6 +58,7 @@ class Picture(Figure):
         with matplotlib.rc_context(STYLE), io.StringIO() as file:
             nothing = {"Creator": None, "Date": None, "Format": None, "Type": None}
             self.savefig(file, format="svg", metadata=nothing)
+            self.set_layout_engine("none")  # shown again, nothing moves
             svg = file.getvalue().replace(INK, "currentColor")
         svg = re.sub(r"data:image/png;base64,([^\"]*)", _lighter, svg)
         head, body = svg[svg.index("<svg") :].split(">", 1)

@@ -37,6 +37,7 @@ extensions = [
 
 html_theme = "furo"
 html_title = project
+html_favicon = "_static/favicon.svg"
 html_css_files = ["book.css"]
 
 # MathJax from an installed package, as a static file: no reader's browser asks another host.

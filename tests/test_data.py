@@ -1,0 +1,350 @@
+"""Pictures arrive as the numbers that their files hold, data sets as published; else an error."""
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import socket
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from PIL import Image, features
+from sklearn.datasets import load_digits
+
+from convdocs import CNN, Conv2d, Flatten, Linear, MaxPool2d, ReLU, data
+
+# --- A photograph --------------------------------------------------------------------------------
+
+RGB = np.random.default_rng(5).integers(0, 256, (3, 5, 3), np.uint8)  # three rows, five columns
+BLOCKS = np.kron(RGB, np.ones((16, 16, 1), np.uint8))  # large enough for lossy formats
+WEIGHTS = [0.299, 0.587, 0.114]  # ITU-R BT.601
+
+
+def weighted(rgb):
+    return np.asarray(rgb, float) @ WEIGHTS
+
+
+def test_the_default_picture():
+    grey, color = data.photo(), data.photo(color=True)
+    assert (grey.shape, color.shape) == ((600, 512), (3, 600, 512))
+    assert (grey.dtype, color.dtype) == (np.float64, np.float64)
+    assert color.min() == 0
+    assert color.max() == 1
+    assert_allclose(grey, weighted(color.transpose(1, 2, 0)), rtol=1e-14)
+    assert grey[420, 50] < 0.3 < 0.7 < grey[420].max()  # a dark jacket, a white collar
+
+
+EXACT = {  # what is saved, how, and the colours that must come back, from 0 to 255
+    "PNG": (RGB, {}, RGB),
+    "BMP": (RGB, {}, RGB),
+    "TIFF": (RGB, {}, RGB),
+    "WEBP": (RGB, {"lossless": True}, RGB),
+    "GIF": (Image.fromarray(RGB).quantize(256), {}, RGB),  # a palette
+    "PPM": (RGB, {}, RGB),
+}
+
+
+@pytest.mark.parametrize("kind", EXACT)
+@pytest.mark.parametrize("as_path", [Path, str, os.fsencode])
+def test_a_file_of_ones_own(tmp_path, kind, as_path):
+    picture, how, expected = EXACT[kind]
+    picture = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+    picture.save(tmp_path / "näme", kind, **how)
+    path = as_path(tmp_path / "näme")
+    color, grey = data.photo(path, color=True), data.photo(path)
+    assert_array_equal(color, expected.transpose(2, 0, 1) / 255, strict=True)
+    assert_allclose(grey, weighted(expected / 255), rtol=1e-14, strict=True)
+
+
+GREYS = np.array([[0, 51, 255], [1, 102, 204]], np.uint8)
+ALPHA = np.array([[255, 0, 51], [0, 255, 102]], np.uint8)
+ON_WHITE = (GREYS * (ALPHA / 255)) + 255 - ALPHA
+SIXTEEN = np.array([[0, 1, 255], [256, 32768, 65535]], np.uint16)
+GREY = {  # what is saved as PNG, and the brightness that must come back, from 0 to 1
+    "8 bits": (Image.fromarray(GREYS), GREYS / 255),
+    "16 bits": (Image.fromarray(SIXTEEN), SIXTEEN / 65535),
+    "1 bit": (Image.fromarray(GREYS > 60), GREYS > 60),
+    "palette": (Image.fromarray(GREYS).quantize(), GREYS / 255),
+    "grey, transparent": (Image.fromarray(np.dstack([GREYS, ALPHA]), "LA"), ON_WHITE / 255),
+    "colour, transparent": (Image.fromarray(np.dstack([GREYS] * 3 + [ALPHA])), ON_WHITE / 255),
+}
+
+
+@pytest.mark.filterwarnings("ignore:'mode' parameter:DeprecationWarning")
+@pytest.mark.parametrize(("picture", "expected"), GREY.values(), ids=GREY)
+def test_grey_and_transparent_pictures(tmp_path, picture, expected):
+    picture.save(tmp_path / "picture.png")
+    # A half-transparent pixel is rounded to one of 255 steps; all else is exact.
+    atol = 0.6 / 255 if picture.mode in ("LA", "RGBA") else 1e-15
+    assert_allclose(data.photo(tmp_path / "picture.png"), expected, rtol=0, atol=atol)
+
+
+def test_a_transparent_colour_of_a_palette_is_white(tmp_path):
+    picture = Image.fromarray(GREYS).quantize()
+    picture.save(tmp_path / "picture.gif", transparency=picture.getpixel((0, 0)))
+    expected = np.where(GREYS == GREYS[0, 0], 1, GREYS / 255)
+    assert_allclose(data.photo(tmp_path / "picture.gif"), expected, atol=1e-15)
+
+
+UPRIGHT = {  # EXIF's orientation, and the picture that a camera would have written with it
+    1: BLOCKS,
+    2: BLOCKS[:, ::-1],
+    3: BLOCKS[::-1, ::-1],
+    4: BLOCKS[::-1],
+    5: BLOCKS.swapaxes(0, 1),
+    6: np.rot90(BLOCKS),
+    7: np.rot90(BLOCKS, 2).swapaxes(0, 1),
+    8: np.rot90(BLOCKS, -1),
+}
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_a_jpeg_is_upright_however_the_camera_was_held(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture = Image.fromarray(np.ascontiguousarray(UPRIGHT[orientation]))
+    picture.save(tmp_path / "a.jpg", exif=exif, quality=95, subsampling=0)
+    color = data.photo(tmp_path / "a.jpg", color=True)
+    assert_allclose(color, BLOCKS.transpose(2, 0, 1) / 255, atol=0.05, strict=True)
+
+
+def test_a_jpeg_for_print(tmp_path):
+    Image.new("CMYK", (16, 32), (0, 255, 255, 0)).save(tmp_path / "red.jpg")
+    red = data.photo(tmp_path / "red.jpg", color=True)
+    assert red.shape == (3, 32, 16)
+    assert_allclose(red.mean(axis=(1, 2)), [1, 0, 0], atol=0.02)
+
+
+def encoded(kind):
+    file = io.BytesIO()
+    Image.fromarray(BLOCKS).save(file, kind)
+    return file.getvalue()
+
+
+def harmed(content, place):
+    return content[:place] + bytes([content[place] ^ 255]) + content[place + 1 :]
+
+
+DAMAGED = {
+    "empty": b"",
+    "text": b"This is no picture.\n",
+    **{
+        f"half a {kind}": encoded(kind)[: len(encoded(kind)) // 2]
+        for kind in ("PNG", "JPEG", "GIF", "WEBP", "BMP")
+    },
+    "a PNG without its last rows": encoded("PNG")[:-40],
+    "a PNG with a wrong checksum": harmed(encoded("PNG"), -30),
+    "a picture of 400 million pixels": b"P5 20000 20000 255\n",
+}
+if features.check("avif"):  # Pillow can be built without
+    start = encoded("AVIF").index(b"mdat") + 4
+    DAMAGED["an AVIF of zeros"] = encoded("AVIF")[:start] + bytes(len(encoded("AVIF")) - start)
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+@pytest.mark.parametrize("as_path", [Path, os.fsencode])
+def test_a_damaged_file_is_refused_by_name(tmp_path, content, as_path):
+    (tmp_path / "broken.png").write_bytes(content)
+    with pytest.raises(ValueError, match=r"path must be a whole picture file, got '.*broken\.png'"):
+        data.photo(as_path(tmp_path / "broken.png"))
+
+
+NUMBERS = {"integers of 32 bits": 70000 * np.ones((2, 2), np.int32), "floats": 2.5, "NaN": np.nan}
+
+
+@pytest.mark.parametrize("numbers", NUMBERS.values(), ids=NUMBERS)
+def test_a_file_of_numbers_beyond_black_and_white_is_refused(tmp_path, numbers):
+    pixels = numbers if isinstance(numbers, np.ndarray) else np.full((2, 2), numbers, np.float32)
+    Image.fromarray(pixels).save(tmp_path / "numbers.tif")
+    with pytest.raises(ValueError, match=r"numbers\.tif"):
+        data.photo(tmp_path / "numbers.tif")
+
+
+def test_what_is_no_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        data.photo(tmp_path / "nowhere.png")
+    with pytest.raises((IsADirectoryError, PermissionError)):  # it depends on the system
+        data.photo(tmp_path)
+    Image.fromarray(RGB).save(tmp_path / "picture.png")
+    with open(tmp_path / "picture.png", "rb") as file:
+        for path in (file.fileno(), 0.5, ["picture.png"]):  # an integer is no file's name
+            with pytest.raises(TypeError):
+                data.photo(path)
+    with pytest.raises(TypeError, match="color"):
+        data.photo(color="yes")
+
+
+# --- Digits --------------------------------------------------------------------------------------
+
+
+def test_digits_are_those_of_scikit_learn_each_in_one_part():
+    split, bunch = data.digits(), load_digits()
+    assert [part.shape for part in split] == [(1437, 1, 8, 8), (1437,), (360, 1, 8, 8), (360,)]
+    assert split.X_train.dtype == split.X_test.dtype == np.float32
+    images = np.concatenate([split.X_train, split.X_test])
+    labels = np.concatenate([split.y_train, split.y_test])
+    assert (images.min(), images.max()) == (0, 1)
+    ours = np.column_stack([images.reshape(-1, 64) * 16, labels])
+    theirs = np.column_stack([bunch.data, bunch.target])
+    assert_array_equal(sorted(map(tuple, ours)), sorted(map(tuple, theirs)))
+
+
+def test_digits_are_split_alike_in_each_class_and_in_each_call():
+    first = data.digits()
+    shares = np.bincount(first.y_test) / np.bincount(load_digits().target)
+    assert_allclose(shares, 360 / 1797, atol=1 / 174)
+    copies = [part.copy() for part in first]
+    first.X_train[:] = 0  # the next call does not notice
+    np.random.seed(1)  # noqa: NPY002
+    for part, copy in zip(data.digits(), copies, strict=True):
+        assert_array_equal(part, copy, strict=True)
+
+
+def test_a_small_network_learns_the_digits():
+    X, y, X_test, y_test = data.digits()
+    g = np.random.default_rng(0)
+    layers = [
+        *(Conv2d(1, 16, 3, padding=1, rng=g), ReLU()),
+        *(Conv2d(16, 32, 3, padding=1, rng=g), ReLU()),
+        *(MaxPool2d(2), Flatten(), Linear(512, 10, rng=g)),
+    ]
+    assert CNN(layers).fit(X, y, epochs=30, rng=g).score(X_test, y_test) >= 0.98
+
+
+# --- MNIST, from a cache as scikit-learn keeps it ------------------------------------------------
+
+IMAGES = np.zeros((70, 784), int)
+IMAGES[np.arange(70), np.arange(70)] = 255  # image i has pixel i white
+IMAGES[:, 783] = 51
+LABELS = np.arange(70) * 7 % 10
+
+
+def cache(home, name, images=IMAGES, labels=LABELS):
+    """Write what OpenML would have sent, and return the file with the pixels."""
+    folder = home / "openml" / "openml.org"
+    names = [f"pixel{number}" for number in range(1, 785)]
+    lines = ["@RELATION digits", *(f"@ATTRIBUTE {name} REAL" for name in names)]
+    lines += [f"@ATTRIBUTE class {{{','.join(sorted(set(map(str, labels))))}}}", "@DATA"]
+    lines += [",".join(map(str, [*row, label])) for row, label in zip(images, labels, strict=True)]
+    text = "\n".join(lines).encode() + b"\n"
+    about = {"name": name, "version": "1", "status": "active", "format": "ARFF", "description": ""}
+    about |= {"url": "https://openml.org/data/v1/download/7/digits.arff", "file_id": "7"}
+    about["md5_checksum"] = hashlib.md5(text).hexdigest()
+    features = [
+        {"index": str(index), "name": name, "data_type": kind, "is_target": target}
+        | {"is_ignore": "false", "is_row_identifier": "false", "number_of_missing_values": "0"}
+        for index, (name, kind, target) in enumerate(
+            [*((name, "numeric", "false") for name in names), ("class", "nominal", "true")]
+        )
+    ]
+    size = {"name": "NumberOfInstances", "value": str(float(len(labels)))}
+    answers = {
+        f"list/data_name/{name}/limit/2/data_version/1": {"data": {"dataset": [{"did": 9}]}},
+        "9": {"data_set_description": about},
+        "features/9": {"data_features": {"feature": features}},
+        "qualities/9": {"data_qualities": {"quality": [size]}},
+    }
+    files = {f"api/v1/json/data/{path}": json.dumps(answer) for path, answer in answers.items()}
+    for path, content in {**files, "data/v1/download/7/digits.arff": text}.items():
+        file = folder / f"{path}.gz"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(gzip.compress(content if path[0] == "d" else content.encode(), 1))
+    return file
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Make data sets of 60 and 10 images count as whole: parsing 70,000 takes half a minute."""
+    assert data.SIZES == (60_000, 10_000)
+    monkeypatch.setattr(data, "SIZES", (60, 10))
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """Let no name be resolved, and return the list of pauses between attempts."""
+
+    def fail(*args, **how):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    pauses = []
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    return pauses
+
+
+NAMES = {"mnist": "mnist_784", "fashion": "fashion-mnist", "kuzushiji": "kuzushiji-mnist"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_mnist_comes_from_the_cache_in_order(tmp_path, small, no_network, name):
+    cache(tmp_path, NAMES[name])
+    split = data.mnist(name, home=tmp_path)
+    shapes = [(60, 1, 28, 28), (60,), (10, 1, 28, 28), (10,)]
+    assert [part.shape for part in split] == shapes
+    expected = (IMAGES.reshape(70, 1, 28, 28) / 255).astype(np.float32)
+    assert_array_equal(np.concatenate([split.X_train, split.X_test]), expected, strict=True)
+    assert_array_equal(np.concatenate([split.y_train, split.y_test]), LABELS, strict=True)
+
+
+def changed(value):
+    images = IMAGES.astype(object)
+    images[3, 4] = value
+    return images
+
+
+WRONG = {
+    "too large a number": {"images": changed(256)},
+    "a negative number": {"images": changed(-1)},
+    "a missing number": {"images": changed("?")},
+    "other labels": {"labels": np.arange(70) % 10 + 1},
+    "a label that never comes": {"labels": np.arange(70) % 9},
+    "an image too many": {"images": IMAGES[[*range(70), 0]], "labels": LABELS[[*range(70), 0]]},
+}
+
+
+@pytest.mark.parametrize("what", WRONG.values(), ids=WRONG)
+def test_mnist_refuses_another_data_set(tmp_path, small, no_network, what):
+    cache(tmp_path, "mnist_784", **what)
+    with pytest.raises(ValueError, match="mnist_784 must hold 70 images of 784 numbers"):
+        data.mnist(home=tmp_path)
+
+
+def test_mnist_refuses_less_than_the_whole(tmp_path, no_network):
+    cache(tmp_path, "mnist_784")
+    with pytest.raises(ValueError, match="mnist_784 must hold 70,000 images of 784 numbers"):
+        data.mnist(home=tmp_path)
+
+
+HARM = {
+    "another pixel": lambda text: gzip.compress(gzip.decompress(text).replace(b"255", b"254", 1)),
+    "half a file": lambda text: text[: len(text) // 2],
+    "no gzip": lambda text: b"<html>404</html>",
+}
+
+
+@pytest.mark.filterwarnings("ignore:A network error occurred", "ignore:Invalid cache")
+@pytest.mark.parametrize("harm", HARM.values(), ids=HARM)
+def test_mnist_never_comes_from_a_damaged_cache(tmp_path, small, no_network, harm):
+    file = cache(tmp_path, "mnist_784")
+    file.write_bytes(harm(file.read_bytes()))
+    with pytest.raises(OSError, match="Name or service not known"):  # it asks for a new copy
+        data.mnist(home=tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore:A network error occurred")
+def test_mnist_without_a_cache_or_a_network_gives_up_soon(tmp_path, no_network):
+    with pytest.raises(OSError, match="Name or service not known"):
+        data.mnist(home=tmp_path)
+    assert sum(no_network) <= 1  # second
+
+
+@pytest.mark.parametrize("name", ["MNIST", "mnist_784", "", None, 3])
+def test_mnist_refuses_an_unknown_name(name):
+    with pytest.raises(
+        ValueError, match=r"name must be one of \['fashion', 'kuzushiji', 'mnist'\]"
+    ):
+        data.mnist(name)

@@ -1,0 +1,192 @@
+"""What is published: the package alone, over NumPy alone, with every name kept and explained."""
+
+import email
+import inspect
+import re
+import statistics
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpydoc.docscrape import ClassDoc, FunctionDoc
+
+import convdocs
+
+ROOT = Path(__file__).parent.parent
+FILES = {f"convdocs/{path.name}" for path in (ROOT / "convdocs").glob("*.py")}
+FILES |= {"convdocs/py.typed"}
+
+
+def run(*command, **how):
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, **how)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """Return the folder of a source distribution and of the wheel that is built from it alone."""
+    folder = tmp_path_factory.mktemp("dist")
+    run("-m", "build", "--no-isolation", "--outdir", folder, ROOT)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bare(built, tmp_path_factory):
+    """Return how to run Python with the wheel, NumPy and nothing else."""
+    folder = tmp_path_factory.mktemp("site")
+    zipfile.ZipFile(*built.glob("*.whl")).extractall(folder)
+    numpy = Path(np.__file__).parent
+    for path in (numpy, numpy.with_name("numpy.libs")):
+        if path.exists():
+            (folder / path.name).symlink_to(path)
+    return {"env": {"PYTHONPATH": str(folder)}, "cwd": folder}
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(built):
+    (wheel,) = built.glob("*.whl")
+    assert wheel.name == f"convdocs-{convdocs.__version__}-py3-none-any.whl"
+    info = f"convdocs-{convdocs.__version__}.dist-info"
+    with zipfile.ZipFile(wheel) as archive:
+        assert set(archive.namelist()) == FILES | {
+            f"{info}/{name}" for name in ("METADATA", "RECORD", "WHEEL", "licenses/LICENSE")
+        }
+        for name in FILES:
+            assert archive.read(name) == (ROOT / name).read_bytes()
+
+
+def test_the_source_distribution_holds_what_the_wheel_is_made_of(built):
+    (path,) = built.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert names == FILES | {"LICENSE", "PKG-INFO", "README.md", "pyproject.toml"}
+
+
+def test_the_metadata(built):
+    wheel, source = map(str, [*built.glob("*.whl"), *built.glob("*.tar.gz")])
+    run("-m", "twine", "check", "--strict", wheel, source)
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith("METADATA"))
+        metadata = email.message_from_bytes(archive.read(name))
+    needed = [line for line in metadata.get_all("Requires-Dist") if "extra ==" not in line]
+    assert needed == ["numpy>=2.0"]
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert metadata["License-Expression"] == "MIT"
+    assert metadata.get_all("Provides-Extra") == ["data", "plot"]
+    assert "Typing :: Typed" in metadata.get_all("Classifier")
+
+
+def test_importing_it_takes_numpy_and_the_standard_library_and_no_more(bare):
+    code = """
+import sys
+before = set(sys.modules)
+import convdocs
+new = {name.partition(".")[0] for name in set(sys.modules) - before}
+print(*sorted(new - set(sys.stdlib_module_names)), convdocs.__file__)
+"""
+    *alone, path = run("-S", "-c", code, **bare).stdout.split()
+    assert alone == ["convdocs", "numpy"]
+    assert Path(path).parent.parent == bare["cwd"]
+    *among_others, _ = run("-c", code).stdout.split()  # matplotlib and others could be found
+    assert among_others == ["convdocs", "numpy"]
+
+
+def test_importing_it_takes_well_under_the_time_of_numpy(bare):
+    shares = []
+    for _ in range(8):
+        log = run("-S", "-X", "importtime", "-c", "import convdocs", **bare).stderr
+        took = {name: int(time) for time, name in re.findall(r"\| +(\d+) \| +(\S+)", log)}
+        shares.append((took["convdocs"] - took["numpy"]) / took["numpy"])
+    assert statistics.median(shares[1:]) < 0.5, shares  # the first compiles
+
+
+INTERFACE = {
+    "conv1d": "x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1",
+    "conv2d": "x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1",
+    "conv2d_backward": "dy, x, weight, stride=1, padding=0, dilation=1, groups=1",
+    "max_pool2d": "x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False",
+    "max_pool2d_backward": "dy, x, kernel_size, stride=None, padding=0, dilation=1, "
+    "ceil_mode=False",
+    "avg_pool2d": "x, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True",
+    "avg_pool2d_backward": "dy, x, kernel_size, stride=None, padding=0, ceil_mode=False, "
+    "count_include_pad=True",
+    "linear": "x, weight, bias=None",
+    "linear_backward": "dy, x, weight",
+    "relu": "x",
+    "softmax": "x, axis=-1",
+    "cross_entropy": "logits, labels",
+    "cross_entropy_backward": "logits, labels",
+    "Conv2d": "in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, "
+    "bias=True, dtype=float32, rng=None",
+    "MaxPool2d": "kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False",
+    "AvgPool2d": "kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True",
+    "Linear": "in_features, out_features, bias=True, dtype=float32, rng=None",
+    "Flatten": "",
+    "ReLU": "",
+    "Dropout": "p=0.5, rng=None",
+    "SGD": "lr=0.001, momentum=0.0, weight_decay=0.0",
+    "Adam": "lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0",
+    "CNN": "layers",
+    "CNN.__call__": "self, x, train=False, rng=None",
+    "CNN.backward": "self, dy",
+    "CNN.fit": "self, X, y, epochs=10, batch_size=32, rng=None, optimizer=None, validation=None, "
+    "progress=None",
+    "CNN.predict": "self, X",
+    "CNN.predict_proba": "self, X",
+    "CNN.score": "self, X, y",
+    "CNN.summary": "self, input_shape",
+    "CNN.state_dict": "self",
+    "CNN.load_state_dict": "self, state",
+    "CNN.save": "self, path",
+    "CNN.load": "path",
+}
+METHODS = [name for name in INTERFACE if "." in name]
+
+
+def find(name):
+    found = convdocs
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found
+
+
+def arguments(function):
+    """Return a function's arguments but ``**options``, without their annotations."""
+    parameters = inspect.signature(function).parameters.values()
+    return [
+        each.replace(annotation=each.empty) for each in parameters if each.kind != each.VAR_KEYWORD
+    ]
+
+
+@pytest.mark.parametrize("name", INTERFACE)
+def test_names_arguments_and_defaults_are_those_that_were_promised(name):
+    text = str(inspect.Signature(arguments(find(name))))
+    assert text.replace("<class 'numpy.float32'>", "float32") == f"({INTERFACE[name]})"
+
+
+def test_all_public_names_are_promised():
+    assert sorted(convdocs.__all__) == sorted(set(INTERFACE) - set(METHODS))
+    public = {f"CNN.{name}" for name in dir(convdocs.CNN) if name[0] != "_"}
+    assert public | {"CNN.__call__"} == set(METHODS)
+
+
+@pytest.mark.parametrize("name", INTERFACE)
+def test_every_name_is_documented_and_annotated(name):
+    what = find(name)
+    doc = ClassDoc(what) if inspect.isclass(what) else FunctionDoc(what)
+    names = [each.name for each in arguments(what) if each.name != "self"]
+    documented = [each for line in doc["Parameters"] for each in line.name.split(", ")]
+    assert documented == names
+    assert doc["Summary"]
+    if not inspect.isclass(what):
+        assert doc["Returns"] or inspect.signature(what).return_annotation == "None"
+    if name in convdocs.__all__:
+        assert ">>>" in "\n".join(doc["Examples"])
+    signature = inspect.signature(what.__init__ if inspect.isclass(what) else what)
+    assert signature.return_annotation is not inspect.Signature.empty
+    for parameter in signature.parameters.values():
+        assert parameter.name == "self" or parameter.annotation is not inspect.Parameter.empty

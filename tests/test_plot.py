@@ -1,0 +1,170 @@
+"""Figures are SVG that stands alone, the same on each build, exact, and inked as the page is."""
+
+import base64
+import hashlib
+import io
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from PIL import Image
+
+from convdocs import data, plot
+
+COLOR = data.photo(color=True)[:, 100:300]
+PHOTO = COLOR[1]
+LEVELS = np.array([[0, 51, 255], [153, 102, 204]])  # of the 256 that a screen has
+X = np.arange(12).reshape(3, 4)
+FIGURES = {
+    "a photograph": lambda: plot.images({"photo": PHOTO}, boxes=[(120, 0, 1, 512)]),
+    "two in colour": lambda: plot.images({"one": COLOR, "two": COLOR[:, ::-1]}),
+    "a map with negative numbers": lambda: plot.images({"slope": np.diff(PHOTO)}),
+    "small grids": lambda: plot.images({name: LEVELS / 255 for name in "abcd"}),
+    "numbers": lambda: plot.numbers({"w": X[:2, :2], "x": X, "y": np.eye(2, 3)}, "*=", (0, 1)),
+    "curves": lambda: plot.lines({"loss": [3, 2, 1], "error": ([1, 2], [4, 5])}, "step", "$L$"),
+    "curves apart": lambda: plot.lines({"a": [1, 2], "b": [3, 4]}, "column", apart=True),
+    "powers of ten": lambda: plot.lines({"a": [1, 10, 1000]}, "x", "y", log="xy"),
+}
+SPACES = r'\sxmlns(:\w+)?="[^"]*"'
+
+
+def pictures(svg):
+    """Return the kind and the pixels, from 0 to 255, of each picture in an SVG."""
+    for kind, text in re.findall(r'"data:image/(\w+);base64,([^"]*)"', svg):
+        # matplotlib stores them upside down, and turns them by transform="scale(1 -1)…"
+        yield kind, np.asarray(Image.open(io.BytesIO(base64.b64decode(text))).convert("RGB"))[::-1]
+
+
+@pytest.mark.parametrize("draw", FIGURES.values(), ids=FIGURES)
+def test_every_figure_stands_alone_and_follows_the_page(draw):
+    figure = draw()
+    svg = figure._repr_svg_()
+    assert ET.fromstring(svg).tag == "{http://www.w3.org/2000/svg}svg"
+    assert plot.INK not in svg.lower()
+    assert "currentColor" in svg
+    style = re.search(r"<style>(.*?)</style>", svg, re.DOTALL)[1]
+    light, dark = re.findall(r"svg \{ color: (#\w{6}) \}", style)
+    assert int(light[1:], 16) < 0x303030 < 0xD0D0D0 < int(dark[1:], 16)
+    assert f"@media (prefers-color-scheme: dark) {{ svg {{ color: {dark} }} }}" in style
+    assert "//" not in re.sub(r"base64,[^\"]*", "", re.sub(SPACES, "", svg))  # no other host
+    assert not re.search(r"(href|src)=\"(?!#|data:)|<metadata|<dc:date|20\d\d-\d\d", svg)
+    assert figure._repr_svg_() == draw()._repr_svg_() == svg
+
+
+def test_another_process_draws_the_same_bytes_and_needs_no_pyplot():
+    code = """
+import hashlib, sys
+from convdocs import plot
+svg = plot.images({"a": [[0, 0.5]]})._repr_svg_() + plot.lines({"a": [1, 2]}, "x")._repr_svg_()
+print(hashlib.sha256(svg.encode()).hexdigest(), "matplotlib.pyplot" in sys.modules)
+"""
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    svg = plot.images({"a": [[0, 0.5]]})._repr_svg_() + plot.lines({"a": [1, 2]}, "x")._repr_svg_()
+    assert done.stdout.split() == [hashlib.sha256(svg.encode()).hexdigest(), "False"]
+
+
+def test_a_photograph_is_small_and_still_itself():
+    svg = FIGURES["two in colour"]()._repr_svg_()
+    kinds, shown = zip(*pictures(svg), strict=True)
+    assert kinds == ("webp", "webp")
+    assert len(svg) < 150_000
+    for pixels, expected in zip(shown, [COLOR, COLOR[:, ::-1]], strict=True):
+        size = pixels.shape[1::-1]
+        wanted = Image.fromarray((255 * expected).astype(np.uint8).transpose(1, 2, 0)).resize(size)
+        assert np.abs(pixels.astype(float) - wanted).mean() < 5
+
+
+GRIDS = {  # an array, and the pixels that a screen shows for it
+    "grey": (LEVELS / 255, np.stack([LEVELS] * 3, -1)),
+    "beyond black and white": (LEVELS / 102, np.stack([[[0, 128, 255], [255] * 3]] * 3, -1)),
+    "colour": (np.stack([LEVELS, LEVELS.T[:2, [0, 1, 1]], 255 - LEVELS]) / 255, None),
+    "wide": (np.eye(2, 64), np.stack([255 * np.eye(2, 64)] * 3, -1)),
+}
+
+
+@pytest.mark.parametrize(("array", "pixels"), GRIDS.values(), ids=GRIDS)
+def test_a_small_grid_is_exact(array, pixels):
+    if pixels is None:
+        pixels = np.rint(255 * array).transpose(1, 2, 0)
+    ((kind, shown),) = pictures(plot.images({"grid": array})._repr_svg_())
+    H, W = pixels.shape[:2]
+    rows, columns = (
+        (np.arange(n) + 0.5) * m / n for n, m in zip((H, W), shown.shape, strict=False)
+    )
+    assert kind == "png"
+    assert_array_equal(shown[np.ix_(rows.astype(int), columns.astype(int))], pixels.astype(int))
+    assert len(np.unique(shown.reshape(-1, 3), axis=0)) == len(  # squares, with no colours between
+        np.unique(pixels.reshape(-1, 3), axis=0)
+    )
+
+
+def test_a_map_is_red_below_zero_white_at_zero_and_blue_above():
+    ((_, shown),) = pictures(plot.images({"map": [[-2.0, 0, 2]]})._repr_svg_())
+    red, white, blue = shown[shown.shape[0] // 2, shown.shape[1] * np.array([1, 3, 5]) // 6]
+    assert red[0] > 90 > 60 > max(red[1:])
+    assert min(white) > 240
+    assert blue[2] > 90 > 60 > blue[0]
+
+
+def test_a_box_frames_whole_pixels():
+    figure = plot.images({"a": X / 11}, boxes=[(1, 2, 2, 1)])
+    (box,) = figure.axes[0].patches
+    assert_array_equal(box.get_bbox().extents, [1.5, 0.5, 2.5, 2.5])
+
+
+@pytest.mark.parametrize(("count", "columns"), [(1, 3), (4, 3), (4, 2), (2, 1)])
+def test_each_picture_has_its_title_and_none_is_empty(count, columns):
+    names = [f"picture {number}" for number in range(count)]
+    figure = plot.images(dict.fromkeys(names, X / 11), columns)
+    assert [axes.get_title() for axes in figure.axes] == names
+    across = {round(axes.get_position().x0, 2) for axes in figure.axes}
+    assert len(across) == min(count, columns)
+
+
+PENCIL = {  # an array, and how dark the pencil draws it
+    "shades": (np.arange(201.0), 1 - np.minimum(np.arange(201) / 199, 1)),  # 199: 99.5 percent
+    "nothing": (np.zeros((2, 3)), np.ones((2, 3))),
+    "even": (np.full((2, 2), 7.0), np.zeros((2, 2))),
+    "integers": ([[0, 4]], [[1, 0]]),
+}
+
+
+@pytest.mark.parametrize(("array", "expected"), PENCIL.values(), ids=PENCIL)
+def test_pencil(array, expected):
+    assert_allclose(plot.pencil(array), expected, atol=1e-12)
+
+
+def test_numbers_shows_each_number_title_and_sign():
+    figure = plot.numbers({"x": [[1, -2], [0.5, 1234567]], "y": [[3.14159]]}, "=")
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert texts == ["x", "1", "−2", "0.5", "1.235e+06", "=", "y", "3.142"]
+
+
+def test_numbers_marks_the_kernel_its_patch_and_the_result():
+    figure = FIGURES["numbers"]()
+    marks = [patch for patch in figure.axes[0].patches if patch.get_alpha()]
+    boxes = [patch.get_bbox().bounds for patch in marks]
+    # w, 2 by 2, is half a cell lower than x, 3 by 4, at 2 + 1.2; y, 2 by 3, at 3.2 + 4 + 1.2
+    expected = [(0, 0.5, 2, 2), (4.2, 0, 2, 2), (9.4, 0.5, 1, 1)]
+    assert_allclose(boxes, expected)
+
+
+def test_curves_have_labels_axes_and_styles_of_their_own():
+    axes = FIGURES["curves"]().axes[0]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("step", "$L$")
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["loss", "error"]
+    assert len({(line.get_color(), line.get_linestyle()) for line in axes.lines}) == 2
+    assert_array_equal(axes.lines[0].get_xydata(), [[0, 3], [1, 2], [2, 1]])
+    assert_array_equal(axes.lines[1].get_xydata(), [[1, 4], [2, 5]])
+    apart = FIGURES["curves apart"]().axes
+    assert [(each.get_xlabel(), each.get_ylabel()) for each in apart] == [
+        ("", "a"),
+        ("column", "b"),
+    ]
+    (powers,) = FIGURES["powers of ten"]().axes
+    assert (powers.get_xscale(), powers.get_yscale()) == ("log", "log")
