@@ -29,7 +29,7 @@ lint: .venv/ready
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/sphinx-lint --enable all --disable line-too-long docs README.md CONTRIBUTING.md CHANGELOG.md
+	@$(BIN)/sphinx-lint -i docs/_build -i .venv --enable all .
 	@$(BIN)/codespell
 
 serve: html
