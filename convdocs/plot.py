@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from PIL import Image
 
@@ -237,3 +238,108 @@ def lines(
         if len(curves) > 1 and not apart:
             all_axes[0].legend()
     return figure
+
+
+def shared(maps: Mapping[str, ArrayLike], columns: int = 1) -> Picture:
+    """Draw layers in one dimension: nodes, and a line for each connection that there is.
+
+    Parameters
+    ----------
+    maps : dict of str to array_like
+        Titles and integer arrays of shape (outputs, inputs): the number of the weight on each
+        connection, -1 where there is none. Where there are four weights or fewer, each has a
+        colour and a dash of its own; more are drawn alike.
+    columns : int
+        Drawings in a row.
+
+    Returns
+    -------
+    Picture
+    """
+    arrays = {title: np.asarray(array) for title, array in maps.items()}
+    rows, many = -(-len(arrays) // columns), max(array.shape[1] for array in arrays.values())
+    most = max(int(array.max()) + 1 for array in arrays.values() if array.max() < len(COLORS))
+    size = (min(WIDTH, 4.8 * columns), 1.75 * rows + 0.35)
+    with matplotlib.rc_context(STYLE):
+        figure = Picture(size, layout="constrained")
+        every = figure.subplots(rows, columns, squeeze=False).flat
+        for axes, (title, array) in zip(every, arrays.items(), strict=False):
+            axes.set_title(title)
+            axes.set_axis_off()
+            axes.set(xlim=(-0.6, many - 0.4), ylim=(-0.25, 1.25))
+            _connections(axes, array, many)
+        for axes in figure.axes[len(arrays) :]:
+            axes.remove()
+        keys = [
+            Line2D([], [], color=COLORS[n], linestyle=DASHES[n], lw=2, label=f"$w_{n}$")
+            for n in range(most)
+        ]
+        figure.legend(handles=keys, loc="outside lower center", ncols=most, handlelength=2.6)
+    return figure
+
+
+def _connections(axes: Axes, array: Any, many: int) -> None:
+    """Draw one layer: inputs below, outputs above, and a line for each number that is not -1."""
+    outputs, inputs = array.shape
+    below, above = (many - inputs) / 2, (many - outputs) / 2
+    few = array.max() < len(COLORS)
+    for i, j in np.argwhere(array >= 0):
+        number = array[i, j]
+        look: dict[str, Any] = {"color": INK, "lw": 0.7, "alpha": 0.6}
+        if few:
+            look = {"color": COLORS[number], "linestyle": DASHES[number], "lw": 1.8}
+        axes.plot([below + j, above + i], [0, 1], zorder=1, **look)
+    for start, nodes, height in (below, inputs, 0), (above, outputs, 1):
+        lit = np.ones(nodes, bool) if height == 0 else (array >= 0).any(axis=1)
+        x = start + np.arange(nodes)
+        colors = [INK if on else "#8a929c" for on in lit]
+        axes.scatter(x, np.full(nodes, height), s=44, c=colors, zorder=2)
+
+
+def nodes(x: ArrayLike, w: ArrayLike) -> Picture:
+    """Draw each output node with its patch: one drawing for each place of the kernel.
+
+    Parameters
+    ----------
+    x : array_like of shape (H, W)
+        A small picture.
+    w : array_like of shape (kH, kW)
+        A kernel of at most four weights; each has a colour.
+
+    Returns
+    -------
+    Picture
+    """
+    x, w = np.asarray(x), np.asarray(w)
+    patches = np.lib.stride_tricks.sliding_window_view(x, w.shape)
+    y = (patches * w).sum(axis=(2, 3))
+    (H, W), (oH, oW) = x.shape, y.shape
+    wide = W + 1.6 + oW
+    cell = WIDTH / (oW * wide + 0.8 * (oW - 1) + 0.2)
+    with matplotlib.rc_context(STYLE):
+        figure = Picture((WIDTH, cell * (oH * H + 0.8 * (oH - 1) + 0.2)))
+        axes = figure.add_axes((0, 0, 1, 1), aspect="equal")
+        axes.set(xlim=(-0.1, WIDTH / cell - 0.1), ylim=(oH * (H + 0.8) - 0.7, -0.1))
+        axes.set_axis_off()
+        for i, j in np.ndindex(y.shape):
+            left, top = j * (wide + 0.8), i * (H + 0.8)
+            right, middle = left + W + 1.6, top + (H - oH) / 2
+            for n, (u, v) in enumerate(np.ndindex(w.shape)):
+                corner = (left + j + v, top + i + u)
+                axes.add_patch(Rectangle(corner, 1, 1, color=COLORS[n], alpha=0.35, lw=0))
+                ends = [left + j + v + 0.85, right + j + 0.1], [top + i + u + 0.5, middle + i + 0.5]
+                axes.plot(*ends, color=COLORS[n], linestyle=DASHES[n], lw=1.6)
+            corner = (right + j, middle + i)
+            axes.add_patch(Rectangle(corner, 1, 1, color=INK, alpha=0.15, lw=0))
+            _grid(axes, x, left, top, None, cell)
+            shown = np.where(np.arange(y.size).reshape(y.shape) == i * oW + j, y, np.nan)
+            _known(axes, shown, right, middle, cell)
+    return figure
+
+
+def _known(axes: Axes, grid: Any, x: float, y: float, cell: float) -> None:
+    """Draw a grid of numbers whose unknown ones (NaN) are left empty."""
+    for i, j in np.ndindex(grid.shape):
+        axes.add_patch(Rectangle((x + j, y + i), 1, 1, fill=False, ec=INK, lw=0.6))
+        if not np.isnan(grid[i, j]):
+            _grid(axes, grid[i : i + 1, j : j + 1], x + j, y + i, None, cell)
