@@ -259,7 +259,7 @@ def shared(maps: Mapping[str, ArrayLike], columns: int = 1) -> Picture:
     arrays = {title: np.asarray(array) for title, array in maps.items()}
     rows, many = -(-len(arrays) // columns), max(array.shape[1] for array in arrays.values())
     most = max(int(array.max()) + 1 for array in arrays.values() if array.max() < len(COLORS))
-    size = (min(WIDTH, 4.8 * columns), 1.75 * rows + 0.35)
+    size = (4.8, 1.65 * rows + 0.35)
     with matplotlib.rc_context(STYLE):
         figure = Picture(size, layout="constrained")
         every = figure.subplots(rows, columns, squeeze=False).flat
@@ -270,10 +270,10 @@ def shared(maps: Mapping[str, ArrayLike], columns: int = 1) -> Picture:
             _connections(axes, array, many)
         for axes in figure.axes[len(arrays) :]:
             axes.remove()
-        keys = [
-            Line2D([], [], color=COLORS[n], linestyle=DASHES[n], lw=2, label=f"$w_{n}$")
-            for n in range(most)
+        looks: list[dict[str, Any]] = [
+            {"color": COLORS[n], "linestyle": DASHES[n], "label": f"$w_{n}$"} for n in range(most)
         ]
+        keys = [Line2D([], [], lw=2, **look) for look in looks]
         figure.legend(handles=keys, loc="outside lower center", ncols=most, handlelength=2.6)
     return figure
 
@@ -296,50 +296,47 @@ def _connections(axes: Axes, array: Any, many: int) -> None:
         axes.scatter(x, np.full(nodes, height), s=44, c=colors, zorder=2)
 
 
-def nodes(x: ArrayLike, w: ArrayLike) -> Picture:
-    """Draw each output node with its patch: one drawing for each place of the kernel.
+def nodes(x: ArrayLike, kernel_size: tuple[int, int]) -> Picture:
+    """Draw each output node of a small picture with its patch, and the sum that it stands for.
 
     Parameters
     ----------
     x : array_like of shape (H, W)
         A small picture.
-    w : array_like of shape (kH, kW)
-        A kernel of at most four weights; each has a colour.
+    kernel_size : (rows, columns)
+        Of a kernel of at most four weights; each has a colour.
 
     Returns
     -------
     Picture
     """
-    x, w = np.asarray(x), np.asarray(w)
-    patches = np.lib.stride_tricks.sliding_window_view(x, w.shape)
-    y = (patches * w).sum(axis=(2, 3))
-    (H, W), (oH, oW) = x.shape, y.shape
-    wide = W + 1.6 + oW
-    cell = WIDTH / (oW * wide + 0.8 * (oW - 1) + 0.2)
+    x, (kH, kW) = np.asarray(x), kernel_size
+    H, W = x.shape
+    oH, oW = H - kH + 1, W - kW + 1
+    wide, tall, width = W + 1.4 + oW + 0.8, H + 2.3, 5.2
+    cell = width / (oW * wide - 0.6)
     with matplotlib.rc_context(STYLE):
-        figure = Picture((WIDTH, cell * (oH * H + 0.8 * (oH - 1) + 0.2)))
+        figure = Picture((width, cell * (oH * tall + 0.1)))
         axes = figure.add_axes((0, 0, 1, 1), aspect="equal")
-        axes.set(xlim=(-0.1, WIDTH / cell - 0.1), ylim=(oH * (H + 0.8) - 0.7, -0.1))
+        axes.set(xlim=(-0.1, oW * wide - 0.7), ylim=(oH * tall, -0.1))
         axes.set_axis_off()
-        for i, j in np.ndindex(y.shape):
-            left, top = j * (wide + 0.8), i * (H + 0.8)
-            right, middle = left + W + 1.6, top + (H - oH) / 2
-            for n, (u, v) in enumerate(np.ndindex(w.shape)):
+        for i, j in np.ndindex(oH, oW):
+            left, top = j * wide, i * tall
+            right, middle = left + W + 1.4, top + (H - oH) / 2
+            terms = []
+            for n, (u, v) in enumerate(np.ndindex(kH, kW)):
                 corner = (left + j + v, top + i + u)
-                axes.add_patch(Rectangle(corner, 1, 1, color=COLORS[n], alpha=0.35, lw=0))
-                ends = [left + j + v + 0.85, right + j + 0.1], [top + i + u + 0.5, middle + i + 0.5]
-                axes.plot(*ends, color=COLORS[n], linestyle=DASHES[n], lw=1.6)
-            corner = (right + j, middle + i)
-            axes.add_patch(Rectangle(corner, 1, 1, color=INK, alpha=0.15, lw=0))
+                axes.add_patch(Rectangle(corner, 1, 1, color=COLORS[n], alpha=0.4, lw=0))
+                terms.append(f"$W_{n + 1}$·{x[i + u, j + v]:g}")
+            for row in (0, 1):  # from the patch's right side to the node's left one
+                ends = [left + j + kW, right + j], [top + i + row * kH, middle + i + row]
+                axes.plot(*ends, color=INK, lw=0.8, alpha=0.6)
             _grid(axes, x, left, top, None, cell)
-            shown = np.where(np.arange(y.size).reshape(y.shape) == i * oW + j, y, np.nan)
-            _known(axes, shown, right, middle, cell)
+            for a, b in np.ndindex(oH, oW):
+                at = (right + b, middle + a)
+                axes.add_patch(Rectangle(at, 1, 1, fill=False, ec=INK, lw=0.6))
+                if (a, b) == (i, j):
+                    axes.add_patch(Rectangle(at, 1, 1, color=INK, alpha=0.35, lw=0))
+            lines = [" + ".join(terms[:kW]), "+ " + " + ".join(terms[kW:])]
+            axes.text(left, top + H + 0.25, "\n".join(lines), va="top", size=11, linespacing=1.4)
     return figure
-
-
-def _known(axes: Axes, grid: Any, x: float, y: float, cell: float) -> None:
-    """Draw a grid of numbers whose unknown ones (NaN) are left empty."""
-    for i, j in np.ndindex(grid.shape):
-        axes.add_patch(Rectangle((x + j, y + i), 1, 1, fill=False, ec=INK, lw=0.6))
-        if not np.isnan(grid[i, j]):
-            _grid(axes, grid[i : i + 1, j : j + 1], x + j, y + i, None, cell)
