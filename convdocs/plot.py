@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from PIL import Image
 
@@ -237,4 +238,106 @@ def lines(
         all_axes[-1].set_xlabel(xlabel)
         if len(curves) > 1 and not apart:
             all_axes[0].legend()
+    return figure
+
+
+def shared(maps: Mapping[str, ArrayLike], columns: int = 1) -> Picture:
+    """Draw layers in one dimension: nodes, and a line for each connection that there is.
+
+    Parameters
+    ----------
+    maps : dict of str to array_like
+        Titles and integer arrays of shape (outputs, inputs): the number of the weight on each
+        connection, -1 where there is none. Where there are four weights or fewer, each has a
+        colour and a dash of its own; more are drawn alike.
+    columns : int
+        Drawings in a row.
+
+    Returns
+    -------
+    Picture
+    """
+    arrays = {title: np.asarray(array) for title, array in maps.items()}
+    rows, many = -(-len(arrays) // columns), max(array.shape[1] for array in arrays.values())
+    most = max(int(array.max()) + 1 for array in arrays.values() if array.max() < len(COLORS))
+    size = (4.8, 1.65 * rows + 0.35)
+    with matplotlib.rc_context(STYLE):
+        figure = Picture(size, layout="constrained")
+        every = figure.subplots(rows, columns, squeeze=False).flat
+        for axes, (title, array) in zip(every, arrays.items(), strict=False):
+            axes.set_title(title)
+            axes.set_axis_off()
+            axes.set(xlim=(-0.6, many - 0.4), ylim=(-0.25, 1.25))
+            _connections(axes, array, many)
+        for axes in figure.axes[len(arrays) :]:
+            axes.remove()
+        looks: list[dict[str, Any]] = [
+            {"color": COLORS[n], "linestyle": DASHES[n], "label": f"$w_{n}$"} for n in range(most)
+        ]
+        keys = [Line2D([], [], lw=2, **look) for look in looks]
+        figure.legend(handles=keys, loc="outside lower center", ncols=most, handlelength=2.6)
+    return figure
+
+
+def _connections(axes: Axes, array: Any, many: int) -> None:
+    """Draw one layer: inputs below, outputs above, and a line for each number that is not -1."""
+    outputs, inputs = array.shape
+    below, above = (many - inputs) / 2, (many - outputs) / 2
+    few = array.max() < len(COLORS)
+    for i, j in np.argwhere(array >= 0):
+        number = array[i, j]
+        look: dict[str, Any] = {"color": INK, "lw": 0.7, "alpha": 0.6}
+        if few:
+            look = {"color": COLORS[number], "linestyle": DASHES[number], "lw": 1.8}
+        axes.plot([below + j, above + i], [0, 1], zorder=1, **look)
+    for start, nodes, height in (below, inputs, 0), (above, outputs, 1):
+        lit = np.ones(nodes, bool) if height == 0 else (array >= 0).any(axis=1)
+        x = start + np.arange(nodes)
+        colors = [INK if on else "#8a929c" for on in lit]
+        axes.scatter(x, np.full(nodes, height), s=44, c=colors, zorder=2)
+
+
+def nodes(x: ArrayLike, kernel_size: tuple[int, int]) -> Picture:
+    """Draw each output node of a small picture with its patch, and the sum that it stands for.
+
+    Parameters
+    ----------
+    x : array_like of shape (H, W)
+        A small picture.
+    kernel_size : (rows, columns)
+        Of a kernel of at most four weights; each has a colour.
+
+    Returns
+    -------
+    Picture
+    """
+    x, (kH, kW) = np.asarray(x), kernel_size
+    H, W = x.shape
+    oH, oW = H - kH + 1, W - kW + 1
+    wide, tall, width = W + 1.4 + oW + 0.8, H + 2.3, 5.2
+    cell = width / (oW * wide - 0.6)
+    with matplotlib.rc_context(STYLE):
+        figure = Picture((width, cell * (oH * tall + 0.1)))
+        axes = figure.add_axes((0, 0, 1, 1), aspect="equal")
+        axes.set(xlim=(-0.1, oW * wide - 0.7), ylim=(oH * tall, -0.1))
+        axes.set_axis_off()
+        for i, j in np.ndindex(oH, oW):
+            left, top = j * wide, i * tall
+            right, middle = left + W + 1.4, top + (H - oH) / 2
+            terms = []
+            for n, (u, v) in enumerate(np.ndindex(kH, kW)):
+                corner = (left + j + v, top + i + u)
+                axes.add_patch(Rectangle(corner, 1, 1, color=COLORS[n], alpha=0.4, lw=0))
+                terms.append(f"$W_{n + 1}$·{x[i + u, j + v]:g}")
+            for row in (0, 1):  # from the patch's right side to the node's left one
+                ends = [left + j + kW, right + j], [top + i + row * kH, middle + i + row]
+                axes.plot(*ends, color=INK, lw=0.8, alpha=0.6)
+            _grid(axes, x, left, top, None, cell)
+            for a, b in np.ndindex(oH, oW):
+                at = (right + b, middle + a)
+                axes.add_patch(Rectangle(at, 1, 1, fill=False, ec=INK, lw=0.6))
+                if (a, b) == (i, j):
+                    axes.add_patch(Rectangle(at, 1, 1, color=INK, alpha=0.35, lw=0))
+            lines = [" + ".join(terms[:kW]), "+ " + " + ".join(terms[kW:])]
+            axes.text(left, top + H + 0.25, "\n".join(lines), va="top", size=11, linespacing=1.4)
     return figure
