@@ -335,8 +335,8 @@ def _slide(axes: Axes, x: float, y: float, title: str, size: int, p: int, window
     seen = {int(pixel) for window in windows for pixel in window}
     for pixel in range(-p, size + p):
         corner, real = (x + p + pixel, y + 1.05), 0 <= pixel < size
-        style = {} if real else {"linestyle": (0, (2, 2))}
-        axes.add_patch(Rectangle(corner, 1, 1, fill=False, ec=INK, lw=0.9, **style))
+        dashes = "-" if real else (0, (2, 2))
+        axes.add_patch(Rectangle(corner, 1, 1, fill=False, ec=INK, lw=0.9, ls=dashes))
         middle = (corner[0] + 0.5, corner[1] + 0.53)
         axes.text(*middle, str(pixel) if real else "·", ha="center", va="center", size=10)
         if pixel not in seen:
