@@ -299,6 +299,8 @@ def _connections(axes: Axes, array: Any, many: int) -> None:
 
 def nodes(x: ArrayLike, kernel_size: tuple[int, int]) -> Picture:
     """Draw each output node of a small picture with its patch, and the sum that it stands for.
+def patch_matrix(x: ArrayLike, kernel: tuple[int, int], marked: Any = ()) -> Picture:
+    """Show a small picture beside the matrix whose columns are its patches (im2col).
 
     Parameters
     ----------
@@ -306,6 +308,11 @@ def nodes(x: ArrayLike, kernel_size: tuple[int, int]) -> Picture:
         A small picture.
     kernel_size : (rows, columns)
         Of a kernel of at most four weights; each has a colour.
+        The picture.
+    kernel : pair of int
+        Rows and columns of a patch.
+    marked : sequence of (row, column)
+        Up to four patches to colour, by their top left pixels, with their columns.
 
     Returns
     -------
@@ -341,3 +348,95 @@ def nodes(x: ArrayLike, kernel_size: tuple[int, int]) -> Picture:
             lines = [" + ".join(terms[:kW]), "+ " + " + ".join(terms[kW:])]
             axes.text(left, top + H + 0.25, "\n".join(lines), va="top", size=11, linespacing=1.4)
     return figure
+    grid, (kH, kW) = np.asarray(x), kernel
+    view = np.lib.stride_tricks.sliding_window_view(grid, kernel)
+    places = list(np.ndindex(*view.shape[:2]))
+    columns = view.reshape(len(places), kH * kW).T
+    H, W = grid.shape
+    left, tall = W + 2.2, max(H, kH * kW)  # where the matrix begins
+    total = left + len(places)
+    cell = min(0.62, WIDTH / (total + 0.2))
+    with matplotlib.rc_context(STYLE):
+        figure = Picture((cell * (total + 0.2), cell * (tall + 2.1)))
+        axes = figure.add_axes((0, 0, 1, 1), aspect="equal")
+        axes.set(xlim=(-0.1, total + 0.1), ylim=(tall + 0.1, -2.0))
+        axes.set_axis_off()
+        top = (tall - H) / 2
+        axes.text(W / 2, top - 0.35, "$x$", ha="center", size=12)
+        axes.text(left + len(places) / 2, -1.25, "patch matrix $P$", ha="center", size=12)
+        for column, place in enumerate(places):
+            axes.text(left + column + 0.5, -0.3, "{},{}".format(*place), ha="center", size=10)
+        for row, weight in enumerate(np.ndindex(kH, kW)):
+            label = "{},{}".format(*weight)
+            axes.text(left - 0.2, row + 0.53, label, ha="right", va="center", size=10)
+        _grid(axes, grid, 0, top, None, cell)
+        _grid(axes, columns, left, 0, None, cell)
+        for color, place in zip(COLORS, marked, strict=False):
+            column = places.index(tuple(place))
+            _frame(axes, (place[1], top + place[0], kW, kH), color)
+            _frame(axes, (left + column, 0, 1, kH * kW), color)
+    return figure
+
+
+def _frame(axes: Axes, box: tuple[float, float, float, float], color: str) -> None:
+    """Tint and frame the box (x, y, width, height)."""
+    x, y, wide, high = box
+    axes.add_patch(Rectangle((x, y), wide, high, color=color, alpha=0.22, lw=0))
+    axes.add_patch(Rectangle((x, y), wide, high, fill=False, ec=color, lw=2))
+
+
+def slides(settings: Mapping[str, Mapping[str, int]], columns: int = 2) -> Picture:
+    """Show where a sliding window stands on one row of pixels, and which pixels it leaves out.
+
+    Parameters
+    ----------
+    settings : dict of str to dict
+        Titles and settings: ``size`` and ``kernel``, and if wanted ``stride``, ``padding`` and
+        ``dilation``. Padding is dashed; pixels that no window touches are crossed out.
+    columns : int
+        Panels in a row.
+
+    Returns
+    -------
+    Picture
+    """
+    panels = []
+    for title, how in settings.items():
+        size, p = how["size"], how.get("padding", 0)
+        touched = how.get("dilation", 1) * np.arange(how["kernel"])
+        starts = range(0, size + 2 * p - int(touched[-1]), how.get("stride", 1))
+        panels.append((title, size, p, [start + touched - p for start in starts]))
+    wide = max(size + 2 * p for _, size, p, _ in panels)
+    rows = [panels[i : i + columns] for i in range(0, len(panels), columns)]
+    tall = [max(2.6 + 0.55 * len(windows) for *_, windows in row) for row in rows]
+    total = columns * wide + (columns - 1) * 1.0
+    cell = min(0.42, WIDTH / (total + 0.2))
+    with matplotlib.rc_context(STYLE):
+        figure = Picture((cell * (total + 0.2), cell * sum(tall)))
+        axes = figure.add_axes((0, 0, 1, 1), aspect="equal")
+        axes.set(xlim=(-0.1, total + 0.1), ylim=(sum(tall), 0))
+        axes.set_axis_off()
+        for number, row in enumerate(rows):
+            for place, panel in enumerate(row):
+                _slide(axes, place * (wide + 1.0), sum(tall[:number]), *panel)
+    return figure
+
+
+def _slide(axes: Axes, x: float, y: float, title: str, size: int, p: int, windows: Any) -> None:
+    """Draw one row of pixels, and below it a line for each window."""
+    axes.text(x, y + 0.75, title, size=11)
+    seen = {int(pixel) for window in windows for pixel in window}
+    for pixel in range(-p, size + p):
+        corner, real = (x + p + pixel, y + 1.05), 0 <= pixel < size
+        dashes = "-" if real else (0, (2, 2))
+        axes.add_patch(Rectangle(corner, 1, 1, fill=False, ec=INK, lw=0.9, ls=dashes))
+        middle = (corner[0] + 0.5, corner[1] + 0.53)
+        axes.text(*middle, str(pixel) if real else "·", ha="center", va="center", size=10)
+        if pixel not in seen:
+            ends = [corner[0], corner[0] + 1], [corner[1], corner[1] + 1]
+            axes.plot(*ends, color=ORANGE, lw=1.6)
+            axes.plot(ends[0], ends[1][::-1], color=ORANGE, lw=1.6)
+    for line, window in enumerate(windows):
+        middle, height = x + p + window + 0.5, y + 2.4 + 0.55 * line
+        axes.plot(middle, np.full(len(window), height), color=BLUE, lw=1.6)
+        axes.plot(middle, np.full(len(window), height), "o", color=BLUE, ms=6)
