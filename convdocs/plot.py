@@ -316,7 +316,9 @@ def bars(panels: Mapping[str, Mapping[str, float]]) -> Picture:
     return figure
 
 
-def written(picture: ArrayLike, marks: Mapping[tuple[float, float], Any], height: int = 8) -> Picture:
+def written(
+    picture: ArrayLike, marks: Mapping[tuple[float, float], Any], height: int = 8
+) -> Picture:
     """Show a grey picture, with a frame and a word for each place that something was found at.
 
     Parameters
