@@ -280,8 +280,8 @@ def volumes(shapes: Mapping[str, tuple[int, ...]]) -> Picture:
                 axes.fill(*zip(*face, strict=True), fc=(BLUE, strength), ec=INK, lw=0.8)
             middle = x + place / 2
             size = " × ".join(map(str, shape))
-            axes.text(middle, -0.25 * below, size, ha="center", va="top", size=10)
-            axes.text(middle, high + 0.1 * above, title, ha="center", va="bottom", size=10)
+            axes.text(middle, -0.25 * below, size, ha="center", va="top", size=11)
+            axes.text(middle, high + 0.1 * above, title, ha="center", va="bottom", size=11)
             x += place
     return figure
 
@@ -301,18 +301,18 @@ def bars(panels: Mapping[str, Mapping[str, float]]) -> Picture:
     labels = list(next(iter(panels.values())))
     rows = np.arange(len(labels))
     with matplotlib.rc_context(STYLE):
-        figure = Picture((WIDTH, 0.5 + 0.25 * len(labels)), layout="constrained")
+        figure = Picture((WIDTH, 0.5 + 0.27 * len(labels)), layout="constrained")
         every = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
         for number, (axes, (title, amounts)) in enumerate(zip(every, panels.items(), strict=True)):
             values = np.array([amounts[label] for label in labels], float)
             most = values.max() or 1
             axes.barh(rows, values, 0.7, color=COLORS[number % 4])
             for row, value in zip(rows, values, strict=True):
-                axes.text(value + 0.03 * most, row, f"{value:,.0f}", va="center", size=10)
-            axes.set(title=title, xlim=(0, 1.75 * most), xticks=[], ylim=(len(rows) - 0.5, -0.5))
+                axes.text(value + 0.03 * most, row, f"{value:,.0f}", va="center", size=11)
+            axes.set(title=title, xlim=(0, 1.95 * most), xticks=[], ylim=(len(rows) - 0.5, -0.5))
             axes.spines["bottom"].set_visible(False)
             axes.tick_params(length=0)
-            axes.set_yticks(rows, labels, size=10)
+            axes.set_yticks(rows, labels, size=11)
     return figure
 
 
