@@ -252,6 +252,60 @@ def shared(maps: Mapping[str, ArrayLike], columns: int = 1) -> Picture:
         colour and a dash of its own; more are drawn alike.
     columns : int
         Drawings in a row.
+def volumes(shapes: Mapping[str, tuple[int, ...]]) -> Picture:
+    """Draw volumes as boxes in a row: as tall and as deep as their pictures, as wide as channels.
+
+    Parameters
+    ----------
+    shapes : dict of str to tuple of int
+        Titles, a line break between two words if need be, and shapes (C, H, W) or (K,).
+
+    Returns
+    -------
+    Picture
+        Pixels are drawn to scale; one channel is drawn as wide as a quarter of a pixel.
+    """
+    sides = [(C, *(rest or (1, 1))) for C, *rest in shapes.values()]
+    tall = max(H for _, H, _ in sides)
+    slant = 0.35  # how far back and up a pixel of depth goes
+    label = 0.55 * tall  # room that the writing under a box takes
+    boxes = [(max(0.25 * C, 0.02 * tall), H, slant * W) for C, H, W in sides]
+    places = [max(wide + back, label) + 0.1 * tall for wide, _, back in boxes]
+    total, high = sum(places), (1 + slant) * tall
+    scale = WIDTH / total
+    with matplotlib.rc_context(STYLE):
+        figure = Picture((WIDTH, scale * high + 0.9))
+        axes = figure.add_axes((0, 0, 1, 1), aspect="equal")
+        below, above = 0.3 / scale, 0.6 / scale
+        axes.set(xlim=(0, total), ylim=(-below, high + above))
+        axes.set_axis_off()
+        x = 0.0
+        for (title, shape), (wide, H, back), place in zip(
+            shapes.items(), boxes, places, strict=True
+        ):
+            left, bottom = x + (place - wide - back) / 2, (tall - H) / 2
+            right, top = left + wide, bottom + H
+            front = [(left, bottom), (right, bottom), (right, top), (left, top)]
+            lid = [(left, top), (right, top), (right + back, top + back), (left + back, top + back)]
+            side = [(right, bottom), (right, top), (right + back, top + back)]
+            side.append((right + back, bottom + back))
+            for face, strength in (front, 0.45), (lid, 0.2), (side, 0.3):
+                axes.fill(*zip(*face, strict=True), fc=(BLUE, strength), ec=INK, lw=0.8)
+            middle = x + place / 2
+            size = " × ".join(map(str, shape))
+            axes.text(middle, -0.25 * below, size, ha="center", va="top", size=11)
+            axes.text(middle, high + 0.1 * above, title, ha="center", va="bottom", size=11)
+            x += place
+    return figure
+
+
+def bars(panels: Mapping[str, Mapping[str, float]]) -> Picture:
+    """Show lists of amounts as bars side by side, each bar with its number written at its end.
+
+    Parameters
+    ----------
+    panels : dict of str to dict of str to number
+        Titles, and for each the same labels and their amounts, from top to bottom.
 
     Returns
     -------
@@ -313,6 +367,37 @@ def patch_matrix(x: ArrayLike, kernel: tuple[int, int], marked: Any = ()) -> Pic
         Rows and columns of a patch.
     marked : sequence of (row, column)
         Up to four patches to colour, by their top left pixels, with their columns.
+    labels = list(next(iter(panels.values())))
+    rows = np.arange(len(labels))
+    with matplotlib.rc_context(STYLE):
+        figure = Picture((WIDTH, 0.5 + 0.27 * len(labels)), layout="constrained")
+        every = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+        for number, (axes, (title, amounts)) in enumerate(zip(every, panels.items(), strict=True)):
+            values = np.array([amounts[label] for label in labels], float)
+            most = values.max() or 1
+            axes.barh(rows, values, 0.7, color=COLORS[number % 4])
+            for row, value in zip(rows, values, strict=True):
+                axes.text(value + 0.03 * most, row, f"{value:,.0f}", va="center", size=11)
+            axes.set(title=title, xlim=(0, 1.95 * most), xticks=[], ylim=(len(rows) - 0.5, -0.5))
+            axes.spines["bottom"].set_visible(False)
+            axes.tick_params(length=0)
+            axes.set_yticks(rows, labels, size=11)
+    return figure
+
+
+def written(
+    picture: ArrayLike, marks: Mapping[tuple[float, float], Any], height: int = 8
+) -> Picture:
+    """Show a grey picture, with a frame and a word for each place that something was found at.
+
+    Parameters
+    ----------
+    picture : array_like of shape (H, W)
+        From 0, white, to 1, black: ink on paper.
+    marks : dict of (row, column) to object
+        The top left corner of each frame, and what to write at it.
+    height : int
+        The side of a frame, in pixels.
 
     Returns
     -------
@@ -440,3 +525,15 @@ def _slide(axes: Axes, x: float, y: float, title: str, size: int, p: int, window
         middle, height = x + p + window + 0.5, y + 2.4 + 0.55 * line
         axes.plot(middle, np.full(len(window), height), color=BLUE, lw=1.6)
         axes.plot(middle, np.full(len(window), height), "o", color=BLUE, ms=6)
+    array = np.asarray(picture, float)
+    H, W = array.shape
+    with matplotlib.rc_context(STYLE):
+        figure = Picture((WIDTH, WIDTH * H / W + 0.1), layout="constrained")
+        axes = figure.subplots()
+        _image(axes, 1 - array)
+        for (top, left), word in marks.items():
+            corner = (left - 0.5, top - 0.5)
+            axes.add_patch(Rectangle(corner, height, height, fill=False, ec=ORANGE, lw=1.6))
+            box = {"facecolor": ORANGE, "edgecolor": "none", "pad": 1.5}
+            axes.text(left - 0.3, top - 0.3, str(word), va="top", size=11, color="white", bbox=box)
+    return figure
