@@ -253,7 +253,8 @@ def timeline(events: Mapping[str, tuple[float, int]], start: int, end: int) -> P
     -------
     Picture
     """
-    step, gap, at = 0.11, 0.3, []  # inches a year, and at least between two texts
+    step, gap = 0.11, 0.3  # inches a year, and at least between two texts
+    at: list[float] = []
     for year, _ in events.values():
         at.append(max(step * (year - start), at[-1] + gap if at else 0.0))
     tall = max(at[-1], step * (end - start)) + 0.5
@@ -272,7 +273,7 @@ def timeline(events: Mapping[str, tuple[float, int]], start: int, end: int) -> P
             axes.plot([0.6, 0.85, 1.0], [place, y, y], color=hue, linewidth=1)
             axes.plot(0.6, place, "o", color=hue, markersize=6)
             axes.text(1.06, y, f"{year:.0f}", va="center", size=11, color=hue, weight="bold")
-            axes.text(1.5, y, text, va="center", size=11)
+            axes.text(1.6, y, text, va="center", size=11)
     return figure
 
 
@@ -335,7 +336,11 @@ def shares(bars: Mapping[str, ArrayLike], parts: tuple[str, ...], xlabel: str) -
         axes = figure.subplots()
         left = np.zeros(len(bars))
         for number, part in enumerate(parts):
-            look = {"color": COLORS[number], "hatch": hatches[number], "edgecolor": "white"}
+            look: dict[str, Any] = {
+                "color": COLORS[number],
+                "hatch": hatches[number],
+                "edgecolor": "white",
+            }
             axes.barh(list(bars), percent[:, number], 0.7, left, label=part, lw=0, **look)
             left = left + percent[:, number]
         axes.invert_yaxis()
