@@ -252,103 +252,6 @@ def shared(maps: Mapping[str, ArrayLike], columns: int = 1) -> Picture:
         colour and a dash of its own; more are drawn alike.
     columns : int
         Drawings in a row.
-def volumes(shapes: Mapping[str, tuple[int, ...]]) -> Picture:
-    """Draw volumes as boxes in a row: as tall and as deep as their pictures, as wide as channels.
-
-    Parameters
-    ----------
-    shapes : dict of str to tuple of int
-        Titles, a line break between two words if need be, and shapes (C, H, W) or (K,).
-def timeline(events: Mapping[str, tuple[float, int]], start: int, end: int) -> Picture:
-    """Draw events down a line of years that is to scale, each with its year and name beside it.
-
-    Parameters
-    ----------
-    events : dict of str to (year, color)
-        What happened, in order, when, and the number of a colour from 0 to 3.
-    start, end : int
-        The first and the last year of the line.
-
-    Returns
-    -------
-    Picture
-        Pixels are drawn to scale; one channel is drawn as wide as a quarter of a pixel.
-    """
-    sides = [(C, *(rest or (1, 1))) for C, *rest in shapes.values()]
-    tall = max(H for _, H, _ in sides)
-    slant = 0.35  # how far back and up a pixel of depth goes
-    label = 0.55 * tall  # room that the writing under a box takes
-    boxes = [(max(0.25 * C, 0.02 * tall), H, slant * W) for C, H, W in sides]
-    places = [max(wide + back, label) + 0.1 * tall for wide, _, back in boxes]
-    total, high = sum(places), (1 + slant) * tall
-    scale = WIDTH / total
-    with matplotlib.rc_context(STYLE):
-        figure = Picture((WIDTH, scale * high + 0.9))
-        axes = figure.add_axes((0, 0, 1, 1), aspect="equal")
-        below, above = 0.3 / scale, 0.6 / scale
-        axes.set(xlim=(0, total), ylim=(-below, high + above))
-        axes.set_axis_off()
-        x = 0.0
-        for (title, shape), (wide, H, back), place in zip(
-            shapes.items(), boxes, places, strict=True
-        ):
-            left, bottom = x + (place - wide - back) / 2, (tall - H) / 2
-            right, top = left + wide, bottom + H
-            front = [(left, bottom), (right, bottom), (right, top), (left, top)]
-            lid = [(left, top), (right, top), (right + back, top + back), (left + back, top + back)]
-            side = [(right, bottom), (right, top), (right + back, top + back)]
-            side.append((right + back, bottom + back))
-            for face, strength in (front, 0.45), (lid, 0.2), (side, 0.3):
-                axes.fill(*zip(*face, strict=True), fc=(BLUE, strength), ec=INK, lw=0.8)
-            middle = x + place / 2
-            size = " × ".join(map(str, shape))
-            axes.text(middle, -0.25 * below, size, ha="center", va="top", size=11)
-            axes.text(middle, high + 0.1 * above, title, ha="center", va="bottom", size=11)
-            x += place
-    return figure
-
-
-def bars(panels: Mapping[str, Mapping[str, float]]) -> Picture:
-    """Show lists of amounts as bars side by side, each bar with its number written at its end.
-
-    Parameters
-    ----------
-    panels : dict of str to dict of str to number
-        Titles, and for each the same labels and their amounts, from top to bottom.
-    """
-    step, gap = 0.11, 0.3  # inches a year, and at least between two texts
-    at: list[float] = []
-    for year, _ in events.values():
-        at.append(max(step * (year - start), at[-1] + gap if at else 0.0))
-    tall = max(at[-1], step * (end - start)) + 0.5
-    with matplotlib.rc_context(STYLE):
-        figure = Picture((4.6, tall))
-        axes = figure.add_axes((0, 0, 1, 1))
-        axes.set(xlim=(0, 4.6), ylim=(tall - 0.25, -0.25))
-        axes.set_axis_off()
-        axes.plot([0.6, 0.6], [0, step * (end - start)], color=INK, linewidth=1)
-        for year in range(-(-start // 10) * 10, end + 1, 10):
-            y = step * (year - start)
-            axes.plot([0.52, 0.6], [y, y], color=INK, linewidth=1)
-            axes.text(0.46, y, str(year), ha="right", va="center", size=10)
-        for (text, (year, color)), y in zip(events.items(), at, strict=True):
-            place, hue = step * (year - start), COLORS[color]
-            axes.plot([0.6, 0.85, 1.0], [place, y, y], color=hue, linewidth=1)
-            axes.plot(0.6, place, "o", color=hue, markersize=6)
-            axes.text(1.06, y, f"{year:.0f}", va="center", size=11, color=hue, weight="bold")
-            axes.text(1.6, y, text, va="center", size=11)
-    return figure
-
-
-def connection_table(table: ArrayLike, rows: str, columns: str) -> Picture:
-    """Draw which input maps (rows) each output map (columns) sees: a filled square for each pair.
-
-    Parameters
-    ----------
-    table : array_like of bool, of shape (inputs, outputs)
-        Whether the pair is connected.
-    rows, columns : str
-        What the rows and the columns are.
 
     Returns
     -------
@@ -396,8 +299,6 @@ def _connections(axes: Axes, array: Any, many: int) -> None:
 
 def nodes(x: ArrayLike, kernel_size: tuple[int, int]) -> Picture:
     """Draw each output node of a small picture with its patch, and the sum that it stands for.
-def patch_matrix(x: ArrayLike, kernel: tuple[int, int], marked: Any = ()) -> Picture:
-    """Show a small picture beside the matrix whose columns are its patches (im2col).
 
     Parameters
     ----------
@@ -405,42 +306,6 @@ def patch_matrix(x: ArrayLike, kernel: tuple[int, int], marked: Any = ()) -> Pic
         A small picture.
     kernel_size : (rows, columns)
         Of a kernel of at most four weights; each has a colour.
-        The picture.
-    kernel : pair of int
-        Rows and columns of a patch.
-    marked : sequence of (row, column)
-        Up to four patches to colour, by their top left pixels, with their columns.
-    labels = list(next(iter(panels.values())))
-    rows = np.arange(len(labels))
-    with matplotlib.rc_context(STYLE):
-        figure = Picture((WIDTH, 0.5 + 0.27 * len(labels)), layout="constrained")
-        every = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-        for number, (axes, (title, amounts)) in enumerate(zip(every, panels.items(), strict=True)):
-            values = np.array([amounts[label] for label in labels], float)
-            most = values.max() or 1
-            axes.barh(rows, values, 0.7, color=COLORS[number % 4])
-            for row, value in zip(rows, values, strict=True):
-                axes.text(value + 0.03 * most, row, f"{value:,.0f}", va="center", size=11)
-            axes.set(title=title, xlim=(0, 1.95 * most), xticks=[], ylim=(len(rows) - 0.5, -0.5))
-            axes.spines["bottom"].set_visible(False)
-            axes.tick_params(length=0)
-            axes.set_yticks(rows, labels, size=11)
-    return figure
-
-
-def written(
-    picture: ArrayLike, marks: Mapping[tuple[float, float], Any], height: int = 8
-) -> Picture:
-    """Show a grey picture, with a frame and a word for each place that something was found at.
-
-    Parameters
-    ----------
-    picture : array_like of shape (H, W)
-        From 0, white, to 1, black: ink on paper.
-    marks : dict of (row, column) to object
-        The top left corner of each frame, and what to write at it.
-    height : int
-        The side of a frame, in pixels.
 
     Returns
     -------
@@ -476,6 +341,24 @@ def written(
             lines = [" + ".join(terms[:kW]), "+ " + " + ".join(terms[kW:])]
             axes.text(left, top + H + 0.25, "\n".join(lines), va="top", size=11, linespacing=1.4)
     return figure
+
+
+def patch_matrix(x: ArrayLike, kernel: tuple[int, int], marked: Any = ()) -> Picture:
+    """Show a small picture beside the matrix whose columns are its patches (im2col).
+
+    Parameters
+    ----------
+    x : array_like of shape (H, W)
+        The picture.
+    kernel : pair of int
+        Rows and columns of a patch.
+    marked : sequence of (row, column)
+        Up to four patches to colour, by their top left pixels, with their columns.
+
+    Returns
+    -------
+    Picture
+    """
     grid, (kH, kW) = np.asarray(x), kernel
     view = np.lib.stride_tricks.sliding_window_view(grid, kernel)
     places = list(np.ndindex(*view.shape[:2]))
@@ -523,38 +406,6 @@ def slides(settings: Mapping[str, Mapping[str, int]], columns: int = 2) -> Pictu
         ``dilation``. Padding is dashed; pixels that no window touches are crossed out.
     columns : int
         Panels in a row.
-    grid = np.asarray(table, bool)
-    H, W = grid.shape
-    cell = min(0.27, (4.6 - 0.8) / W)
-    with matplotlib.rc_context(STYLE):
-        figure = Picture((cell * W + 0.8, cell * H + 0.7))
-        axes = figure.add_axes((0, 0, 1, 1), aspect="equal")
-        axes.set(xlim=(-0.7 / cell, W + 0.1 / cell), ylim=(H + 0.1 / cell, -0.6 / cell))
-        axes.set_axis_off()
-        for (i, j), seen in np.ndenumerate(grid):
-            axes.add_patch(Rectangle((j, i), 1, 1, fill=False, ec=INK, lw=0.4))
-            if seen:
-                axes.add_patch(Rectangle((j + 0.15, i + 0.15), 0.7, 0.7, color=BLUE, lw=0))
-        for i in range(H):
-            axes.text(-0.35, i + 0.53, str(i), ha="right", va="center", size=10)
-        for j in range(W):
-            axes.text(j + 0.5, -0.3, str(j), ha="center", va="bottom", size=10)
-        axes.text(W / 2, -0.38 / cell, columns, ha="center", va="center", size=11)
-        axes.text(-0.5 / cell, H / 2, rows, ha="center", va="center", size=11, rotation=90)
-    return figure
-
-
-def shares(bars: Mapping[str, ArrayLike], parts: tuple[str, ...], xlabel: str) -> Picture:
-    """Draw a bar for each thing, cut into its parts' shares of the whole.
-
-    Parameters
-    ----------
-    bars : dict of str to array_like
-        Names, and one amount for each part; only their proportions are shown.
-    parts : tuple of str
-        The names of the parts, at most four.
-    xlabel : str
-        What is shared out.
 
     Returns
     -------
@@ -600,6 +451,103 @@ def _slide(axes: Axes, x: float, y: float, title: str, size: int, p: int, window
         middle, height = x + p + window + 0.5, y + 2.4 + 0.55 * line
         axes.plot(middle, np.full(len(window), height), color=BLUE, lw=1.6)
         axes.plot(middle, np.full(len(window), height), "o", color=BLUE, ms=6)
+
+
+def volumes(shapes: Mapping[str, tuple[int, ...]]) -> Picture:
+    """Draw volumes as boxes in a row: as tall and as deep as their pictures, as wide as channels.
+
+    Parameters
+    ----------
+    shapes : dict of str to tuple of int
+        Titles, a line break between two words if need be, and shapes (C, H, W) or (K,).
+
+    Returns
+    -------
+    Picture
+        Pixels are drawn to scale; one channel is drawn as wide as a quarter of a pixel.
+    """
+    sides = [(C, *(rest or (1, 1))) for C, *rest in shapes.values()]
+    tall = max(H for _, H, _ in sides)
+    slant = 0.35  # how far back and up a pixel of depth goes
+    label = 0.55 * tall  # room that the writing under a box takes
+    boxes = [(max(0.25 * C, 0.02 * tall), H, slant * W) for C, H, W in sides]
+    places = [max(wide + back, label) + 0.1 * tall for wide, _, back in boxes]
+    total, high = sum(places), (1 + slant) * tall
+    scale = WIDTH / total
+    with matplotlib.rc_context(STYLE):
+        figure = Picture((WIDTH, scale * high + 0.9))
+        axes = figure.add_axes((0, 0, 1, 1), aspect="equal")
+        below, above = 0.3 / scale, 0.6 / scale
+        axes.set(xlim=(0, total), ylim=(-below, high + above))
+        axes.set_axis_off()
+        x = 0.0
+        for (title, shape), (wide, H, back), place in zip(
+            shapes.items(), boxes, places, strict=True
+        ):
+            left, bottom = x + (place - wide - back) / 2, (tall - H) / 2
+            right, top = left + wide, bottom + H
+            front = [(left, bottom), (right, bottom), (right, top), (left, top)]
+            lid = [(left, top), (right, top), (right + back, top + back), (left + back, top + back)]
+            side = [(right, bottom), (right, top), (right + back, top + back)]
+            side.append((right + back, bottom + back))
+            for face, strength in (front, 0.45), (lid, 0.2), (side, 0.3):
+                axes.fill(*zip(*face, strict=True), fc=(BLUE, strength), ec=INK, lw=0.8)
+            middle = x + place / 2
+            size = " × ".join(map(str, shape))
+            axes.text(middle, -0.25 * below, size, ha="center", va="top", size=11)
+            axes.text(middle, high + 0.1 * above, title, ha="center", va="bottom", size=11)
+            x += place
+    return figure
+
+
+def bars(panels: Mapping[str, Mapping[str, float]]) -> Picture:
+    """Show lists of amounts as bars side by side, each bar with its number written at its end.
+
+    Parameters
+    ----------
+    panels : dict of str to dict of str to number
+        Titles, and for each the same labels and their amounts, from top to bottom.
+
+    Returns
+    -------
+    Picture
+    """
+    labels = list(next(iter(panels.values())))
+    rows = np.arange(len(labels))
+    with matplotlib.rc_context(STYLE):
+        figure = Picture((WIDTH, 0.5 + 0.27 * len(labels)), layout="constrained")
+        every = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+        for number, (axes, (title, amounts)) in enumerate(zip(every, panels.items(), strict=True)):
+            values = np.array([amounts[label] for label in labels], float)
+            most = values.max() or 1
+            axes.barh(rows, values, 0.7, color=COLORS[number % 4])
+            for row, value in zip(rows, values, strict=True):
+                axes.text(value + 0.03 * most, row, f"{value:,.0f}", va="center", size=11)
+            axes.set(title=title, xlim=(0, 1.95 * most), xticks=[], ylim=(len(rows) - 0.5, -0.5))
+            axes.spines["bottom"].set_visible(False)
+            axes.tick_params(length=0)
+            axes.set_yticks(rows, labels, size=11)
+    return figure
+
+
+def written(
+    picture: ArrayLike, marks: Mapping[tuple[float, float], Any], height: int = 8
+) -> Picture:
+    """Show a grey picture, with a frame and a word for each place that something was found at.
+
+    Parameters
+    ----------
+    picture : array_like of shape (H, W)
+        From 0, white, to 1, black: ink on paper.
+    marks : dict of (row, column) to object
+        The top left corner of each frame, and what to write at it.
+    height : int
+        The side of a frame, in pixels.
+
+    Returns
+    -------
+    Picture
+    """
     array = np.asarray(picture, float)
     H, W = array.shape
     with matplotlib.rc_context(STYLE):
@@ -611,6 +559,98 @@ def _slide(axes: Axes, x: float, y: float, title: str, size: int, p: int, window
             axes.add_patch(Rectangle(corner, height, height, fill=False, ec=ORANGE, lw=1.6))
             box = {"facecolor": ORANGE, "edgecolor": "none", "pad": 1.5}
             axes.text(left - 0.3, top - 0.3, str(word), va="top", size=11, color="white", bbox=box)
+    return figure
+
+
+def timeline(events: Mapping[str, tuple[float, int]], start: int, end: int) -> Picture:
+    """Draw events down a line of years that is to scale, each with its year and name beside it.
+
+    Parameters
+    ----------
+    events : dict of str to (year, color)
+        What happened, in order, when, and the number of a colour from 0 to 3.
+    start, end : int
+        The first and the last year of the line.
+
+    Returns
+    -------
+    Picture
+    """
+    step, gap = 0.11, 0.3  # inches a year, and at least between two texts
+    at: list[float] = []
+    for year, _ in events.values():
+        at.append(max(step * (year - start), at[-1] + gap if at else 0.0))
+    tall = max(at[-1], step * (end - start)) + 0.5
+    with matplotlib.rc_context(STYLE):
+        figure = Picture((4.6, tall))
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.set(xlim=(0, 4.6), ylim=(tall - 0.25, -0.25))
+        axes.set_axis_off()
+        axes.plot([0.6, 0.6], [0, step * (end - start)], color=INK, linewidth=1)
+        for year in range(-(-start // 10) * 10, end + 1, 10):
+            y = step * (year - start)
+            axes.plot([0.52, 0.6], [y, y], color=INK, linewidth=1)
+            axes.text(0.46, y, str(year), ha="right", va="center", size=10)
+        for (text, (year, color)), y in zip(events.items(), at, strict=True):
+            place, hue = step * (year - start), COLORS[color]
+            axes.plot([0.6, 0.85, 1.0], [place, y, y], color=hue, linewidth=1)
+            axes.plot(0.6, place, "o", color=hue, markersize=6)
+            axes.text(1.06, y, f"{year:.0f}", va="center", size=11, color=hue, weight="bold")
+            axes.text(1.6, y, text, va="center", size=11)
+    return figure
+
+
+def connection_table(table: ArrayLike, rows: str, columns: str) -> Picture:
+    """Draw which input maps (rows) each output map (columns) sees: a filled square for each pair.
+
+    Parameters
+    ----------
+    table : array_like of bool, of shape (inputs, outputs)
+        Whether the pair is connected.
+    rows, columns : str
+        What the rows and the columns are.
+
+    Returns
+    -------
+    Picture
+    """
+    grid = np.asarray(table, bool)
+    H, W = grid.shape
+    cell = min(0.27, (4.6 - 0.8) / W)
+    with matplotlib.rc_context(STYLE):
+        figure = Picture((cell * W + 0.8, cell * H + 0.7))
+        axes = figure.add_axes((0, 0, 1, 1), aspect="equal")
+        axes.set(xlim=(-0.7 / cell, W + 0.1 / cell), ylim=(H + 0.1 / cell, -0.6 / cell))
+        axes.set_axis_off()
+        for (i, j), seen in np.ndenumerate(grid):
+            axes.add_patch(Rectangle((j, i), 1, 1, fill=False, ec=INK, lw=0.4))
+            if seen:
+                axes.add_patch(Rectangle((j + 0.15, i + 0.15), 0.7, 0.7, color=BLUE, lw=0))
+        for i in range(H):
+            axes.text(-0.35, i + 0.53, str(i), ha="right", va="center", size=10)
+        for j in range(W):
+            axes.text(j + 0.5, -0.3, str(j), ha="center", va="bottom", size=10)
+        axes.text(W / 2, -0.38 / cell, columns, ha="center", va="center", size=11)
+        axes.text(-0.5 / cell, H / 2, rows, ha="center", va="center", size=11, rotation=90)
+    return figure
+
+
+def shares(bars: Mapping[str, ArrayLike], parts: tuple[str, ...], xlabel: str) -> Picture:
+    """Draw a bar for each thing, cut into its parts' shares of the whole.
+
+    Parameters
+    ----------
+    bars : dict of str to array_like
+        Names, and one amount for each part; only their proportions are shown.
+    parts : tuple of str
+        The names of the parts, at most four.
+    xlabel : str
+        What is shared out.
+
+    Returns
+    -------
+    Picture
+    """
     amounts = np.array([np.asarray(bar, float) for bar in bars.values()])
     percent = 100 * amounts / amounts.sum(axis=1, keepdims=True)
     hatches = "", "//", "..", "xx"  # for those who do not see the colours

@@ -166,7 +166,13 @@ def test_every_exercise_has_a_solution_and_every_figure_a_caption(path):
 
 TYPED = re.compile(r"\d+\.\d+|\d{1,3}(?:,\d{3})+|\d+(?=\s?%)|(?<![-\w])\d{4,}")
 YEAR = re.compile(r"(?:1[89]|20)\d\d")
-DEFINED = {"CC BY 4.0"}  # what is not a result
+DEFINED = {  # what is chosen, or printed by others, and no result of ours
+    "layers": ["By the counts, 95 %"],
+    "connected": ["more than 90 % sure"],
+    "hyperparameters": ["3.1 rows"],
+    "history": ["5.0 %", "1,000 classes"],
+    "architectures": ["650,000 units", "paper is 1,024", "Its 3.6 is said", "paper prints 3.8"],
+}
 
 
 def prose(path):
@@ -190,7 +196,8 @@ def prose(path):
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_no_number_is_typed_that_a_cell_could_compute(path):
     text = prose(path)
-    for phrase in DEFINED:
+    for phrase in DEFINED.get(path.stem, []):
+        assert phrase in text
         text = text.replace(phrase, "")
     assert not [number for number in TYPED.findall(text) if not YEAR.fullmatch(number)]
 

@@ -170,7 +170,6 @@ def test_curves_have_labels_axes_and_styles_of_their_own():
     assert (powers.get_xscale(), powers.get_yscale()) == ("log", "log")
 
 
-
 def words(figure):
     """Return every text of a figure."""
     return [text.get_text() for axes in figure.axes for text in axes.texts]
