@@ -16,6 +16,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.patches import Circle, Rectangle
 from PIL import Image
 
 if TYPE_CHECKING:
@@ -543,6 +544,134 @@ def written(
         The top left corner of each frame, and what to write at it.
     height : int
         The side of a frame, in pixels.
+def connections(
+    masks: Any,
+    colors: Any = None,
+    names: tuple[str, ...] = (),
+    columns: int = 2,
+    bias: bool = False,
+) -> Picture:
+    """Draw layers as rows of nodes, the input below, with a line for each connection.
+
+    Parameters
+    ----------
+    masks : array_like of shape (out, in), or a list of them, or a dict of either
+        Where there is a connection, not 0, and where there is none, 0. A list draws layers on top
+        of one another; a dict draws networks side by side, each under its title.
+    colors : as masks, optional
+        For each connection which weight it has, 0, 1, 2 and so on, so that equal weights look
+        alike; a faint line in the text's colour where it is negative.
+    names : sequence of str
+        What to write to the left of each row, from below.
+    columns : int
+        Networks in a row of the figure.
+    bias : bool
+        Whether the last column of each mask belongs to a node of its own, marked 1: the bias.
+
+    Returns
+    -------
+    Picture
+
+    Raises
+    ------
+    ValueError
+        If the masks do not fit on top of one another, or the colours do not fit the masks.
+
+    Examples
+    --------
+    >>> picture = connections(np.eye(3), colors=np.arange(9).reshape(3, 3))
+    """
+    nets = {title: _stack(net) for title, net in _titled(masks).items()}
+    marks = dict.fromkeys(nets) if colors is None else _titled(colors)
+    if len(marks) != len(nets):
+        raise ValueError(f"colors must be as many networks as masks, {len(nets)}")
+    columns = min(columns, len(nets))
+    rows = -(-len(nets) // columns)
+    most = max(max(net[0].shape[1] - bias, *map(len, net)) for net in nets.values())
+    left, right = -most / 2 - bool(names), most / 2 + bias  # in cells, from the middle
+    cell = (WIDTH / columns - 0.1) / (right - left)  # inches from node to node
+    gap = 1.2 / cell  # from row to row, in cells
+    tall = 0.35 + cell * (gap * max(map(len, nets.values())) + 1)
+    with matplotlib.rc_context(STYLE):
+        figure = Picture((WIDTH, rows * tall), layout="constrained")
+        every = figure.subplots(rows, columns, squeeze=False).flat
+        for axes, (title, net), mark in zip(every, nets.items(), marks.values(), strict=False):
+            axes.set(aspect="equal", ylim=(-0.5, gap * len(net) + 0.5))
+            axes.set(xlim=(left, right), title=title)
+            axes.set_axis_off()
+            marking = None if mark is None else _stack(mark)
+            _network(axes, net, marking, gap, min(0.3, 0.13 / cell), bias)
+            for row, name in enumerate(names[: len(net) + 1]):
+                axes.text(left + 0.5, gap * row, name, ha="center", va="center", size=12)
+        for axes in figure.axes[len(nets) :]:
+            axes.remove()
+    return figure
+
+
+def _titled(nets: Any) -> dict[str, Any]:
+    return dict(nets) if hasattr(nets, "items") else {"": nets}
+
+
+def _stack(net: Any) -> list[Any]:
+    """Return one network as a list of matrices (out, in)."""
+    several = isinstance(net, list | tuple) and np.ndim(net[0]) == 2
+    layers = [np.asarray(layer) for layer in (net if several else [net])]
+    for layer in layers:
+        if layer.ndim != 2:
+            raise ValueError(f"masks must have the shape (out, in), got {layer.shape}")
+    return layers
+
+
+def _network(
+    axes: Axes, net: list[Any], marks: list[Any] | None, gap: float, radius: float, bias: bool
+) -> None:
+    """Draw the nodes of one network and the lines between them."""
+    if marks is not None and [m.shape for m in marks] != [m.shape for m in net]:
+        raise ValueError("colors must have the shapes of masks")
+    nodes = net[0].shape[1] - bias
+    _nodes(axes, nodes, 0, radius)
+    for row, mask in enumerate(net):
+        outs, ins = mask.shape
+        if ins != nodes + bias:
+            raise ValueError(f"masks must fit: {nodes} nodes under a mask of shape {mask.shape}")
+        start, end = np.arange(ins) - (nodes - 1) / 2, np.arange(outs) - (outs - 1) / 2
+        if bias:
+            _nodes(axes, 1, row * gap, radius, start[-1], "1")
+        for j, i in np.argwhere(mask != 0):
+            mark = -1 if marks is None else int(marks[row][j, i])
+            way = np.array([end[j] - start[i], gap])
+            way *= radius / np.hypot(*way)  # a line begins and ends at a circle, not in it
+            dash = DASHES[(mark + mark // 4) % 4] if mark >= 0 else "-"
+            axes.plot(
+                [start[i] + way[0], end[j] - way[0]],
+                [row * gap + way[1], (row + 1) * gap - way[1]],
+                color=COLORS[mark % 4] if mark >= 0 else INK,
+                linestyle=dash,
+                linewidth=1.6 if mark >= 0 else 0.7,
+                alpha=1 if mark >= 0 else 0.55 if marks is None else 0.3,
+                zorder=2 if mark >= 0 else 1,
+            )
+        nodes = outs
+        _nodes(axes, nodes, (row + 1) * gap, radius)
+
+
+def _nodes(
+    axes: Axes, count: int, y: float, radius: float, middle: float = 0, text: str = ""
+) -> None:
+    for x in np.arange(count) - (count - 1) / 2 + middle:
+        axes.add_patch(Circle((x, y), radius, fill=False, ec=INK, lw=1.1))
+        axes.text(x, y, text, ha="center", va="center_baseline")
+
+
+def bands(curves: Mapping[str, Any], xlabel: str, ylabel: str = "", log: str = "") -> Picture:
+    """Plot the mean of repeated measurements, with a band from the smallest to the largest.
+
+    Parameters
+    ----------
+    curves : dict of str to (x, runs)
+        Labels, numbers x, and an array (repetitions, len(x)) of what was measured.
+    xlabel, ylabel, log
+        As for `lines`.
 
     Returns
     -------
@@ -669,4 +798,14 @@ def shares(bars: Mapping[str, ArrayLike], parts: tuple[str, ...], xlabel: str) -
         axes.invert_yaxis()
         axes.set(xlim=(0, 100), xlabel=xlabel)
         axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=len(parts), borderpad=0)
+    curves = {label: (x, np.asarray(runs, float)) for label, (x, runs) in curves.items()}
+    means = {label: (x, runs.mean(axis=0)) for label, (x, runs) in curves.items()}
+    figure = lines(means, xlabel, ylabel, log)
+    if "x" in log:  # the places that were measured, not powers of ten
+        places = sorted({float(place) for x, _ in curves.values() for place in x})
+        figure.axes[0].set_xticks(places, [f"{place:,.7g}" for place in places])
+        figure.axes[0].minorticks_off()
+    for number, (x, runs) in enumerate(curves.values()):
+        band = runs.min(axis=0), runs.max(axis=0)
+        figure.axes[0].fill_between(x, *band, color=COLORS[number % 4], alpha=0.2, linewidth=0)
     return figure
