@@ -672,6 +672,20 @@ def bands(curves: Mapping[str, Any], xlabel: str, ylabel: str = "", log: str = "
         Labels, numbers x, and an array (repetitions, len(x)) of what was measured.
     xlabel, ylabel, log
         As for `lines`.
+def tiles(
+    arrays: Mapping[str, ArrayLike], parts: Mapping[str, ArrayLike], signs: str = ""
+) -> Picture:
+    """Show small arrays as grids of their numbers, with parts of them coloured and framed.
+
+    Parameters
+    ----------
+    arrays : dict of str to array_like
+        Titles and arrays (H, W).
+    parts : dict of str to array_like
+        For some of the titles, an array of integers of the same shape: 0 for a number without
+        colour, and 1 to 4 for the part that it belongs to. Equal parts have one colour.
+    signs : str
+        One character between each two grids.
 
     Returns
     -------
@@ -808,4 +822,18 @@ def shares(bars: Mapping[str, ArrayLike], parts: tuple[str, ...], xlabel: str) -
     for number, (x, runs) in enumerate(curves.values()):
         band = runs.min(axis=0), runs.max(axis=0)
         figure.axes[0].fill_between(x, *band, color=COLORS[number % 4], alpha=0.2, linewidth=0)
+    figure = numbers(arrays, signs)
+    axes, x = figure.axes[0], 0.0
+    shapes = {title: np.shape(array) for title, array in arrays.items()}
+    tall = max(shape[0] for shape in shapes.values())
+    for title, (H, W) in shapes.items():
+        part, y = np.broadcast_to(parts.get(title, 0), (H, W)), (tall - H) / 2
+        for i, j in np.argwhere(part):
+            color = COLORS[part[i, j] - 1]
+            axes.add_patch(Rectangle((x + j, y + i), 1, 1, color=color, alpha=0.28, lw=0))
+        for i, j in np.argwhere(part[:, 1:] != part[:, :-1]):
+            axes.plot([x + j + 1] * 2, [y + i, y + i + 1], color=INK, lw=2)
+        for i, j in np.argwhere(part[1:] != part[:-1]):
+            axes.plot([x + j, x + j + 1], [y + i + 1] * 2, color=INK, lw=2)
+        x += W + GAP
     return figure

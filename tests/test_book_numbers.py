@@ -1,0 +1,64 @@
+"""Numeric gradients: right on functions whose gradient is known, and clear about wrong calls."""
+
+import numpy as np
+import pytest
+
+from convdocs.book import numeric_gradient
+
+KNOWN = {
+    "sum": (np.sum, np.ones_like),
+    "squares": (lambda x: (x**2).sum(), lambda x: 2 * x),
+    "sines": (lambda x: np.sin(x).sum(), np.cos),
+    "product": (np.prod, lambda x: np.prod(x) / x),
+}
+
+
+@pytest.mark.parametrize(("f", "gradient"), KNOWN.values(), ids=KNOWN)
+@pytest.mark.parametrize("shape", [(), (0,), (3,), (2, 1, 3)])
+def test_numeric_gradient_of_known_functions(f, gradient, shape, rng):
+    x = rng.uniform(0.5, 2, shape)
+    before = x.copy()
+    slope = numeric_gradient(f, x)
+    assert slope.shape == x.shape
+    assert slope.dtype == np.float64
+    np.testing.assert_allclose(slope, gradient(x), rtol=1e-8)
+    np.testing.assert_array_equal(x, before)
+
+
+def test_numeric_gradient_computes_in_float64_whatever_comes_in():
+    for x in (np.arange(1, 4), np.arange(1, 4, dtype=np.float32), [1, 2, 3]):
+        np.testing.assert_allclose(numeric_gradient(lambda x: (x**2).sum(), x), [2, 4, 6])
+
+
+def test_numeric_gradient_gives_f_arrays_that_it_may_keep_and_change():
+    kept = []
+
+    def f(x):
+        kept.append(x)
+        total = x.sum()
+        x += 100
+        return total
+
+    np.testing.assert_allclose(numeric_gradient(f, [1.0, 2.0], h=0.5), [1, 1])
+    assert [list(x) for x in kept] == [[101.5, 102], [100.5, 102], [101, 102.5], [101, 101.5]]
+
+
+def test_numeric_gradient_has_an_error_of_the_square_of_h():
+    errors = [abs(numeric_gradient(np.exp, 0.0, h).item() - 1) for h in (0.1, 0.05)]
+    assert 3.9 < errors[0] / errors[1] < 4.1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ((lambda x: x, [1.0, 2.0]), ValueError, "f must return one number"),
+        ((lambda x: "one", [1.0]), TypeError, "what f returns"),
+        ((np.sum, ["a"]), TypeError, "x must"),
+        ((np.sum, [1.0], 0), ValueError, "h must"),
+        ((np.sum, [1.0], -1e-6), (ValueError, TypeError), "h must"),
+        ((np.sum, [1.0], "small"), TypeError, "h must"),
+    ],
+)
+def test_numeric_gradient_names_a_wrong_argument(arguments, error, words):
+    with pytest.raises(error, match=words):
+        numeric_gradient(*arguments)
