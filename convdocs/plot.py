@@ -15,7 +15,6 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
 from matplotlib.patches import Circle, Rectangle
 from PIL import Image
 
@@ -544,6 +543,135 @@ def written(
         The top left corner of each frame, and what to write at it.
     height : int
         The side of a frame, in pixels.
+
+    Returns
+    -------
+    Picture
+    """
+    array = np.asarray(picture, float)
+    H, W = array.shape
+    with matplotlib.rc_context(STYLE):
+        figure = Picture((WIDTH, WIDTH * H / W + 0.1), layout="constrained")
+        axes = figure.subplots()
+        _image(axes, 1 - array)
+        for (top, left), word in marks.items():
+            corner = (left - 0.5, top - 0.5)
+            axes.add_patch(Rectangle(corner, height, height, fill=False, ec=ORANGE, lw=1.6))
+            box = {"facecolor": ORANGE, "edgecolor": "none", "pad": 1.5}
+            axes.text(left - 0.3, top - 0.3, str(word), va="top", size=11, color="white", bbox=box)
+    return figure
+
+
+def timeline(events: Mapping[str, tuple[float, int]], start: int, end: int) -> Picture:
+    """Draw events down a line of years that is to scale, each with its year and name beside it.
+
+    Parameters
+    ----------
+    events : dict of str to (year, color)
+        What happened, in order, when, and the number of a colour from 0 to 3.
+    start, end : int
+        The first and the last year of the line.
+
+    Returns
+    -------
+    Picture
+    """
+    step, gap = 0.11, 0.3  # inches a year, and at least between two texts
+    at: list[float] = []
+    for year, _ in events.values():
+        at.append(max(step * (year - start), at[-1] + gap if at else 0.0))
+    tall = max(at[-1], step * (end - start)) + 0.5
+    with matplotlib.rc_context(STYLE):
+        figure = Picture((4.6, tall))
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.set(xlim=(0, 4.6), ylim=(tall - 0.25, -0.25))
+        axes.set_axis_off()
+        axes.plot([0.6, 0.6], [0, step * (end - start)], color=INK, linewidth=1)
+        for year in range(-(-start // 10) * 10, end + 1, 10):
+            y = step * (year - start)
+            axes.plot([0.52, 0.6], [y, y], color=INK, linewidth=1)
+            axes.text(0.46, y, str(year), ha="right", va="center", size=10)
+        for (text, (year, color)), y in zip(events.items(), at, strict=True):
+            place, hue = step * (year - start), COLORS[color]
+            axes.plot([0.6, 0.85, 1.0], [place, y, y], color=hue, linewidth=1)
+            axes.plot(0.6, place, "o", color=hue, markersize=6)
+            axes.text(1.06, y, f"{year:.0f}", va="center", size=11, color=hue, weight="bold")
+            axes.text(1.6, y, text, va="center", size=11)
+    return figure
+
+
+def connection_table(table: ArrayLike, rows: str, columns: str) -> Picture:
+    """Draw which input maps (rows) each output map (columns) sees: a filled square for each pair.
+
+    Parameters
+    ----------
+    table : array_like of bool, of shape (inputs, outputs)
+        Whether the pair is connected.
+    rows, columns : str
+        What the rows and the columns are.
+
+    Returns
+    -------
+    Picture
+    """
+    grid = np.asarray(table, bool)
+    H, W = grid.shape
+    cell = min(0.27, (4.6 - 0.8) / W)
+    with matplotlib.rc_context(STYLE):
+        figure = Picture((cell * W + 0.8, cell * H + 0.7))
+        axes = figure.add_axes((0, 0, 1, 1), aspect="equal")
+        axes.set(xlim=(-0.7 / cell, W + 0.1 / cell), ylim=(H + 0.1 / cell, -0.6 / cell))
+        axes.set_axis_off()
+        for (i, j), seen in np.ndenumerate(grid):
+            axes.add_patch(Rectangle((j, i), 1, 1, fill=False, ec=INK, lw=0.4))
+            if seen:
+                axes.add_patch(Rectangle((j + 0.15, i + 0.15), 0.7, 0.7, color=BLUE, lw=0))
+        for i in range(H):
+            axes.text(-0.35, i + 0.53, str(i), ha="right", va="center", size=10)
+        for j in range(W):
+            axes.text(j + 0.5, -0.3, str(j), ha="center", va="bottom", size=10)
+        axes.text(W / 2, -0.38 / cell, columns, ha="center", va="center", size=11)
+        axes.text(-0.5 / cell, H / 2, rows, ha="center", va="center", size=11, rotation=90)
+    return figure
+
+
+def shares(bars: Mapping[str, ArrayLike], parts: tuple[str, ...], xlabel: str) -> Picture:
+    """Draw a bar for each thing, cut into its parts' shares of the whole.
+
+    Parameters
+    ----------
+    bars : dict of str to array_like
+        Names, and one amount for each part; only their proportions are shown.
+    parts : tuple of str
+        The names of the parts, at most four.
+    xlabel : str
+        What is shared out.
+
+    Returns
+    -------
+    Picture
+    """
+    amounts = np.array([np.asarray(bar, float) for bar in bars.values()])
+    percent = 100 * amounts / amounts.sum(axis=1, keepdims=True)
+    hatches = "", "//", "..", "xx"  # for those who do not see the colours
+    with matplotlib.rc_context(STYLE):
+        figure = Picture((4.6, 0.34 * len(bars) + 0.95), layout="constrained")
+        axes = figure.subplots()
+        left = np.zeros(len(bars))
+        for number, part in enumerate(parts):
+            look: dict[str, Any] = {
+                "color": COLORS[number],
+                "hatch": hatches[number],
+                "edgecolor": "white",
+            }
+            axes.barh(list(bars), percent[:, number], 0.7, left, label=part, lw=0, **look)
+            left = left + percent[:, number]
+        axes.invert_yaxis()
+        axes.set(xlim=(0, 100), xlabel=xlabel)
+        axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=len(parts), borderpad=0)
+    return figure
+
+
 def connections(
     masks: Any,
     colors: Any = None,
@@ -672,6 +800,24 @@ def bands(curves: Mapping[str, Any], xlabel: str, ylabel: str = "", log: str = "
         Labels, numbers x, and an array (repetitions, len(x)) of what was measured.
     xlabel, ylabel, log
         As for `lines`.
+
+    Returns
+    -------
+    Picture
+    """
+    curves = {label: (x, np.asarray(runs, float)) for label, (x, runs) in curves.items()}
+    means = {label: (x, runs.mean(axis=0)) for label, (x, runs) in curves.items()}
+    figure = lines(means, xlabel, ylabel, log)
+    if "x" in log:  # the places that were measured, not powers of ten
+        places = sorted({float(place) for x, _ in curves.values() for place in x})
+        figure.axes[0].set_xticks(places, [f"{place:,.7g}" for place in places])
+        figure.axes[0].minorticks_off()
+    for number, (x, runs) in enumerate(curves.values()):
+        band = runs.min(axis=0), runs.max(axis=0)
+        figure.axes[0].fill_between(x, *band, color=COLORS[number % 4], alpha=0.2, linewidth=0)
+    return figure
+
+
 def tiles(
     arrays: Mapping[str, ArrayLike], parts: Mapping[str, ArrayLike], signs: str = ""
 ) -> Picture:
@@ -691,137 +837,6 @@ def tiles(
     -------
     Picture
     """
-    array = np.asarray(picture, float)
-    H, W = array.shape
-    with matplotlib.rc_context(STYLE):
-        figure = Picture((WIDTH, WIDTH * H / W + 0.1), layout="constrained")
-        axes = figure.subplots()
-        _image(axes, 1 - array)
-        for (top, left), word in marks.items():
-            corner = (left - 0.5, top - 0.5)
-            axes.add_patch(Rectangle(corner, height, height, fill=False, ec=ORANGE, lw=1.6))
-            box = {"facecolor": ORANGE, "edgecolor": "none", "pad": 1.5}
-            axes.text(left - 0.3, top - 0.3, str(word), va="top", size=11, color="white", bbox=box)
-    return figure
-
-
-def timeline(events: Mapping[str, tuple[float, int]], start: int, end: int) -> Picture:
-    """Draw events down a line of years that is to scale, each with its year and name beside it.
-
-    Parameters
-    ----------
-    events : dict of str to (year, color)
-        What happened, in order, when, and the number of a colour from 0 to 3.
-    start, end : int
-        The first and the last year of the line.
-
-    Returns
-    -------
-    Picture
-    """
-    step, gap = 0.11, 0.3  # inches a year, and at least between two texts
-    at: list[float] = []
-    for year, _ in events.values():
-        at.append(max(step * (year - start), at[-1] + gap if at else 0.0))
-    tall = max(at[-1], step * (end - start)) + 0.5
-    with matplotlib.rc_context(STYLE):
-        figure = Picture((4.6, tall))
-        axes = figure.add_axes((0, 0, 1, 1))
-        axes.set(xlim=(0, 4.6), ylim=(tall - 0.25, -0.25))
-        axes.set_axis_off()
-        axes.plot([0.6, 0.6], [0, step * (end - start)], color=INK, linewidth=1)
-        for year in range(-(-start // 10) * 10, end + 1, 10):
-            y = step * (year - start)
-            axes.plot([0.52, 0.6], [y, y], color=INK, linewidth=1)
-            axes.text(0.46, y, str(year), ha="right", va="center", size=10)
-        for (text, (year, color)), y in zip(events.items(), at, strict=True):
-            place, hue = step * (year - start), COLORS[color]
-            axes.plot([0.6, 0.85, 1.0], [place, y, y], color=hue, linewidth=1)
-            axes.plot(0.6, place, "o", color=hue, markersize=6)
-            axes.text(1.06, y, f"{year:.0f}", va="center", size=11, color=hue, weight="bold")
-            axes.text(1.6, y, text, va="center", size=11)
-    return figure
-
-
-def connection_table(table: ArrayLike, rows: str, columns: str) -> Picture:
-    """Draw which input maps (rows) each output map (columns) sees: a filled square for each pair.
-
-    Parameters
-    ----------
-    table : array_like of bool, of shape (inputs, outputs)
-        Whether the pair is connected.
-    rows, columns : str
-        What the rows and the columns are.
-
-    Returns
-    -------
-    Picture
-    """
-    grid = np.asarray(table, bool)
-    H, W = grid.shape
-    cell = min(0.27, (4.6 - 0.8) / W)
-    with matplotlib.rc_context(STYLE):
-        figure = Picture((cell * W + 0.8, cell * H + 0.7))
-        axes = figure.add_axes((0, 0, 1, 1), aspect="equal")
-        axes.set(xlim=(-0.7 / cell, W + 0.1 / cell), ylim=(H + 0.1 / cell, -0.6 / cell))
-        axes.set_axis_off()
-        for (i, j), seen in np.ndenumerate(grid):
-            axes.add_patch(Rectangle((j, i), 1, 1, fill=False, ec=INK, lw=0.4))
-            if seen:
-                axes.add_patch(Rectangle((j + 0.15, i + 0.15), 0.7, 0.7, color=BLUE, lw=0))
-        for i in range(H):
-            axes.text(-0.35, i + 0.53, str(i), ha="right", va="center", size=10)
-        for j in range(W):
-            axes.text(j + 0.5, -0.3, str(j), ha="center", va="bottom", size=10)
-        axes.text(W / 2, -0.38 / cell, columns, ha="center", va="center", size=11)
-        axes.text(-0.5 / cell, H / 2, rows, ha="center", va="center", size=11, rotation=90)
-    return figure
-
-
-def shares(bars: Mapping[str, ArrayLike], parts: tuple[str, ...], xlabel: str) -> Picture:
-    """Draw a bar for each thing, cut into its parts' shares of the whole.
-
-    Parameters
-    ----------
-    bars : dict of str to array_like
-        Names, and one amount for each part; only their proportions are shown.
-    parts : tuple of str
-        The names of the parts, at most four.
-    xlabel : str
-        What is shared out.
-
-    Returns
-    -------
-    Picture
-    """
-    amounts = np.array([np.asarray(bar, float) for bar in bars.values()])
-    percent = 100 * amounts / amounts.sum(axis=1, keepdims=True)
-    hatches = "", "//", "..", "xx"  # for those who do not see the colours
-    with matplotlib.rc_context(STYLE):
-        figure = Picture((4.6, 0.34 * len(bars) + 0.95), layout="constrained")
-        axes = figure.subplots()
-        left = np.zeros(len(bars))
-        for number, part in enumerate(parts):
-            look: dict[str, Any] = {
-                "color": COLORS[number],
-                "hatch": hatches[number],
-                "edgecolor": "white",
-            }
-            axes.barh(list(bars), percent[:, number], 0.7, left, label=part, lw=0, **look)
-            left = left + percent[:, number]
-        axes.invert_yaxis()
-        axes.set(xlim=(0, 100), xlabel=xlabel)
-        axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=len(parts), borderpad=0)
-    curves = {label: (x, np.asarray(runs, float)) for label, (x, runs) in curves.items()}
-    means = {label: (x, runs.mean(axis=0)) for label, (x, runs) in curves.items()}
-    figure = lines(means, xlabel, ylabel, log)
-    if "x" in log:  # the places that were measured, not powers of ten
-        places = sorted({float(place) for x, _ in curves.values() for place in x})
-        figure.axes[0].set_xticks(places, [f"{place:,.7g}" for place in places])
-        figure.axes[0].minorticks_off()
-    for number, (x, runs) in enumerate(curves.values()):
-        band = runs.min(axis=0), runs.max(axis=0)
-        figure.axes[0].fill_between(x, *band, color=COLORS[number % 4], alpha=0.2, linewidth=0)
     figure = numbers(arrays, signs)
     axes, x = figure.axes[0], 0.0
     shapes = {title: np.shape(array) for title, array in arrays.items()}

@@ -202,7 +202,6 @@ def test_written_writes_at_each_place():
     assert figure.axes[0].patches[1].get_xy() == (9.5, 1.5)
 
 
-
 def local(outs, ins, reach):
     return np.abs(np.arange(ins) - np.arange(outs)[:, None]) <= reach
 
