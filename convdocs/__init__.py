@@ -9,6 +9,7 @@ from .cnn import CNN
 from .conv import Conv2d, conv1d, conv2d, conv2d_backward
 from .fc import Dropout, Flatten, Linear, ReLU, linear, linear_backward, relu
 from .loss import cross_entropy, cross_entropy_backward, softmax
+from .norm import BatchNorm2d
 from .optim import SGD, Adam
 from .pool import (
     AvgPool2d,
@@ -26,6 +27,7 @@ __all__ = [
     "SGD",
     "Adam",
     "AvgPool2d",
+    "BatchNorm2d",
     "Conv2d",
     "Dropout",
     "Flatten",

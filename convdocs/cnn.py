@@ -15,6 +15,7 @@ from .conv import Conv2d
 from .fc import Dropout, Flatten, Linear, ReLU
 from .layer import in_a_row
 from .loss import cross_entropy, cross_entropy_backward, softmax
+from .norm import BatchNorm2d
 from .optim import Adam, Optimizer
 from .pool import AvgPool2d, MaxPool2d
 from .summary import Summary, fitting
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
     from ._args import Array, Rng
     from .layer import Layer
 
-KINDS = (Conv2d, MaxPool2d, AvgPool2d, Linear, Flatten, ReLU, Dropout)  # what a file can hold
+KINDS = (  # what a file can hold
+    *(Conv2d, MaxPool2d, AvgPool2d, BatchNorm2d),
+    *(Linear, Flatten, ReLU, Dropout),
+)
 
 
 class CNN:
@@ -75,7 +79,7 @@ class CNN:
         x : array_like of shape (N, C, H, W)
             Images.
         train : bool
-            Whether layers behave as in training (dropout).
+            Whether layers behave as in training (dropout, batch normalisation).
         rng : int or numpy.random.Generator, optional
             What dropout is drawn with.
 
@@ -283,17 +287,18 @@ class CNN:
         return Summary.of(self.layers, input_shape)
 
     def state_dict(self) -> dict[str, Array]:
-        """Return copies of all parameters under the names that ``torch.nn.Sequential`` has.
+        """Return copies of all parameters and buffers under ``torch.nn.Sequential``'s names.
 
         Returns
         -------
         dict of str to ndarray
-            ``'0.weight'``, ``'0.bias'`` and so on: the layer's number and the parameter's name.
+            ``'0.weight'``, ``'0.bias'`` and so on: the layer's number and the parameter's name;
+            of batch normalisation also ``'1.running_mean'`` and so on.
         """
         return {key: parameter.copy() for key, parameter in self._parameters().items()}
 
     def load_state_dict(self, state: Mapping[str, ArrayLike]) -> None:
-        """Overwrite all parameters, in place and in their dtype.
+        """Overwrite all parameters and buffers, in place and in their dtype.
 
         Parameters
         ----------
@@ -345,9 +350,9 @@ class CNN:
         for number, layer in enumerate(self.layers):
             if type(layer) not in KINDS:
                 raise TypeError(f"layers[{number}] must be of convdocs to be saved, got {layer!r}")
-            given = {name: (p.dtype.name, p.shape) for name, p in layer.params.items()}
-            fresh = type(layer)(**layer.options).params.items()
-            built = {name: (p.dtype.name, p.shape) for name, p in fresh}
+            given = {name: (p.dtype.name, p.shape) for name, p in _arrays(layer).items()}
+            fresh = _arrays(type(layer)(**layer.options))
+            built = {name: (p.dtype.name, p.shape) for name, p in fresh.items()}
             if given != built:
                 need = f"layers[{number}].params must be as {layer!r} builds them, {built}"
                 raise ValueError(f"{need}, got {given}")
@@ -392,9 +397,9 @@ class CNN:
         return f"CNN([\n{lines}])" if lines else "CNN([])"
 
     def _parameters(self) -> dict[str, Array]:
-        """Return the live parameters under their names in a state dictionary."""
+        """Return the live parameters and buffers under their names in a state dictionary."""
         numbered = enumerate(self.layers)
-        return {f"{n}.{name}": p for n, layer in numbered for name, p in layer.params.items()}
+        return {f"{n}.{name}": p for n, layer in numbered for name, p in _arrays(layer).items()}
 
     def _scores(self, X: ArrayLike, name: str = "X", batch_size: int = 256) -> Array:
         """Return the output for all images, a batch at a time; no layer remembers anything."""
@@ -442,6 +447,11 @@ class Bar:
         """End the line."""
         if self.shown and self.done:
             print(file=sys.stderr)
+
+
+def _arrays(layer: Layer) -> dict[str, Array]:
+    """Return all that a layer saves: its parameters and its buffers."""
+    return layer.params | layer.buffers
 
 
 def _accuracy(logits: Array, y: Array) -> float:

@@ -33,12 +33,16 @@ class Layer:
         The live parameters, ``'weight'`` and ``'bias'``; empty for a layer without any.
     grads : dict of str to ndarray
         The gradients of the last `backward`, overwritten and not accumulated.
+    buffers : dict of str to ndarray
+        What the layer keeps and saves beside its parameters, such as running means; no gradient
+        moves it.
     """
 
     def __init__(self, **options: Any) -> None:
         self.options = options
         self.params: dict[str, Array] = {}
         self.grads: dict[str, Array] = {}
+        self.buffers: dict[str, Array] = {}
         self.x: Array | None = None
 
     def __call__(self, x: ArrayLike, train: bool = False, rng: Rng = None) -> Array:

@@ -695,6 +695,23 @@ def connections(
         Networks in a row of the figure.
     bias : bool
         Whether the last column of each mask belongs to a node of its own, marked 1: the bias.
+def gallery(
+    pictures: ArrayLike, labels: Any = (), columns: int = 8, each: bool = True, size: float = 0.9
+) -> Picture:
+    """Show many small pictures in rows, each under a short label; labels may repeat.
+
+    Parameters
+    ----------
+    pictures : array_like of shape (n, H, W)
+        From 0 to 1, or with negative numbers, which are shown in red.
+    labels : sequence of str
+        One for each picture, or none at all.
+    columns : int
+        Pictures in a row.
+    each : bool
+        Whether pictures with negative numbers have a scale each, or share one.
+    size : float
+        The side of a picture, in inches.
 
     Returns
     -------
@@ -800,6 +817,73 @@ def bands(curves: Mapping[str, Any], xlabel: str, ylabel: str = "", log: str = "
         Labels, numbers x, and an array (repetitions, len(x)) of what was measured.
     xlabel, ylabel, log
         As for `lines`.
+    """
+    array = np.asarray(pictures, float)
+    rows = -(-len(array) // columns)
+    far = np.abs(array).max() or 1
+    with matplotlib.rc_context(STYLE):
+        figure = Picture((size * columns, (size + 0.25) * rows), layout="constrained")
+        for number, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
+            if number >= len(array):
+                axes.remove()
+                continue
+            _image(axes, array[number])
+            if array.min() < 0 and not each:
+                axes.clear()
+                axes.imshow(array[number], "RdBu", vmin=-far, vmax=far, interpolation="nearest")
+                axes.set(xticks=[], yticks=[])
+                axes.spines[:].set(visible=True, linewidth=0.5)
+            if len(labels):
+                axes.set_title(str(labels[number]), size=11, pad=3)
+    return figure
+
+
+def bands(curves: Mapping[str, Any], xlabel: str, ylabel: str, log: str = "") -> Picture:
+    """Plot the mean of several runs as a line, in a band from the lowest to the highest run.
+
+    Parameters
+    ----------
+    curves : dict of str to a pair (x, runs)
+        Labels, and numbers x of shape (n,) with runs of shape (runs, n).
+    xlabel, ylabel : str
+        What the axes mean, with the unit.
+    log : {'', 'x', 'y', 'xy'}
+        The axes that count in powers of ten.
+
+    Returns
+    -------
+    Picture
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = Picture((WIDTH, 3.2), layout="constrained")
+        axes = figure.subplots()
+        for number, (label, (x, runs)) in enumerate(curves.items()):
+            color, runs = COLORS[number % 4], np.asarray(runs, float)
+            axes.fill_between(
+                x, runs.min(axis=0), runs.max(axis=0), color=color, alpha=0.22, linewidth=0
+            )
+            style = {"color": color, "linestyle": DASHES[number % 4]}
+            axes.plot(x, runs.mean(axis=0), label=label, linewidth=1.8, **style)
+        axes.set(xlabel=xlabel, ylabel=ylabel)
+        if "x" in log:
+            axes.set_xscale("log")
+        if "y" in log:
+            axes.set_yscale("log")
+        axes.legend()
+    return figure
+
+
+def dots(groups: Mapping[str, ArrayLike], xlabel: str, first: bool = False) -> Picture:
+    """Show every run as a dot, one row for each group, with a bar at the group's mean.
+
+    Parameters
+    ----------
+    groups : dict of str to array_like
+        Labels and one number for each run.
+    xlabel : str
+        What the numbers are, with the unit.
+    first : bool
+        Whether to shade the range of the first group through all rows, to compare with.
 
     Returns
     -------
@@ -832,6 +916,31 @@ def tiles(
         colour, and 1 to 4 for the part that it belongs to. Equal parts have one colour.
     signs : str
         One character between each two grids.
+    with matplotlib.rc_context(STYLE):
+        figure = Picture((WIDTH, 0.8 + 0.33 * len(groups)), layout="constrained")
+        axes = figure.subplots()
+        for row, runs in enumerate(groups.values()):
+            runs = np.asarray(runs, float).ravel()
+            if first and row == 0:
+                axes.axvspan(runs.min(), runs.max(), color=INK, alpha=0.12, linewidth=0)
+            spread = row + 0.12 * (np.arange(len(runs)) - (len(runs) - 1) / 2)
+            axes.plot(runs, spread, "o", color=BLUE, markersize=5, alpha=0.75)
+            axes.plot([runs.mean()] * 2, [row - 0.36, row + 0.36], color=ORANGE, linewidth=2.4)
+        axes.set_yticks(range(len(groups)), list(groups))
+        axes.set(xlabel=xlabel, ylim=(len(groups) - 0.4, -0.6))
+        axes.grid(axis="x", color=INK, alpha=0.15, linewidth=0.6)
+    return figure
+
+
+def confusion(counts: ArrayLike, labels: Any = None) -> Picture:
+    """Show a confusion matrix: the true class in rows, the predicted one in columns.
+
+    Parameters
+    ----------
+    counts : array_like of shape (K, K)
+        How many images of the row's class were taken for the column's; zeros stay empty.
+    labels : sequence, optional
+        Names of the classes; by default their numbers.
 
     Returns
     -------
@@ -851,4 +960,24 @@ def tiles(
         for i, j in np.argwhere(part[1:] != part[:-1]):
             axes.plot([x + j, x + j + 1], [y + i + 1] * 2, color=INK, lw=2)
         x += W + GAP
+    matrix = np.asarray(counts)
+    K = len(matrix)
+    names = [str(name) for name in (range(K) if labels is None else labels)]
+    wrong = np.where(np.eye(K, dtype=bool), 0, matrix)
+    with matplotlib.rc_context(STYLE):
+        figure = Picture((5.4, 5.4), layout="constrained")
+        axes = figure.subplots()
+        axes.set(xlim=(-0.5, K - 0.5), ylim=(K - 0.5, -0.5), aspect="equal")
+        axes.set(xlabel="predicted class", ylabel="true class")
+        axes.set_xticks(range(K), names)
+        axes.set_yticks(range(K), names)
+        axes.tick_params(length=0)
+        axes.spines[:].set(visible=True, linewidth=0.6)
+        for (i, j), count in np.ndenumerate(matrix):
+            color, share = (BLUE, 0.35) if i == j else (ORANGE, wrong[i, j] / max(1, wrong.max()))
+            if count:
+                corner = (j - 0.5, i - 0.5)
+                alpha = share if i == j else 0.15 + 0.6 * share
+                axes.add_patch(Rectangle(corner, 1, 1, color=color, alpha=alpha, lw=0))
+                axes.text(j, i + 0.03, f"{count:.0f}", ha="center", va="center", size=11)
     return figure

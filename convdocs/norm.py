@@ -1,0 +1,155 @@
+"""Batch normalisation: each channel brought to mean 0 and variance 1, then scaled and shifted.
+
+With the mean and the variance of channel c over a batch's images and places, or outside of
+training their running means, the layer returns::
+
+    y[n, c, i, j] = weight[c] xhat[n, c, i, j] + bias[c]
+    xhat[n, c, i, j] = (x[n, c, i, j] - mean[c]) / sqrt(var[c] + eps)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import _args
+from .layer import Layer
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, DTypeLike
+
+    from ._args import Array, Rng
+
+AXES = 0, 2, 3  # images, rows and columns: what a channel's mean is over
+LEAST, MOST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
+
+
+class BatchNorm2d(Layer):
+    """A layer that normalises each channel over the batch; formulas and defaults are PyTorch's.
+
+    In training the statistics are those of the batch, and each call moves the running ones, in
+    ``buffers``, a little towards them. Outside of training the running ones are used, so that the
+    result for an image does not depend on its batch.
+
+    Parameters
+    ----------
+    num_features : int
+        Channels of the input.
+    eps : float
+        A small number that keeps the division safe.
+    momentum : float
+        The share of a new batch in the running statistics, from 0 to 1.
+    dtype : dtype
+        Of the parameters and the running statistics, float32 or float64. Nothing is drawn: weights
+        begin as 1 and biases as 0.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument cannot be right; the message names it.
+
+    References
+    ----------
+    S. Ioffe and C. Szegedy, "Batch normalization: accelerating deep network training by reducing
+    internal covariate shift", ICML 2015, arXiv:1502.03167.
+
+    Examples
+    --------
+    >>> x = np.array([1.0, 3.0]).reshape(2, 1, 1, 1)
+    >>> layer = BatchNorm2d(1, dtype=float)
+    >>> print(layer(x, train=True).ravel().round(3), layer.buffers["running_mean"])
+    [-1.  1.] [0.2]
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        C = _args.integer("num_features", num_features, 1)
+        eps = _args.fraction("eps", eps, LEAST, MOST, "a finite number above 0")
+        share = _args.fraction("momentum", momentum, 0, 1, "a number from 0 to 1")
+        kind = _args.parameter_dtype(dtype)
+        super().__init__(num_features=C, eps=eps, momentum=share, dtype=kind.name)
+        self.params = {"weight": np.ones(C, kind), "bias": np.zeros(C, kind)}
+        self.buffers = {"running_mean": np.zeros(C, kind), "running_var": np.ones(C, kind)}
+        self.buffers["num_batches_tracked"] = np.zeros((), np.int64)
+        self.used: tuple[Array, Array] | None = None  # mean and variance of the last call
+        self.trained = False  # whether they came from the batch itself
+
+    def __call__(self, x: ArrayLike, train: bool = False, rng: Rng = None) -> Array:
+        """Return ``x`` normalised: by the batch if ``train``, else by the running statistics."""
+        x, train = self._check(x), _args.flag("train", train)
+        if rng is not None:
+            _args.generator(rng)
+        if train:
+            used = self._statistics(x)
+        else:
+            used = self._running("mean").copy(), self._running("var").copy()
+        self.x, self.used, self.trained = x, used, train
+        return self._normalise(x, *used)[1]
+
+    def forward(self, x: Array) -> Array:
+        """Return ``x`` normalised by the running statistics, as outside of training."""
+        return self._normalise(self._check(x), self._running("mean"), self._running("var"))[1]
+
+    def gradients(self, dy: Array, x: Array) -> tuple[Array, ...]:
+        """Return the gradients for the maps, the weight and the bias.
+
+        In training, mean and variance depend on every number of the channel. That takes from the
+        gradient its mean, and the part of it that is in proportion to ``xhat``.
+        """
+        _args.same_shape("dy", dy, x.shape)
+        assert self.used is not None
+        xhat, _ = self._normalise(x, *self.used)
+        dbias, dweight = dy.sum(axis=AXES), (dy * xhat).sum(axis=AXES)
+        dx = dy
+        if self.trained:
+            n = x.size // x.shape[1]
+            dx = dy - _of_channels(dbias / n) - xhat * _of_channels(dweight / n)
+        deviation = np.sqrt(self.used[1] + self.options["eps"])
+        return dx * _of_channels(self.params["weight"] / deviation), dweight, dbias
+
+    def _running(self, name: str) -> Array:
+        """Return the live running statistic of this name."""
+        return self.buffers[f"running_{name}"]
+
+    def _statistics(self, x: Array) -> tuple[Array, Array]:
+        """Return mean and variance of each channel, and move the running ones towards them.
+
+        The running variance is the unbiased one, as in PyTorch: divided by n - 1 and not by n.
+        """
+        n = x.size // x.shape[1]
+        if n < 2:
+            need = "x must have at least two numbers in each channel to train"
+            raise ValueError(f"{need}, got the shape {x.shape}")
+        with np.errstate(invalid="ignore", over="ignore"):  # NaN and infinity travel through
+            mean, var = x.mean(axis=AXES), x.var(axis=AXES)
+            for name, new in ("mean", mean), ("var", var * (n / (n - 1))):
+                running, share = self._running(name), self.options["momentum"]
+                running[...] = (1 - share) * running + share * new
+        self.buffers["num_batches_tracked"] += 1
+        return mean, var
+
+    def _normalise(self, x: Array, mean: Array, var: Array) -> tuple[Array, Array]:
+        """Return ``xhat`` and ``y``."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            xhat = (x - _of_channels(mean)) / _of_channels(np.sqrt(var + self.options["eps"]))
+            weight, bias = map(_of_channels, self.params.values())
+            return xhat, xhat * weight + bias
+
+    def _check(self, x: ArrayLike) -> Array:
+        """Check the input; return it in the dtype to compute in."""
+        array, C = _args.numbers("x", x, "N C H W"), self.options["num_features"]
+        if array.shape[1] != C:
+            need = f"{C} channels (num_features)"
+            raise ValueError(f"x must have {need}, got {array.shape[1]} in shape {array.shape}")
+        return array.astype(_args.floating(array, *self.params.values()), copy=False)
+
+
+def _of_channels(numbers: Array) -> Array:
+    """Return one number for each channel in the shape that meets (N, C, H, W)."""
+    return numbers.reshape(-1, 1, 1)
