@@ -695,23 +695,6 @@ def connections(
         Networks in a row of the figure.
     bias : bool
         Whether the last column of each mask belongs to a node of its own, marked 1: the bias.
-def gallery(
-    pictures: ArrayLike, labels: Any = (), columns: int = 8, each: bool = True, size: float = 0.9
-) -> Picture:
-    """Show many small pictures in rows, each under a short label; labels may repeat.
-
-    Parameters
-    ----------
-    pictures : array_like of shape (n, H, W)
-        From 0 to 1, or with negative numbers, which are shown in red.
-    labels : sequence of str
-        One for each picture, or none at all.
-    columns : int
-        Pictures in a row.
-    each : bool
-        Whether pictures with negative numbers have a scale each, or share one.
-    size : float
-        The side of a picture, in inches.
 
     Returns
     -------
@@ -817,73 +800,6 @@ def bands(curves: Mapping[str, Any], xlabel: str, ylabel: str = "", log: str = "
         Labels, numbers x, and an array (repetitions, len(x)) of what was measured.
     xlabel, ylabel, log
         As for `lines`.
-    """
-    array = np.asarray(pictures, float)
-    rows = -(-len(array) // columns)
-    far = np.abs(array).max() or 1
-    with matplotlib.rc_context(STYLE):
-        figure = Picture((size * columns, (size + 0.25) * rows), layout="constrained")
-        for number, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
-            if number >= len(array):
-                axes.remove()
-                continue
-            _image(axes, array[number])
-            if array.min() < 0 and not each:
-                axes.clear()
-                axes.imshow(array[number], "RdBu", vmin=-far, vmax=far, interpolation="nearest")
-                axes.set(xticks=[], yticks=[])
-                axes.spines[:].set(visible=True, linewidth=0.5)
-            if len(labels):
-                axes.set_title(str(labels[number]), size=11, pad=3)
-    return figure
-
-
-def bands(curves: Mapping[str, Any], xlabel: str, ylabel: str, log: str = "") -> Picture:
-    """Plot the mean of several runs as a line, in a band from the lowest to the highest run.
-
-    Parameters
-    ----------
-    curves : dict of str to a pair (x, runs)
-        Labels, and numbers x of shape (n,) with runs of shape (runs, n).
-    xlabel, ylabel : str
-        What the axes mean, with the unit.
-    log : {'', 'x', 'y', 'xy'}
-        The axes that count in powers of ten.
-
-    Returns
-    -------
-    Picture
-    """
-    with matplotlib.rc_context(STYLE):
-        figure = Picture((WIDTH, 3.2), layout="constrained")
-        axes = figure.subplots()
-        for number, (label, (x, runs)) in enumerate(curves.items()):
-            color, runs = COLORS[number % 4], np.asarray(runs, float)
-            axes.fill_between(
-                x, runs.min(axis=0), runs.max(axis=0), color=color, alpha=0.22, linewidth=0
-            )
-            style = {"color": color, "linestyle": DASHES[number % 4]}
-            axes.plot(x, runs.mean(axis=0), label=label, linewidth=1.8, **style)
-        axes.set(xlabel=xlabel, ylabel=ylabel)
-        if "x" in log:
-            axes.set_xscale("log")
-        if "y" in log:
-            axes.set_yscale("log")
-        axes.legend()
-    return figure
-
-
-def dots(groups: Mapping[str, ArrayLike], xlabel: str, first: bool = False) -> Picture:
-    """Show every run as a dot, one row for each group, with a bar at the group's mean.
-
-    Parameters
-    ----------
-    groups : dict of str to array_like
-        Labels and one number for each run.
-    xlabel : str
-        What the numbers are, with the unit.
-    first : bool
-        Whether to shade the range of the first group through all rows, to compare with.
 
     Returns
     -------
@@ -916,6 +832,86 @@ def tiles(
         colour, and 1 to 4 for the part that it belongs to. Equal parts have one colour.
     signs : str
         One character between each two grids.
+
+    Returns
+    -------
+    Picture
+    """
+    figure = numbers(arrays, signs)
+    axes, x = figure.axes[0], 0.0
+    shapes = {title: np.shape(array) for title, array in arrays.items()}
+    tall = max(shape[0] for shape in shapes.values())
+    for title, (H, W) in shapes.items():
+        part, y = np.broadcast_to(parts.get(title, 0), (H, W)), (tall - H) / 2
+        for i, j in np.argwhere(part):
+            color = COLORS[part[i, j] - 1]
+            axes.add_patch(Rectangle((x + j, y + i), 1, 1, color=color, alpha=0.28, lw=0))
+        for i, j in np.argwhere(part[:, 1:] != part[:, :-1]):
+            axes.plot([x + j + 1] * 2, [y + i, y + i + 1], color=INK, lw=2)
+        for i, j in np.argwhere(part[1:] != part[:-1]):
+            axes.plot([x + j, x + j + 1], [y + i + 1] * 2, color=INK, lw=2)
+        x += W + GAP
+    return figure
+
+
+def gallery(
+    pictures: ArrayLike, labels: Any = (), columns: int = 8, each: bool = True, size: float = 0.9
+) -> Picture:
+    """Show many small pictures in rows, each under a short label; labels may repeat.
+
+    Parameters
+    ----------
+    pictures : array_like of shape (n, H, W)
+        From 0 to 1, or with negative numbers, which are shown in red.
+    labels : sequence of str
+        One for each picture, or none at all.
+    columns : int
+        Pictures in a row.
+    each : bool
+        Whether pictures with negative numbers have a scale each, or share one.
+    size : float
+        The side of a picture, in inches.
+
+    Returns
+    -------
+    Picture
+    """
+    array = np.asarray(pictures, float)
+    rows = -(-len(array) // columns)
+    far = np.abs(array).max() or 1
+    with matplotlib.rc_context(STYLE):
+        figure = Picture((size * columns, (size + 0.25) * rows), layout="constrained")
+        for number, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
+            if number >= len(array):
+                axes.remove()
+                continue
+            _image(axes, array[number])
+            if array.min() < 0 and not each:
+                axes.clear()
+                axes.imshow(array[number], "RdBu", vmin=-far, vmax=far, interpolation="nearest")
+                axes.set(xticks=[], yticks=[])
+                axes.spines[:].set(visible=True, linewidth=0.5)
+            if len(labels):
+                axes.set_title(str(labels[number]), size=11, pad=3)
+    return figure
+
+
+def dots(groups: Mapping[str, ArrayLike], xlabel: str, first: bool = False) -> Picture:
+    """Show every run as a dot, one row for each group, with a bar at the group's mean.
+
+    Parameters
+    ----------
+    groups : dict of str to array_like
+        Labels and one number for each run.
+    xlabel : str
+        What the numbers are, with the unit.
+    first : bool
+        Whether to shade the range of the first group through all rows, to compare with.
+
+    Returns
+    -------
+    Picture
+    """
     with matplotlib.rc_context(STYLE):
         figure = Picture((WIDTH, 0.8 + 0.33 * len(groups)), layout="constrained")
         axes = figure.subplots()
@@ -946,20 +942,6 @@ def confusion(counts: ArrayLike, labels: Any = None) -> Picture:
     -------
     Picture
     """
-    figure = numbers(arrays, signs)
-    axes, x = figure.axes[0], 0.0
-    shapes = {title: np.shape(array) for title, array in arrays.items()}
-    tall = max(shape[0] for shape in shapes.values())
-    for title, (H, W) in shapes.items():
-        part, y = np.broadcast_to(parts.get(title, 0), (H, W)), (tall - H) / 2
-        for i, j in np.argwhere(part):
-            color = COLORS[part[i, j] - 1]
-            axes.add_patch(Rectangle((x + j, y + i), 1, 1, color=color, alpha=0.28, lw=0))
-        for i, j in np.argwhere(part[:, 1:] != part[:, :-1]):
-            axes.plot([x + j + 1] * 2, [y + i, y + i + 1], color=INK, lw=2)
-        for i, j in np.argwhere(part[1:] != part[:-1]):
-            axes.plot([x + j, x + j + 1], [y + i + 1] * 2, color=INK, lw=2)
-        x += W + GAP
     matrix = np.asarray(counts)
     K = len(matrix)
     names = [str(name) for name in (range(K) if labels is None else labels)]
