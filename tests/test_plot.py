@@ -10,6 +10,7 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
+from matplotlib.textpath import TextPath
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
@@ -24,7 +25,7 @@ FIGURES = {
     "two in colour": lambda: plot.images({"one": COLOR, "two": COLOR[:, ::-1]}),
     "a map with negative numbers": lambda: plot.images({"slope": np.diff(PHOTO)}),
     "small grids": lambda: plot.images({name: LEVELS / 255 for name in "abcd"}),
-    "numbers": lambda: plot.numbers({"w": X[:2, :2], "x": X, "y": np.eye(2, 3)}, "*=", (0, 1)),
+    "numbers": lambda: plot.numbers({"w": X[:2, :2], "x": X, "y": X[:2, :3]}, "⋆=", (0, 1)),
     "curves": lambda: plot.lines({"loss": [3, 2, 1], "error": ([1, 2], [4, 5])}, "step", "$L$"),
     "curves apart": lambda: plot.lines({"a": [1, 2], "b": [3, 4]}, "column", apart=True),
     "powers of ten": lambda: plot.lines({"a": [1, 10, 1000]}, "x", "y", log="xy"),
@@ -146,19 +147,29 @@ def test_numbers_shows_each_number_title_and_sign():
 
 
 def test_numbers_marks_the_kernel_its_patch_and_the_result():
-    figure = FIGURES["numbers"]()
-    marks = [patch for patch in figure.axes[0].patches if patch.get_alpha()]
-    boxes = [patch.get_bbox().bounds for patch in marks]
-    # w, 2 by 2, is half a cell lower than x, 3 by 4, at 2 + 1.2; y, 2 by 3, at 3.2 + 4 + 1.2
-    expected = [(0, 0.5, 2, 2), (4.2, 0, 2, 2), (9.4, 0.5, 1, 1)]
-    assert_allclose(boxes, expected)
+    marks = [patch for patch in FIGURES["numbers"]().axes[0].patches if patch.get_alpha()]
+    w, x, y = (patch.get_bbox().bounds for patch in marks)
+    # The grids are 2, 4 and 3 wide with equal gaps; w and y begin half a cell below x, the highest.
+    assert_allclose(w, (0, 0.5, 2, 2))
+    assert_allclose(x, (2 + plot.GAP + 1, 0, 2, 2))
+    assert_allclose(y, (2 + plot.GAP + 4 + plot.GAP + 1, 0.5, 1, 1))
+
+
+def test_numbers_fit_their_cells():
+    figure = plot.numbers({"x": np.array([[-1234.5678, 1], [-2e-7, 3]]), "y": np.eye(12)})
+    (axes,) = figure.axes
+    cell = 72 * figure.get_figwidth() / np.diff(axes.get_xlim())  # points
+    for text in axes.texts:
+        drawn = TextPath((0, 0), text.get_text(), text.get_size())
+        assert text.get_text() in "xy" or drawn.get_extents().width < cell
 
 
 def test_curves_have_labels_axes_and_styles_of_their_own():
     axes = FIGURES["curves"]().axes[0]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("step", "$L$")
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["loss", "error"]
-    assert len({(line.get_color(), line.get_linestyle()) for line in axes.lines}) == 2
+    assert len({line.get_color() for line in axes.lines}) == 2
+    assert len({line.get_linestyle() for line in axes.lines}) == 2
     assert_array_equal(axes.lines[0].get_xydata(), [[0, 3], [1, 2], [2, 1]])
     assert_array_equal(axes.lines[1].get_xydata(), [[1, 4], [2, 5]])
     apart = FIGURES["curves apart"]().axes
