@@ -89,6 +89,7 @@ PROFILE = IPYTHON / "profile_default" / "ipython_kernel_config.py"
 PROFILE.parent.mkdir(parents=True, exist_ok=True)
 PROFILE.write_text('c.IPKernelApp.log_level = "ERROR"\nc.InteractiveShell.colors = "nocolor"\n')
 os.environ["IPYTHONDIR"] = str(IPYTHON)
+os.environ["OMP_NUM_THREADS"] = "1"  # chapters run side by side, each on a core of its own
 logging.getLogger("traitlets").setLevel("WARNING")
 
 # Links to other projects' pages: the few that the book uses, so that no build asks the network.
