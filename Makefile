@@ -23,7 +23,7 @@ html: .venv/ready
 	@echo "The book is built. Open file://$(CURDIR)/$(BUILD)/html/index.html"
 
 test: .venv/ready
-	@$(BIN)/pytest
+	@OMP_NUM_THREADS=1 $(BIN)/pytest  # threads contend for matrices as small as the tests'
 
 lint: .venv/ready
 	@$(BIN)/ruff check .

@@ -190,7 +190,7 @@ def numbers(
 def _grid(axes: Axes, grid: Any, x: float, y: float, mark: Any, cell: float) -> None:
     """Draw one grid of numbers with its top left corner at (x, y)."""
     texts = [f"{value:.4g}".replace("-", "\N{MINUS SIGN}") for value in grid.flat]
-    size = min(12, 105 * cell / max(map(len, texts)))  # points: the longest number fits its cell
+    size = min(12, 95 * cell / max(map(len, texts)))  # points: the longest number fits its cell
     for (i, j), text in zip(np.ndindex(grid.shape), texts, strict=True):
         axes.add_patch(Rectangle((x + j, y + i), 1, 1, fill=False, ec=INK, lw=0.6))
         axes.text(x + j + 0.5, y + i + 0.53, text, ha="center", va="center", size=size)
