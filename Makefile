@@ -22,8 +22,9 @@ html: .venv/ready
 	@$(SPHINX) -q docs $(BUILD)/html || { rm -rf $(BUILD)/doctrees; exit 1; }
 	@echo "The book is built. Open file://$(CURDIR)/$(BUILD)/html/index.html"
 
+# One thread: more contend for matrices as small as the tests'.
 test: .venv/ready
-	@OMP_NUM_THREADS=1 $(BIN)/pytest  # threads contend for matrices as small as the tests'
+	@OMP_NUM_THREADS=1 $(BIN)/pytest
 
 lint: .venv/ready
 	@$(BIN)/ruff check .
