@@ -128,6 +128,7 @@ INTERFACE = {
     "Flatten": "",
     "ReLU": "",
     "Dropout": "p=0.5, rng=None",
+    "BatchNorm2d": "num_features, eps=1e-05, momentum=0.1, dtype=float32",
     "SGD": "lr=0.001, momentum=0.0, weight_decay=0.0",
     "Adam": "lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0",
     "CNN": "layers",
