@@ -436,7 +436,9 @@ def test_any_other_error_is_not_swallowed():
 def test_a_real_interrupt_keeps_what_was_learned():
     program = PROGRAM + "\n".join(
         [
-            "import warnings",
+            "import signal, warnings",
+            # In the background, where tests may run, a shell lets this signal be ignored.
+            "signal.signal(signal.SIGINT, signal.default_int_handler)",
             "print('ready', flush=True)",
             "with warnings.catch_warnings(record=True) as caught:",
             "    model.fit(np.ones((4, 1, 2, 2)), [0, 1, 1, 0], epochs=10**7, batch_size=1)",
