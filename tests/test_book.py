@@ -170,6 +170,8 @@ DEFINED = {  # what is chosen, or printed by others, and no result of ours
     "layers": ["By the counts, 95 %"],
     "connected": ["more than 90 % sure"],
     "hyperparameters": ["3.1 rows"],
+    "training": ["95 % **confidence interval**"],
+    "inside": ["1.2 million photographs"],
     "history": ["5.0 %", "1,000 classes"],
     "architectures": ["650,000 units", "paper is 1,024", "Its 3.6 is said", "paper prints 3.8"],
 }
