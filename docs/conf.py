@@ -5,6 +5,7 @@ import importlib.util
 import logging
 import os
 import shutil
+import sys
 import zlib
 from pathlib import Path
 
@@ -14,12 +15,13 @@ from sphinx.util.logging import getLogger
 import convdocs
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "_ext"))  # the book's own extensions, an idea each
 
 project = "Convolutional Networks, Worked Out"
 author = "The convdocs authors"
 copyright = "2026, the convdocs authors. Text and figures CC BY 4.0, code MIT"
 version = release = convdocs.__version__
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "web"]
 nitpicky = True
 numfig = True
 extensions = [
@@ -33,6 +35,7 @@ extensions = [
     "sphinx.ext.mathjax",
     "sphinx_togglebutton",
     "sphinxcontrib.bibtex",
+    "web",
 ]
 
 html_theme = "furo"
@@ -42,7 +45,7 @@ html_css_files = ["book.css"]
 
 # MathJax from an installed package, as a static file: no reader's browser asks another host.
 MATHJAX = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static"
-html_static_path = ["_static", str(MATHJAX)]
+html_static_path = ["_static", str(HERE / "_build" / "web"), str(MATHJAX)]
 mathjax_path = "mathjax/tex-chtml.js"
 
 myst_enable_extensions = ["amsmath", "dollarmath", "substitution"]
