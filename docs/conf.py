@@ -35,6 +35,7 @@ extensions = [
     "sphinx.ext.mathjax",
     "sphinx_togglebutton",
     "sphinxcontrib.bibtex",
+    "live",
     "web",
 ]
 
@@ -42,6 +43,9 @@ html_theme = "furo"
 html_title = project
 html_favicon = "_static/favicon.svg"
 html_css_files = ["book.css"]
+
+# Where a reader's browser finds Python, once a cell is run, and not before.
+live_python = "https://cdn.jsdelivr.net/pyodide/v314.0.3/full/"
 
 # MathJax from an installed package, as a static file: no reader's browser asks another host.
 MATHJAX = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static"
