@@ -1,16 +1,17 @@
 """Live cells: what the page must hold, and what must lie beside it, for live.js to run them."""
 
 import json
+import logging
 from pathlib import Path
 
-import convdocs
 import numpy as np
-from convdocs import data
 from docutils import nodes
 from flit_core.wheel import make_wheel_in
 from sphinx.transforms.post_transforms import SphinxPostTransform
-
 from web import BUNDLES
+
+import convdocs
+from convdocs import data
 
 PROJECT = Path(__file__).parent.parent.parent / "pyproject.toml"
 
@@ -18,6 +19,7 @@ PROJECT = Path(__file__).parent.parent.parent / "pyproject.toml"
 def put_beside(app):
     """Write the package's wheel and the digits, so that page and package are of one version."""
     if app.builder.name == "html":
+        logging.getLogger("flit_core").setLevel("WARNING")
         make_wheel_in(PROJECT, BUNDLES)
         np.savez_compressed(BUNDLES / "digits.npz", **data.digits()._asdict())
 

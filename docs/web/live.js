@@ -46,12 +46,13 @@ const python = {
     });
   },
   end(error, text) {
+    const seen = [this.running, ...this.queue].find((cell) => !cell.hidden);
     if (error === "unreachable") {
       this.drop();
       const why = "Python could not be loaded. Is there a network? Everything else on this page works without one.";
-      this.running.show("error", `${why}\n(${text})\n`);
+      seen?.show("error", `${why}\n(${text})\n`);
     } else if (error === "lost") {
-      this.running.show("error", `${text}\nPython was lost and starts anew: run the cells above again.\n`);
+      seen?.show("error", `${text}\nPython was lost and starts anew: run the cells above again.\n`);
       this.drop();
     }
     this.resolve?.(error);
@@ -63,7 +64,7 @@ const python = {
   },
   async run(cells) { // one after another; what else is asked for meanwhile waits its turn
     if (location.protocol === "file:") {
-      cells.at(-1).show("error", "Python runs only on pages that a server delivers, not from file://.\n" +
+      cells.findLast((cell) => !cell.hidden).show("error", "Python runs only on pages that a server delivers, not from file://.\n" +
         "`make serve` serves this book on your own machine; all else here works without it.\n");
       return;
     }
@@ -86,7 +87,7 @@ class Cell {
     this.built = element.querySelector(".cell_output");
     this.output = this.built;
     this.buttons = {
-      run: button("Run", () => python.run([this, ...this.helpers])),
+      run: button("Run", () => python.run(this.group)),
       above: button("Run all above", () => python.run(this.before)),
       edit: button("Edit", () => this.edit()),
       stop: button("Stop", () => this.stop()),
@@ -151,7 +152,7 @@ class Cell {
     this.tell(error === "stopped" ? "stopped after" : "ran for", 1);
     say(error ? `${this.name}: ${error}` : `${this.name} ran. ${this.said()}`);
     if (error === "NameError") {
-      const again = () => python.run([...this.before, this, ...this.helpers]);
+      const again = () => python.run([...this.before, ...this.group]);
       this.output.append(make("p", { className: "live-hint" }, "Have the cells above run? ", button("Run them, then this one", again)));
     }
     return error;
@@ -222,13 +223,11 @@ class Cell {
 
 let number = 0;
 const cells = [...document.querySelectorAll(".cell")].map((element) => new Cell(element));
-cells.forEach((cell, place) => {
-  if (cell.hidden) return;
-  const next = cells.findIndex((other, at) => at > place && !other.hidden);
-  const first = cells.findIndex((other) => !other.hidden) === place;
-  cell.helpers = cells.slice(place + 1, next < 0 ? cells.length : next);
-  cell.before = cells.slice(0, place);
-  cell.buttons.above.hidden = first;
-  if (first) cell.helpers = [...cells.slice(0, place), ...cell.helpers];
+const shown = cells.filter((cell) => !cell.hidden);
+shown.forEach((cell, place) => { // a hidden cell runs with the one that stands before it
+  const [start, end] = [place && cells.indexOf(cell), cells.indexOf(shown[place + 1])];
+  cell.group = cells.slice(start, end < 0 ? cells.length : end);
+  cell.before = cells.slice(0, start);
+  cell.buttons.above.hidden = place === 0;
 });
 document.body.append(notice);
