@@ -1,4 +1,4 @@
-"""Live cells in a real browser: changed, run, stopped, brought back; and every chapter from top to end.
+"""Live cells in a real browser: changed, run, stopped; and every chapter from top to end.
 
 Python comes from a wheel that holds all of Pyodide's files, since a test asks no network (.ci/run
 fetches it); without it, what needs Python is skipped.
@@ -25,7 +25,8 @@ SHOWN = """() => [...document.querySelectorAll('.cell')].map(cell => ({
   pictures: cell.querySelectorAll('.cell_output img, .cell_output svg').length,
 }))"""
 NUMBER = re.compile(r"[-+]?\d[\d,]*\.?\d*(?:e[-+]?\d+)?")
-LONG = 600_000  # milliseconds: a chapter that trains many networks, on a slow machine
+OVER = """() => !document.querySelector('.cell:is([data-live=built], [data-live=running])') ||
+  Boolean(document.querySelector('.cell:not(script):is([data-live$=Error], [data-live=lost])'))"""
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +69,7 @@ def press(page, place, what):
     return cell
 
 
-def finished(cell, state="done", timeout=60_000):
+def finished(cell, state="done", timeout=300_000):
     expect(cell).to_have_attribute("data-live", state, timeout=timeout)
     return cell.locator(".cell_output")
 
@@ -109,24 +110,23 @@ def test_a_run_draws_the_same_figure(page):
 
 
 def test_another_kernel_gives_another_picture_and_reset_brings_back_the_first(page):
-    cell = page.locator(".cell:has(figure)").filter(has_text="conv2d").last
-    page.locator(".cell:not(script)").nth(1)
-    finished(press(page, 1, "Run"))
-    cell = page.locator(".cell:not(script)").nth(1)
-    built = cell.locator("img").evaluate("image => image.currentSrc")
-    first = cell.locator("img").screenshot()
-    write(
-        cell,
-        "plot.images({'blur': conv2d(photo[None, None], np.full((1, 1, 9, 9), 1 / 81))[0, 0]})",
-    )
-    cell.locator(".cm-content").press("Shift+Enter")
-    expect(cell.locator("img")).not_to_have_attribute("src", built)
+    cell = page.locator("#cell-31")  # the Laplacian of two eyes
+    image = cell.locator("img")
+    cell.get_by_role("button", name=re.compile("^Run all above: ")).click()
+    finished(page.locator("#cell-28"))
+    cell.scroll_into_view_if_needed()
+    built = image.evaluate("image => image.decode().then(() => image.getAttribute('src'))")
+    first = image.screenshot()
+    code = cell.locator(".highlight pre").text_content()
+    editor = write(cell, code.replace("correlate(eyes, laplacian)", "correlate(eyes, w)"))
+    editor.press("Shift+Enter")
     finished(cell)
-    assert cell.locator("img").screenshot() != first
-    assert "changed cell" in cell.locator("img").get_attribute("alt")
-    press(page, 1, "Reset")
+    image.evaluate("image => image.decode()")
+    assert image.screenshot() != first
+    expect(image).to_have_attribute("alt", re.compile("changed cell"))
+    cell.get_by_role("button", name=re.compile("^Reset: ")).click()
     expect(cell).to_have_attribute("data-live", "built")
-    expect(cell.locator("img")).to_have_attribute("src", re.compile("^_images/"))
+    expect(image).to_have_attribute("src", built)
     expect(cell.locator(".highlight pre")).to_be_visible()
     expect(cell.locator(".cm-content")).to_have_count(0)
 
@@ -177,7 +177,7 @@ def test_a_cell_without_end_is_stopped_and_python_starts_anew(reader):
     cell = page.locator(".cell:not(script)").first
     write(cell, "while True:\n    pass")
     press(page, 0, "Run")
-    expect(cell.locator(".live-state")).to_contain_text("running for", timeout=60_000)
+    expect(cell.locator(".live-state")).to_contain_text("running for", timeout=300_000)
     press(page, 0, "Stop")
     expect(finished(cell, "stopped")).to_contain_text("run the cells above again")
     write(cell, "7")
@@ -218,7 +218,7 @@ def test_a_cell_in_use_is_accessible_and_fits(reader, scheme, width):
 
 @pytest.fixture(scope="module")
 def ran(reader):
-    """Run every chapter from top to end, two side by side; return what its cells showed before, after."""
+    """Run every chapter from top to end, two side by side; return what cells showed, and show."""
     waiting, running, seen = list(CHAPTERS), {}, {}
     while waiting or running:
         while waiting and len(running) < 2:
@@ -227,15 +227,11 @@ def ran(reader):
             before = page.evaluate(SHOWN)
             last = page.locator(".cell:not(script)").count() - 1
             press(page, last, "Run all above")
-            running[chapter] = page, before, press(page, last, "Run")
-        for chapter, (page, before, last) in list(running.items()):
-            over = "queue => queue.every(cell => !['built', 'running'].includes(cell.dataset.live))"
+            press(page, last, "Run")
+            running[chapter] = page, before
+        for chapter, (page, before) in list(running.items()):
             page.wait_for_timeout(500)
-            if (
-                page.locator(".cell").evaluate_all(over)
-                or page.locator("[data-live$=Error]").count()
-            ):
-                page.wait_for_timeout(500)
+            if page.evaluate(OVER):
                 seen[chapter] = before, page.evaluate(SHOWN), page.wrong
                 page.context.close()
                 del running[chapter]
@@ -243,13 +239,18 @@ def ran(reader):
 
 
 def alike(before, after, tags):
-    """Return whether a cell printed what it printed in the build, as far as it can."""
+    """Return whether a cell printed what it printed in the build.
+
+    Three tags in the chapters name the cells that cannot: `clock` prints measured times, `rounding`
+    the size of rounding errors, and `training` percentages of networks that amplify them.
+    """
     if before == after:
         return True
     words = [NUMBER.sub("#", text.replace("clear", "")).split() for text in (before, after)]
-    pairs = zip(*([float(n.replace(",", "")) for n in NUMBER.findall(t)] for t in (before, after)))
     if words[0] != words[1]:
         return False
+    numbers = [[float(n.replace(",", "")) for n in NUMBER.findall(t)] for t in (before, after)]
+    pairs = zip(*numbers, strict=True)
     if "tag_clock" in tags:
         return True
     if "tag_training" in tags:
