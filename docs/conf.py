@@ -1,7 +1,6 @@
 """How Sphinx builds the book."""
 
 import hashlib
-import importlib.util
 import logging
 import os
 import shutil
@@ -32,9 +31,9 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
     "sphinx_exercise",
-    "sphinx.ext.mathjax",
     "sphinx_togglebutton",
     "sphinxcontrib.bibtex",
+    "mathematics",
     "web",
 ]
 
@@ -43,12 +42,10 @@ html_title = project
 html_favicon = "_static/favicon.svg"
 html_css_files = ["book.css"]
 
-# MathJax from an installed package, as a static file: no reader's browser asks another host.
-MATHJAX = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static"
-html_static_path = ["_static", str(HERE / "_build" / "web"), str(MATHJAX)]
-mathjax_path = "mathjax/tex-chtml.js"
+html_static_path = ["_static", str(HERE / "_build" / "web")]
+html_math_renderer = "katex"
 
-myst_enable_extensions = ["amsmath", "dollarmath", "substitution"]
+myst_enable_extensions = ["dollarmath", "substitution"]
 myst_substitutions = {"version": version}
 myst_heading_anchors = 3
 
