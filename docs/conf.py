@@ -34,6 +34,7 @@ extensions = [
     "sphinx_togglebutton",
     "sphinxcontrib.bibtex",
     "mathematics",
+    "paper",
     "web",
 ]
 
@@ -44,6 +45,15 @@ html_css_files = ["book.css"]
 
 html_static_path = ["_static", str(HERE / "_build" / "web")]
 html_math_renderer = "katex"
+
+epub_basename = "convolutional-networks"
+epub_title = project
+epub_description = "A course book in which nothing was typed that could be computed."
+epub_publisher = epub_contributor = author
+epub_identifier = epub_uid = "convolutional-networks-worked-out"
+epub_cover = ("_static/cover.png", "epub-cover.html")
+epub_show_urls = "no"
+epub_tocdepth = 2
 
 myst_enable_extensions = ["dollarmath", "substitution"]
 myst_substitutions = {"version": version}
@@ -63,6 +73,7 @@ nb_execution_show_tb = True  # a failing cell is a warning with its traceback, a
 nb_execution_in_temp = True
 nb_execution_timeout = 120
 nb_merge_streams = True
+nb_mime_priority_overrides = [("pdf", "image/svg+xml", 10), ("pdf", "text/plain", 100)]
 
 
 def results_folder():

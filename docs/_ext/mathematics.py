@@ -18,6 +18,8 @@ from sphinx.util.logging import getLogger
 from sphinx.util.math import get_node_equation_number
 from web import BUNDLES, WEB
 
+# Readers of electronic books set MathML by themselves; in a browser it is what is read aloud.
+OUTPUT = {"epub": "mathml", "pdf": "html"}
 KATEX = WEB / "node_modules" / "katex" / "dist"
 
 # One formula a line, and one answer. What KaTeX only warns of, such as a character that its fonts
@@ -55,13 +57,17 @@ def answer(tex, display, output):
 def formula(translator, node, display):
     """Return a formula's mark-up; one that cannot be set is a warning, and -W makes it an error."""
     tex = node.astext().strip()
-    # Readers of electronic books set MathML by themselves; for browsers it is what is read aloud.
-    output = "mathml" if translator.builder.name == "epub" else "htmlAndMathml"
-    made = answer(tex, display, output)
+    made = answer(tex, display, OUTPUT.get(translator.builder.name, "htmlAndMathml"))
     if "error" in made:
         getLogger(__name__).warning("%s in: %s", made["error"], tex, location=node)
         return f"<code>{escape(tex)}</code>"
-    return made["set"]
+    # MathML has no operator of several letters within brackets of their own, as KaTeX writes "mod".
+    return re.sub(r"(<mo[^>]*>)<mrow>(.*?)</mrow></mo>", word, made["set"])
+
+
+def word(found):
+    """Return an operator whose name is plain letters."""
+    return found[1] + re.sub(r"<[^>]*>", "", found[2]) + "</mo>"
 
 
 def visit_inline(self, node):
@@ -97,6 +103,13 @@ def stylesheet(app):
     (there / "katex.css").write_text(re.sub(r',url\([^)]*\.(woff|ttf)\) format\("\w+"\)', "", css))
 
 
+def unwrap(app, doctree, docname):
+    """Take off the box that the theme puts around a formula: it scrolls in one of its own."""
+    for box in list(doctree.findall(nodes.container)):
+        if box["classes"] == ["math-wrapper"]:
+            box.replace_self(box.children)
+
+
 def add_stylesheet(app, pagename, templatename, context, doctree):
     """Link the style sheet from pages with formulas."""
     if context.get("has_maths_elements") and app.builder.name != "epub":
@@ -107,5 +120,6 @@ def setup(app):
     """Make this the builders' way of setting mathematics."""
     app.add_html_math_renderer("katex", (visit_inline, None), (visit_display, None))
     app.connect("builder-inited", stylesheet)
+    app.connect("doctree-resolved", unwrap)
     app.connect("html-page-context", add_stylesheet)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
