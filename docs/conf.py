@@ -1,7 +1,6 @@
 """How Sphinx builds the book."""
 
 import hashlib
-import importlib.util
 import logging
 import os
 import shutil
@@ -32,10 +31,11 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
     "sphinx_exercise",
-    "sphinx.ext.mathjax",
     "sphinx_togglebutton",
     "sphinxcontrib.bibtex",
     "live",
+    "mathematics",
+    "paper",
     "web",
 ]
 
@@ -47,12 +47,19 @@ html_css_files = ["book.css"]
 # Where a reader's browser finds Python, once a cell is run, and not before.
 live_python = "https://cdn.jsdelivr.net/pyodide/v314.0.3/full/"
 
-# MathJax from an installed package, as a static file: no reader's browser asks another host.
-MATHJAX = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static"
-html_static_path = ["_static", str(HERE / "_build" / "web"), str(MATHJAX)]
-mathjax_path = "mathjax/tex-chtml.js"
+html_static_path = ["_static", str(HERE / "_build" / "web")]
+html_math_renderer = "katex"
 
-myst_enable_extensions = ["amsmath", "dollarmath", "substitution"]
+epub_basename = "convolutional-networks"
+epub_title = project
+epub_description = "A course book in which nothing was typed that could be computed."
+epub_publisher = epub_contributor = author
+epub_identifier = epub_uid = "convolutional-networks-worked-out"
+epub_cover = ("_static/cover.png", "epub-cover.html")
+epub_show_urls = "no"
+epub_tocdepth = 2
+
+myst_enable_extensions = ["dollarmath", "substitution"]
 myst_substitutions = {"version": version}
 myst_heading_anchors = 3
 
@@ -70,6 +77,7 @@ nb_execution_show_tb = True  # a failing cell is a warning with its traceback, a
 nb_execution_in_temp = True
 nb_execution_timeout = 120
 nb_merge_streams = True
+nb_mime_priority_overrides = [("pdf", "image/svg+xml", 10), ("pdf", "text/plain", 100)]
 
 
 def results_folder():

@@ -13,7 +13,6 @@ from playwright.sync_api import expect
 ROOT = Path(__file__).parent.parent
 LOOK = r"""async () => {
   const all = selector => [...document.querySelectorAll(selector)];
-  await (window.MathJax && MathJax.startup.promise);
   const pictures = all('article img:not(.toggler)');
   await Promise.allSettled(pictures.map(each => (each.loading = 'eager', each.decode())));
   const seen = {
@@ -23,7 +22,7 @@ LOOK = r"""async () => {
     'pictures that do not load': pictures.filter(each => !each.naturalWidth).map(each => each.src),
     'pictures that say nothing': pictures.map(each => each.alt).filter(
       alt => alt.length < 15 || /^\S*$|\.(svg|png|jpe?g|gif|webp)$/.test(alt)),
-    'formulas not set': all('.math:not(:has(mjx-container)), mjx-merror').map(
+    'formulas not set': all('.math:not(:has(.katex-html)):not(:has(.math))').map(
       each => each.outerHTML),
     'open solutions': all('.solution:not(.toggle-hidden)').map(each => each.id),
   };
