@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import sys
+import tomllib
 import zlib
 from pathlib import Path
 
@@ -35,6 +36,8 @@ extensions = [
     "sphinx.ext.mathjax",
     "sphinx_togglebutton",
     "sphinxcontrib.bibtex",
+    "accessible",
+    "findable",
     "web",
 ]
 
@@ -42,6 +45,25 @@ html_theme = "furo"
 html_title = project
 html_favicon = "_static/favicon.svg"
 html_css_files = ["book.css"]
+html_js_files = ["page.js"]
+templates_path = ["_templates"]
+copybutton_selector = ":not(.output) > div.highlight > pre"  # code, not what it printed
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+# Where the book is published, if it is: for link previews, the sitemap and canonical addresses.
+html_baseurl = os.environ.get("READTHEDOCS_CANONICAL_URL", "")
+
+# Each page leads to its source where pyproject.toml says where that is.
+PYPROJECT = tomllib.loads((HERE.parent / "pyproject.toml").read_text())
+html_theme_options = {"top_of_page_buttons": []}
+if repository := PYPROJECT["project"].get("urls", {}).get("Repository"):
+    html_theme_options = {
+        "top_of_page_buttons": ["view", "edit"],
+        "source_repository": repository,
+        "source_branch": "main",
+        "source_directory": "docs/",
+    }
 
 # MathJax from an installed package, as a static file: no reader's browser asks another host.
 MATHJAX = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static"

@@ -45,7 +45,7 @@ def book(tmp_path):
     for part in ("convdocs", "docs"):
         ignored = shutil.ignore_patterns("_build", "__pycache__", "*.md", "api")
         shutil.copytree(ROOT / part, tmp_path / part, ignore=ignored)
-    for name in ("Makefile", "requirements.txt"):
+    for name in ("Makefile", "pyproject.toml", "requirements.txt"):
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / ".venv").mkdir()
     (tmp_path / ".venv" / "ready").touch()  # the environment that these tests run in serves
