@@ -6,6 +6,9 @@ BIN    := .venv/bin
 BUILD  := docs/_build
 SPHINX := $(BIN)/sphinx-build -n -W --keep-going -j auto -d $(BUILD)/doctrees
 
+# One commit gives the same bytes at any time: what asks for a date gets the last commit's.
+export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1767225600)
+
 .PHONY: help html test lint serve live lock clean
 
 help:
