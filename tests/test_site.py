@@ -94,7 +94,7 @@ def visit(browser):
 
 
 @pytest.fixture(scope="module")
-def pages(built, site, visit):
+def pages(site, visit, built):
     """Return what is on every page that the front page, or a page behind it, leads to."""
     start = ("index", "genindex", "py-modindex", "search", "404")
     seen, ahead = {}, [f"{site}{name}.html" for name in start]
@@ -149,7 +149,7 @@ def test_no_page_is_heavy(pages):
     assert heavy == {}
 
 
-def test_a_page_opens_without_a_server(built, visit):
+def test_a_page_opens_without_a_server(visit, built):
     seen = visit((built / "edges.html").as_uri())
     assert (seen["complaints"], seen["pictures that do not load"]) == ([], [])
     assert (seen["formulas not set"], seen["formulas"] > 0) == ([], True)
