@@ -5,6 +5,7 @@ import logging
 import os
 import shutil
 import sys
+import tomllib
 import zlib
 from pathlib import Path
 
@@ -36,6 +37,8 @@ extensions = [
     "live",
     "mathematics",
     "paper",
+    "accessible",
+    "findable",
     "web",
 ]
 
@@ -43,6 +46,25 @@ html_theme = "furo"
 html_title = project
 html_favicon = "_static/favicon.svg"
 html_css_files = ["book.css"]
+html_js_files = ["page.js"]
+templates_path = ["_templates"]
+copybutton_selector = ":not(.output) > div.highlight > pre"  # code, not what it printed
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+# Where the book is published, if it is: for link previews, the sitemap and canonical addresses.
+html_baseurl = os.environ.get("READTHEDOCS_CANONICAL_URL", "")
+
+# Each page leads to its source where pyproject.toml says where that is.
+PYPROJECT = tomllib.loads((HERE.parent / "pyproject.toml").read_text())
+html_theme_options = {"top_of_page_buttons": []}
+if repository := PYPROJECT["project"].get("urls", {}).get("Repository"):
+    html_theme_options = {
+        "top_of_page_buttons": ["view", "edit"],
+        "source_repository": repository,
+        "source_branch": "main",
+        "source_directory": "docs/",
+    }
 
 # Where a reader's browser finds Python, once a cell is run, and not before.
 live_python = "https://cdn.jsdelivr.net/pyodide/v314.0.3/full/"

@@ -55,7 +55,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="session")
-def built(browser):
+def built():
     """Build the book, where it has changed, and return its folder."""
     command = ["make", "-C", ROOT, "-o", ".venv/ready", "html"]
     command.append(f"BIN={Path(sys.executable).parent}")
@@ -65,7 +65,7 @@ def built(browser):
 
 
 @pytest.fixture(scope="session")
-def site(built):
+def site(browser, built):
     """Return the address that serves the book."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=built))
     threading.Thread(target=server.serve_forever, daemon=True).start()

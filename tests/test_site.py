@@ -2,15 +2,18 @@
 
 import io
 import re
+from collections import Counter
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
 
+import axe_playwright_python
 import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
 ROOT = Path(__file__).parent.parent
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 LOOK = r"""async () => {
   const all = selector => [...document.querySelectorAll(selector)];
   const pictures = all('article img:not(.toggler)');
@@ -32,11 +35,34 @@ LOOK = r"""async () => {
 HOSTS = re.compile(r"http://127\.0\.0\.1:.*|file:.*|data:.*|blob:.*", re.DOTALL)
 OVERFLOW = """Math.max(...[document.documentElement, document.querySelector('.content')].map(
   each => each.scrollWidth - each.clientWidth))"""  # the theme makes its content scroll instead
+# What axe finds. Contrast takes it long, so it looks at each kind of ink on each ground once.
+FAULTS = """async everything => {
+  for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
+  const report = async (where, options) => (await axe.run(where, {
+    ...options, resultTypes: ['violations'],
+  })).violations.flatMap(rule => rule.nodes.map(node => `${rule.id}: ${node.html.slice(0, 200)}`));
+  const kinds = new Map();
+  for (const each of document.querySelectorAll('body *')) {
+    if (![...each.childNodes].some(node => node.nodeType === 3 && node.data.trim())) continue;
+    if (!each.checkVisibility()) continue;
+    let under = each, ground = '';
+    while (under && (ground = getComputedStyle(under).backgroundColor).endsWith(', 0)'))
+      under = under.parentElement;
+    const {color, fontSize, fontWeight, textDecorationLine} = getComputedStyle(each);
+    const kind = [each.tagName, color, fontSize, fontWeight, textDecorationLine, ground].join();
+    if (!kinds.has(kind)) kinds.set(kind, each);
+  }
+  const inks = {type: 'rule', values: ['color-contrast', 'link-in-text-block']};
+  const faults = await report({include: [...kinds.values()]}, {runOnly: inks});
+  const rules = Object.fromEntries(inks.values.map(rule => [rule, {enabled: false}]));
+  return everything ? faults.concat(await report(document, {rules})) : faults;
+}"""
+
 
 @pytest.fixture(scope="module")
 def visit(browser):
     """Return a function that opens a page, and returns what is on it and what is wrong with it."""
-    page, wrong = browser.new_page(), []
+    page, wrong, asked = browser.new_page(), [], []
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("requestfailed", lambda request: wrong.append(f"failed: {request.url}"))
     page.on(
@@ -44,25 +70,33 @@ def visit(browser):
         lambda said: said.type == "error" and wrong.append(f"{said.text} {said.location}"),
     )
     page.on("request", lambda request: HOSTS.fullmatch(request.url) or wrong.append(request.url))
+    page.on("request", lambda request: asked.append(request.url))
 
     def visit(url):
         wrong.clear()
+        asked.clear()
         page.set_viewport_size({"width": 1280, "height": 800})
         page.goto(url)
         seen = page.evaluate(LOOK)
-        page.set_viewport_size({"width": 375, "height": 800})
-        return seen | {"overflow": max(page.evaluate(OVERFLOW) - 1, 0), "complaints": wrong[:]}
+        seen |= {"asked": asked[:], "overflow": 0, "barriers": []}
+        page.evaluate(AXE)
+        for width in (1280, 375):
+            page.set_viewport_size({"width": width, "height": 800})
+            seen["overflow"] = max(seen["overflow"], page.evaluate(OVERFLOW) - 1)
+            for scheme in ("dark", "light"):
+                page.emulate_media(color_scheme=scheme)
+                faults = page.evaluate(FAULTS, scheme == "light")
+                seen["barriers"] += [f"{scheme}, {width} px, {fault}" for fault in faults]
+        return seen | {"complaints": wrong[:]}
 
     return visit
 
 
 @pytest.fixture(scope="module")
-def pages(built, site, visit):
+def pages(site, visit, built):
     """Return what is on every page that the front page, or a page behind it, leads to."""
-    seen, ahead = (
-        {},
-        [f"{site}{name}.html" for name in ("index", "genindex", "py-modindex", "search")],
-    )
+    start = ("index", "genindex", "py-modindex", "search", "404")
+    seen, ahead = {}, [f"{site}{name}.html" for name in start]
     while ahead:
         if (url := ahead.pop()) not in seen:
             seen[url] = visit(url)
@@ -75,6 +109,10 @@ def pages(built, site, visit):
             there = (built / urlsplit(url).path[1:]).is_file()
             if not there or (anchor and anchor not in seen[url]["ids"]):
                 page["broken links"].append(f"{url}#{anchor}")
+        page["ids used twice"] = [id for id, times in Counter(page["ids"]).items() if times > 1]
+        sizes = {url: (built / urlsplit(url).path[1:]).stat().st_size for url in page["asked"]}
+        figures = sum(size for url, size in sizes.items() if "/_images/" in url)
+        page["weight"] = (sum(sizes.values()) - figures, figures)
     return seen
 
 
@@ -96,13 +134,21 @@ def test_every_page_is_reached_and_looked_at(pages, site):
         "formulas not set",
         "open solutions",
         "overflow",
+        "barriers",
+        "ids used twice",
     ],
 )
 def test_no_page_has(pages, what):
     assert {url: page[what] for url, page in pages.items() if page[what]} == {}
 
 
-def test_a_page_opens_without_a_server(built, visit):
+def test_no_page_is_heavy(pages):
+    weights = {url: page["weight"] for url, page in pages.items()}
+    heavy = {url: w for url, w in weights.items() if w[0] > 1e6 or sum(w) > 3e6}
+    assert heavy == {}
+
+
+def test_a_page_opens_without_a_server(visit, built):
     seen = visit((built / "edges.html").as_uri())
     assert (seen["complaints"], seen["pictures that do not load"]) == ([], [])
     assert (seen["formulas not set"], seen["formulas"] > 0) == ([], True)
