@@ -1,26 +1,16 @@
 """The built book in a real browser: whole, self-contained, readable on a phone and in the dark."""
 
-import functools
 import io
-import os
 import re
-import shutil
-import subprocess
-import sys
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 ROOT = Path(__file__).parent.parent
-SITE = ROOT / "docs" / "_build" / "html"
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
-FLAGS = "--no-sandbox --disable-gpu --disable-background-networking --no-first-run".split()
 LOOK = r"""async () => {
   const all = selector => [...document.querySelectorAll(selector)];
   await (window.MathJax && MathJax.startup.promise);
@@ -43,36 +33,6 @@ LOOK = r"""async () => {
 HOSTS = re.compile(r"http://127\.0\.0\.1:.*|file:.*|data:.*|blob:.*", re.DOTALL)
 OVERFLOW = """Math.max(...[document.documentElement, document.querySelector('.content')].map(
   each => each.scrollWidth - each.clientWidth))"""  # the theme makes its content scroll instead
-
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium: name one in CHROMIUM")
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *args):
-        """Say nothing."""
-
-
-@pytest.fixture(scope="module")
-def site():
-    """Build the book, where it has changed, and return the address that serves it."""
-    command = ["make", "-C", ROOT, "-o", ".venv/ready", "html"]
-    command.append(f"BIN={Path(sys.executable).parent}")
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=SITE))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
 
 @pytest.fixture(scope="module")
 def visit(browser):
@@ -98,7 +58,7 @@ def visit(browser):
 
 
 @pytest.fixture(scope="module")
-def pages(site, visit):
+def pages(built, site, visit):
     """Return what is on every page that the front page, or a page behind it, leads to."""
     seen, ahead = (
         {},
@@ -113,7 +73,7 @@ def pages(site, visit):
         links = {unquote(link) for link in page["links"] if link.startswith(site)}
         page["broken links"] = []
         for url, anchor in map(urldefrag, links):
-            there = (SITE / urlsplit(url).path[1:]).is_file()
+            there = (built / urlsplit(url).path[1:]).is_file()
             if not there or (anchor and anchor not in seen[url]["ids"]):
                 page["broken links"].append(f"{url}#{anchor}")
     return seen
@@ -143,8 +103,8 @@ def test_no_page_has(pages, what):
     assert {url: page[what] for url, page in pages.items() if page[what]} == {}
 
 
-def test_a_page_opens_without_a_server(site, visit):
-    seen = visit((SITE / "edges.html").as_uri())
+def test_a_page_opens_without_a_server(built, visit):
+    seen = visit((built / "edges.html").as_uri())
     assert (seen["complaints"], seen["pictures that do not load"]) == ([], [])
     assert (seen["formulas not set"], seen["formulas"] > 0) == ([], True)
 
