@@ -39,6 +39,7 @@ extensions = [
     "paper",
     "accessible",
     "findable",
+    "figures",
     "web",
 ]
 
