@@ -9,18 +9,18 @@ const SHOWN = {ReLU: "convolution and ReLU", MaxPool2d: "max pooling"};
 
 lab.innerHTML = `
   <div class="drawing">
-    <div>Draw here, with mouse, finger or pen<canvas class="sheet" width="448" height="448" role="img"
-      aria-label="A sheet to draw on. Without a pointer, set the cells of the picture beside it."></canvas></div>
+    <div>Draw here, with any pointer<canvas class="sheet" width="448" height="448" role="img"
+      aria-label="A sheet to draw on. Without a pointer, set the cells of the picture that the network sees."
+      ></canvas><button type="button" class="clear">Clear</button></div>
+    <div class="answer"><strong role="status"></strong>
+      <table class="bars" aria-label="Probability of each digit">${examples.map((_, digit) =>
+        `<tr><th scope="row">${digit}</th><td><div class="bar"></div></td><td></td></tr>`).join("")}</table></div>
     <div><span id="seen">What the network sees</span>
       <div class="cells" role="grid" aria-labelledby="seen" aria-describedby="keys"></div></div>
   </div>
-  <p><button type="button" class="clear">Clear</button></p>
   <p class="examples">Or take a test image:
-    ${examples.map(({label}) => `<button type="button">a ${label}</button>`).join("")}</p>
-  <p id="keys">The 8 × 8 cells can be set one by one: by a click, or with the arrow keys and the space bar.</p>
-  <p><strong role="status"></strong></p>
-  <table class="bars" aria-label="Probability of each digit">${examples.map((_, digit) =>
-    `<tr><th scope="row">${digit}</th><td><div class="bar"></div></td><td></td></tr>`).join("")}</table>
+    ${examples.map(({label}) => `<button type="button" aria-label="a ${label}">${label}</button>`).join("")}</p>
+  <p id="keys">The 8 × 8 cells can be set one by one, by a click, or with the arrow keys and the space bar.</p>
   <div class="volumes"></div>`;
 
 const sheet = lab.querySelector(".sheet"), pen = sheet.getContext("2d");
