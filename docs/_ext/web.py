@@ -1,6 +1,7 @@
 """What runs in the reader's browser: each script of docs/web, with all it imports, in one file.
 
-A classic script rather than a module, since browsers load no module from ``file://``.
+A classic script rather than a module, since browsers load no module from ``file://``. A bundle that
+has the name of a page is loaded by that page alone.
 """
 
 import json
@@ -35,8 +36,19 @@ def bundle(app):
         raise ExtensionError(f"esbuild: {done.stderr} {why}")
 
 
+def load(app, pagename, *_):
+    """Let a page load the bundles of its name."""
+    if app.builder.name == "epub":
+        return
+    if (BUNDLES / f"{pagename}.js").exists():
+        app.add_js_file(f"{pagename}.js", loading_method="defer")
+    if (BUNDLES / f"{pagename}.css").exists():
+        app.add_css_file(f"{pagename}.css")
+
+
 def setup(app):
     """Bundle before Sphinx copies its static files."""
     BUNDLES.mkdir(parents=True, exist_ok=True)
     app.connect("builder-inited", bundle)
+    app.connect("html-page-context", load)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
