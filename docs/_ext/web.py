@@ -1,4 +1,4 @@
-"""What runs in the reader's browser: each script of docs/web, with all that it imports, in one file.
+"""What runs in the reader's browser: each script of docs/web, with all it imports, in one file.
 
 A classic script rather than a module, since browsers load no module from ``file://``.
 """
