@@ -2,6 +2,7 @@
 
 import re
 from html import escape
+from logging import getLogger
 from pathlib import Path
 
 import matplotlib
@@ -111,11 +112,15 @@ class Pdf(SingleFileHTMLBuilder):
             import weasyprint
         except (ImportError, OSError) as error:
             raise ExtensionError(MISSING % error) from None
+        getLogger("weasyprint.progress").setLevel("WARNING")
         self.weasyprint = weasyprint
 
     def assemble_doctree(self):
         """Put all pages into one, in which each target has a name of its own."""
         tree = super().assemble_doctree()
+        for part in tree.findall(addnodes.start_of_file):
+            for child in part:
+                child.parent = part  # which Sphinx forgets
         self.places, taken = {}, set()
         for node in tree.findall(nodes.Element):
             page = page_of(node)
@@ -190,9 +195,9 @@ class Pdf(SingleFileHTMLBuilder):
 
 def page_of(node):
     """Return the name of the page that a part of the whole comes from."""
-    while node and not isinstance(node, addnodes.start_of_file):
+    while node is not None and not isinstance(node, addnodes.start_of_file):
         node = node.parent
-    return node["docname"] if node else "index"
+    return "index" if node is None else node["docname"]
 
 
 def entry(section, place, kind):
