@@ -112,7 +112,8 @@ class Pdf(SingleFileHTMLBuilder):
             import weasyprint
         except (ImportError, OSError) as error:
             raise ExtensionError(MISSING % error) from None
-        getLogger("weasyprint.progress").setLevel("WARNING")
+        for talker in ("weasyprint", "fontTools"):  # an unknown property is no news
+            getLogger(talker).setLevel("ERROR")
         self.weasyprint = weasyprint
 
     def assemble_doctree(self):
