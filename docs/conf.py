@@ -33,6 +33,7 @@ extensions = [
     "sphinx_exercise",
     "sphinx_togglebutton",
     "sphinxcontrib.bibtex",
+    "downloads",
     "mathematics",
     "paper",
     "web",
