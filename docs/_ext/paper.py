@@ -1,8 +1,9 @@
 """The book as one file: ``-b epub`` for electronic readers, ``-b pdf`` for paper."""
 
+import logging
 import re
+import shutil
 from html import escape
-from logging import getLogger
 from pathlib import Path
 
 import matplotlib
@@ -13,6 +14,7 @@ from sphinx import addnodes
 from sphinx.builders.epub3 import Epub3Builder
 from sphinx.builders.singlehtml import SingleFileHTMLBuilder
 from sphinx.errors import ExtensionError
+from sphinx.util.logging import getLogger
 from web import BUNDLES
 
 from convdocs import conv2d, data
@@ -49,6 +51,12 @@ class Ebook(Epub3Builder):
     """An EPUB 3 whose formulas are MathML, with no script and one style sheet."""
 
     name = "epub"
+
+    def init(self):
+        """Begin with an empty folder, since all that lies there goes into the book."""
+        shutil.rmtree(self.outdir, ignore_errors=True)
+        self.outdir.mkdir(parents=True)
+        super().init()
 
     def copy_static_files(self):
         """Bring the two files that are ours, and nothing of the web pages."""
@@ -98,6 +106,15 @@ class Ebook(Epub3Builder):
         opf.write_text(text)
 
 
+class Strict(logging.Handler):
+    """Makes a missing letter, picture or place a warning of the build, and -W an error."""
+
+    def emit(self, record):
+        """Pass on all but what WeasyPrint says of properties that it does not know."""
+        if not record.getMessage().startswith("Ignored"):
+            getLogger(__name__).warning(record.getMessage())
+
+
 class Pdf(SingleFileHTMLBuilder):
     """All pages as one, set by WeasyPrint."""
 
@@ -112,14 +129,16 @@ class Pdf(SingleFileHTMLBuilder):
             import weasyprint
         except (ImportError, OSError) as error:
             raise ExtensionError(MISSING % error) from None
-        for talker in ("weasyprint", "fontTools"):  # an unknown property is no news
-            getLogger(talker).setLevel("ERROR")
         self.weasyprint = weasyprint
+        weasyprint.LOGGER.handlers = [Strict("WARNING")]
+        weasyprint.LOGGER.propagate = False
 
     def assemble_doctree(self):
         """Put all pages into one, in which each target has a name of its own."""
         tree = super().assemble_doctree()
+        pages = {"index": tree}
         for part in tree.findall(addnodes.start_of_file):
+            pages[part["docname"]] = part
             for child in part:
                 child.parent = part  # which Sphinx forgets
         self.places, taken = {}, set()
@@ -132,12 +151,14 @@ class Pdf(SingleFileHTMLBuilder):
                     self.places[page, name] = place
             if node.get("ids"):
                 node["ids"] = [self.places[page, name] for name in node["ids"]]
-        for link in tree.findall(nodes.reference):
-            if "refid" in link:
+        for link in list(tree.findall(nodes.reference)):
+            if link.get("refuri", "").startswith("_modules/"):  # the code is not on paper
+                link.parent.remove(link)
+            elif "refid" in link:
                 link["refid"] = self.places[page_of(link), link["refid"]]
             elif link.get("refuri", "").startswith("#document-"):
                 page, _, name = link["refuri"].removeprefix("#document-").partition("#")
-                link["refuri"] = f"#{self.places[page, name]}" if name else f"#document-{page}"
+                link["refuri"] = f"#{self.places[page, name] if name else top(pages[page])}"
         self.parts(tree)
         return tree
 
@@ -150,10 +171,9 @@ class Pdf(SingleFileHTMLBuilder):
             contents.append(f"<p>{escape(toctree['caption'])}</p>")
             for page in part.findall(addnodes.start_of_file):
                 if page.parent is part:
-                    contents.append(entry(page[0], f"document-{page['docname']}", "chapter"))
-                    sections = page[0].findall(nodes.section, descend=True)
-                    sections = [each for each in sections if each.parent is page[0]]
-                    contents += [entry(each, each["ids"][0], "section") for each in sections]
+                    contents.append(entry(page[0], "chapter"))
+                    sections = [each for each in page[0] if isinstance(each, nodes.section)]
+                    contents += [entry(each, "section") for each in sections]
             front.remove(part)
             front.append(part)
         self.contents = "\n".join(contents)
@@ -188,7 +208,7 @@ class Pdf(SingleFileHTMLBuilder):
 <div id="imprint"><p>{escape(config.project)}, version {escape(config.release)}</p>
 <p>{escape(config.html_baseurl)}</p><p>© {escape(config.copyright)}.</p></div>
 <nav id="contents"><h1>Contents</h1>{self.contents}</nav>
-<main id="document-{config.root_doc}">{self.body}</main></body></html>"""
+<main>{self.body}</main></body></html>"""
         (self.outdir / "book.html").write_text(page)
         book = self.weasyprint.HTML(string=page, base_url=str(self.outdir / "book.html"))
         book.write_pdf(self.outdir / f"{config.epub_basename}.pdf", pdf_tags=True)
@@ -201,10 +221,14 @@ def page_of(node):
     return "index" if node is None else node["docname"]
 
 
-def entry(section, place, kind):
+def top(page):
+    """Return the name of a page's first section: Sphinx' own mark stands before the page break."""
+    return page[0]["ids"][0]
+
+
+def entry(section, kind):
     """Return a line of the table of contents; the style sheet adds the number of the page."""
-    title = escape(section[0].astext())
-    return f'<a class="{kind}" href="#{place}"><span>{title}</span></a>'
+    return f'<a class="{kind}" href="#{section["ids"][0]}">{escape(section[0].astext())}</a>'
 
 
 def name_once(app, doctree, docname):
