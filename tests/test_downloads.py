@@ -11,7 +11,9 @@ from nbclient import NotebookClient
 
 ROOT = Path(__file__).parent.parent
 SITE = ROOT / "docs" / "_build" / "html"
-RAW = re.compile(r"\{[\w:]+\}`|^```\{|^:\w+:|\$\$ \(|\bFig\. (?!\d)|Exercise (?!\d)|^\([\w-]+\)=", re.M)
+RAW = re.compile(
+    r"\{[\w:]+\}`|^```\{|^:\w+:|\$\$ \(|\bFig\. (?!\d)|Exercise (?!\d)|^\([\w-]+\)=", re.MULTILINE
+)
 
 
 @pytest.fixture(scope="module")

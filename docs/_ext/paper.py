@@ -22,8 +22,8 @@ from convdocs import conv2d, data
 STYLES = Path(__file__).parent.parent / "print"
 COVER = "cover.png"
 MISSING = """`make pdf` needs the package weasyprint and, from the system, the library Pango:
-on Debian and Ubuntu `apt-get install libpango-1.0-0 libpangoft2-1.0-0`, on macOS `brew install pango`
-(%s)"""
+on Debian and Ubuntu `apt-get install libpango-1.0-0 libpangoft2-1.0-0`, on macOS
+`brew install pango` (%s)"""
 
 
 def cover(folder, title, author):
