@@ -26,7 +26,7 @@ on Debian and Ubuntu `apt-get install libpango-1.0-0 libpangoft2-1.0-0`, on macO
 `brew install pango` (%s)"""
 
 
-def cover(folder, title, author):
+def cover(folder, title):
     """Draw the cover: a portrait that turns into its own edges, under the title."""
     photo = data.photo()
     smooth, slope = np.array([1, 2, 1]), np.array([-1, 0, 1])
@@ -38,7 +38,7 @@ def cover(folder, title, author):
     picture = (1 - share) * photo + share * edges
     paper = Figure(figsize=(8, 11.3), facecolor="white")
     axes = paper.add_axes((0, 0, 1, 8 * H / W / 11.3))
-    axes.imshow(picture[: H - 1, : W - 1], cmap="gray", vmin=0, vmax=1, aspect="auto")
+    axes.imshow(picture[8:-8, 8:-8], cmap="gray", vmin=0, vmax=1, aspect="auto")
     axes.set_axis_off()
     first, second = title.split(", ")
     font = {"family": "STIXGeneral", "ha": "left", "color": "#14213d"}
@@ -64,7 +64,7 @@ class Ebook(Epub3Builder):
         static.mkdir(exist_ok=True)
         sheet = (STYLES / "ebook.css").read_text() + self.highlighter.get_stylesheet()
         (static / "ebook.css").write_text(sheet)
-        cover(static, self.config.project, self.config.author)
+        cover(static, self.config.project)
 
     def copy_image_files(self):
         """Copy the figures; one that shows a picture twice names it twice, which SVG forbids."""
@@ -194,7 +194,7 @@ class Pdf(SingleFileHTMLBuilder):
     def finish(self):
         """Bring what the text shows, and set it."""
         self.copy_image_files()
-        cover(self.outdir, self.config.project, self.config.author)
+        cover(self.outdir, self.config.project)
         fonts = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
         sheets = [(STYLES / "paper.css").read_text().replace("FONTS", fonts.as_uri())]
         sheets.append(self.highlighter.get_stylesheet())
