@@ -35,6 +35,7 @@ extensions = [
     "sphinx_togglebutton",
     "sphinxcontrib.bibtex",
     "live",
+    "downloads",
     "mathematics",
     "paper",
     "accessible",

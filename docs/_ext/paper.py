@@ -1,6 +1,8 @@
 """The book as one file: ``-b epub`` for electronic readers, ``-b pdf`` for paper."""
 
+import logging
 import re
+import shutil
 from html import escape
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from sphinx import addnodes
 from sphinx.builders.epub3 import Epub3Builder
 from sphinx.builders.singlehtml import SingleFileHTMLBuilder
 from sphinx.errors import ExtensionError
+from sphinx.util.logging import getLogger
 from web import BUNDLES
 
 from convdocs import conv2d, data
@@ -19,11 +22,11 @@ from convdocs import conv2d, data
 STYLES = Path(__file__).parent.parent / "print"
 COVER = "cover.png"
 MISSING = """`make pdf` needs the package weasyprint and, from the system, the library Pango:
-on Debian and Ubuntu `apt-get install libpango-1.0-0 libpangoft2-1.0-0`, on macOS `brew install pango`
-(%s)"""
+on Debian and Ubuntu `apt-get install libpango-1.0-0 libpangoft2-1.0-0`, on macOS
+`brew install pango` (%s)"""
 
 
-def cover(folder, title, author):
+def cover(folder, title):
     """Draw the cover: a portrait that turns into its own edges, under the title."""
     photo = data.photo()
     smooth, slope = np.array([1, 2, 1]), np.array([-1, 0, 1])
@@ -35,7 +38,7 @@ def cover(folder, title, author):
     picture = (1 - share) * photo + share * edges
     paper = Figure(figsize=(8, 11.3), facecolor="white")
     axes = paper.add_axes((0, 0, 1, 8 * H / W / 11.3))
-    axes.imshow(picture[: H - 1, : W - 1], cmap="gray", vmin=0, vmax=1, aspect="auto")
+    axes.imshow(picture[8:-8, 8:-8], cmap="gray", vmin=0, vmax=1, aspect="auto")
     axes.set_axis_off()
     first, second = title.split(", ")
     font = {"family": "STIXGeneral", "ha": "left", "color": "#14213d"}
@@ -49,13 +52,19 @@ class Ebook(Epub3Builder):
 
     name = "epub"
 
+    def init(self):
+        """Begin with an empty folder, since all that lies there goes into the book."""
+        shutil.rmtree(self.outdir, ignore_errors=True)
+        self.outdir.mkdir(parents=True)
+        super().init()
+
     def copy_static_files(self):
         """Bring the two files that are ours, and nothing of the web pages."""
         static = self.outdir / "_static"
         static.mkdir(exist_ok=True)
         sheet = (STYLES / "ebook.css").read_text() + self.highlighter.get_stylesheet()
         (static / "ebook.css").write_text(sheet)
-        cover(static, self.config.project, self.config.author)
+        cover(static, self.config.project)
 
     def copy_image_files(self):
         """Copy the figures; one that shows a picture twice names it twice, which SVG forbids."""
@@ -97,6 +106,15 @@ class Ebook(Epub3Builder):
         opf.write_text(text)
 
 
+class Strict(logging.Handler):
+    """Makes a missing letter, picture or place a warning of the build, and -W an error."""
+
+    def emit(self, record):
+        """Pass on all but what WeasyPrint says of properties that it does not know."""
+        if not record.getMessage().startswith("Ignored"):
+            getLogger(__name__).warning(record.getMessage())
+
+
 class Pdf(SingleFileHTMLBuilder):
     """All pages as one, set by WeasyPrint."""
 
@@ -112,10 +130,17 @@ class Pdf(SingleFileHTMLBuilder):
         except (ImportError, OSError) as error:
             raise ExtensionError(MISSING % error) from None
         self.weasyprint = weasyprint
+        weasyprint.LOGGER.handlers = [Strict("WARNING")]
+        weasyprint.LOGGER.propagate = False
 
     def assemble_doctree(self):
         """Put all pages into one, in which each target has a name of its own."""
         tree = super().assemble_doctree()
+        pages = {"index": tree}
+        for part in tree.findall(addnodes.start_of_file):
+            pages[part["docname"]] = part
+            for child in part:
+                child.parent = part  # which Sphinx forgets
         self.places, taken = {}, set()
         for node in tree.findall(nodes.Element):
             page = page_of(node)
@@ -126,12 +151,14 @@ class Pdf(SingleFileHTMLBuilder):
                     self.places[page, name] = place
             if node.get("ids"):
                 node["ids"] = [self.places[page, name] for name in node["ids"]]
-        for link in tree.findall(nodes.reference):
-            if "refid" in link:
+        for link in list(tree.findall(nodes.reference)):
+            if link.get("refuri", "").startswith("_modules/"):  # the code is not on paper
+                link.parent.remove(link)
+            elif "refid" in link:
                 link["refid"] = self.places[page_of(link), link["refid"]]
             elif link.get("refuri", "").startswith("#document-"):
                 page, _, name = link["refuri"].removeprefix("#document-").partition("#")
-                link["refuri"] = f"#{self.places[page, name]}" if name else f"#document-{page}"
+                link["refuri"] = f"#{self.places[page, name] if name else top(pages[page])}"
         self.parts(tree)
         return tree
 
@@ -144,10 +171,9 @@ class Pdf(SingleFileHTMLBuilder):
             contents.append(f"<p>{escape(toctree['caption'])}</p>")
             for page in part.findall(addnodes.start_of_file):
                 if page.parent is part:
-                    contents.append(entry(page[0], f"document-{page['docname']}", "chapter"))
-                    sections = page[0].findall(nodes.section, descend=True)
-                    sections = [each for each in sections if each.parent is page[0]]
-                    contents += [entry(each, each["ids"][0], "section") for each in sections]
+                    contents.append(entry(page[0], "chapter"))
+                    sections = [each for each in page[0] if isinstance(each, nodes.section)]
+                    contents += [entry(each, "section") for each in sections]
             front.remove(part)
             front.append(part)
         self.contents = "\n".join(contents)
@@ -168,7 +194,7 @@ class Pdf(SingleFileHTMLBuilder):
     def finish(self):
         """Bring what the text shows, and set it."""
         self.copy_image_files()
-        cover(self.outdir, self.config.project, self.config.author)
+        cover(self.outdir, self.config.project)
         fonts = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
         sheets = [(STYLES / "paper.css").read_text().replace("FONTS", fonts.as_uri())]
         sheets.append(self.highlighter.get_stylesheet())
@@ -182,7 +208,7 @@ class Pdf(SingleFileHTMLBuilder):
 <div id="imprint"><p>{escape(config.project)}, version {escape(config.release)}</p>
 <p>{escape(config.html_baseurl)}</p><p>© {escape(config.copyright)}.</p></div>
 <nav id="contents"><h1>Contents</h1>{self.contents}</nav>
-<main id="document-{config.root_doc}">{self.body}</main></body></html>"""
+<main>{self.body}</main></body></html>"""
         (self.outdir / "book.html").write_text(page)
         book = self.weasyprint.HTML(string=page, base_url=str(self.outdir / "book.html"))
         book.write_pdf(self.outdir / f"{config.epub_basename}.pdf", pdf_tags=True)
@@ -190,15 +216,19 @@ class Pdf(SingleFileHTMLBuilder):
 
 def page_of(node):
     """Return the name of the page that a part of the whole comes from."""
-    while node and not isinstance(node, addnodes.start_of_file):
+    while node is not None and not isinstance(node, addnodes.start_of_file):
         node = node.parent
-    return node["docname"] if node else "index"
+    return "index" if node is None else node["docname"]
 
 
-def entry(section, place, kind):
+def top(page):
+    """Return the name of a page's first section: Sphinx' own mark stands before the page break."""
+    return page[0]["ids"][0]
+
+
+def entry(section, kind):
     """Return a line of the table of contents; the style sheet adds the number of the page."""
-    title = escape(section[0].astext())
-    return f'<a class="{kind}" href="#{place}"><span>{title}</span></a>'
+    return f'<a class="{kind}" href="#{section["ids"][0]}">{escape(section[0].astext())}</a>'
 
 
 def name_once(app, doctree, docname):
