@@ -1,7 +1,11 @@
 """The built book in a real browser: whole, self-contained, readable on a phone and in the dark."""
 
 import io
+import os
 import re
+import shutil
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
@@ -171,6 +175,45 @@ def test_a_page_opens_without_a_server(visit, built):
     seen = visit((built / "edges.html").as_uri())
     assert (seen["complaints"], seen["pictures that do not load"]) == ([], [])
     assert (seen["formulas not set"], seen["formulas"] > 0) == ([], True)
+
+
+def clean_build(folder):
+    """Build a copy of the project, and return the files of the site."""
+    copied = shutil.ignore_patterns("_build", "__pycache__", "node_modules")
+    for part in ("convdocs", "docs"):
+        shutil.copytree(ROOT / part, folder / part, ignore=copied, dirs_exist_ok=True)
+    for name in ("Makefile", "pyproject.toml", "requirements.txt"):
+        shutil.copy(ROOT / name, folder)
+    (folder / "docs" / "web" / "node_modules").symlink_to(ROOT / "docs" / "web" / "node_modules")
+    more = {"PYTHONPATH": str(folder), "GIT_DIR": str(ROOT / ".git")}  # for the commit's date
+    command = ["make", "-C", folder, "-o", ".venv/ready", "html"]
+    command.append(f"BIN={Path(sys.executable).parent}")
+    done = subprocess.run(command, env=os.environ | more, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    site = folder / "docs" / "_build" / "html"
+    return {
+        str(path.relative_to(site)): path.read_bytes() for path in site.rglob("*") if path.is_file()
+    }
+
+
+def test_two_clean_builds_give_the_same_bytes(built, tmp_path):
+    # The first shows what the cells gave when the book was built, the second runs them anew.
+    results = Path("docs", "_build", "results")
+    shutil.copytree(ROOT / results, tmp_path / "first" / results)
+    first, second = clean_build(tmp_path / "first"), clean_build(tmp_path / "second")
+
+    # The declared exceptions: chapters that read a clock, with their figures, as "How this book
+    # is made" says; and Sphinx's own note of the folder that it was built in.
+    docs = ROOT / "docs"
+    timed = [path.stem for path in docs.glob("*.md") if "perf_counter" in path.read_text()]
+    assert all(f"{{doc}}`{name}`" in (docs / "about.md").read_text() for name in timed)
+    excused = {".buildinfo"}
+    for name in timed:
+        excused.add(f"{name}.html")
+        for pages in (first, second):
+            excused |= set(re.findall(r'"(_images/[^"]*)"', pages[f"{name}.html"].decode()))
+    files = first.keys() | second.keys()
+    assert {name for name in files if first.get(name) != second.get(name)} - excused == set()
 
 
 @pytest.mark.parametrize("act", ["click", "Enter", "Space"])

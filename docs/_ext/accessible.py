@@ -36,7 +36,7 @@ def mend(html):
 
 
 def give_figures_their_place(app, doctree, docname):
-    """Say how large each picture is, so that no text moves when it arrives, and load it when near."""
+    """Say how large a picture is, so that no text moves for it, and load it when it is near."""
     if app.builder.format != "html":
         return
     for order, image in enumerate(doctree.findall(nodes.image)):
