@@ -47,6 +47,7 @@ extensions = [
 html_theme = "furo"
 html_title = project
 html_favicon = "_static/favicon.svg"
+html_scaled_image_link = False  # every picture has its size, and none is a link
 html_css_files = ["book.css"]
 html_js_files = ["page.js"]
 templates_path = ["_templates"]
@@ -122,11 +123,16 @@ def results_folder():
 nb_execution_cache_path = str(results_folder())
 
 # Kernels start alike on every machine: without the builder's own IPython profile, without colours
-# in tracebacks, and without remarks on how they are reached.
+# in tracebacks, and without remarks on how they are reached. They hand over what a cell prints when
+# it ends: parts that a clock divides would come back with line breaks where they were cut.
 IPYTHON = HERE / "_build" / "ipython"
 PROFILE = IPYTHON / "profile_default" / "ipython_kernel_config.py"
 PROFILE.parent.mkdir(parents=True, exist_ok=True)
-PROFILE.write_text('c.IPKernelApp.log_level = "ERROR"\nc.InteractiveShell.colors = "nocolor"\n')
+PROFILE.write_text("""
+c.IPKernelApp.log_level = "ERROR"
+c.InteractiveShell.colors = "nocolor"
+c.InteractiveShellApp.exec_lines = ["__import__('sys').stdout.flush_interval = 3600"]
+""")
 os.environ["IPYTHONDIR"] = str(IPYTHON)
 os.environ["OMP_NUM_THREADS"] = "1"  # chapters run side by side, each on a core of its own
 logging.getLogger("traitlets").setLevel("WARNING")

@@ -21,6 +21,8 @@ MENDED = [
     (r'<div id="search-results">', r"<h1>Search</h1>\g<0>"),
     # The index of modules folds its groups with a picture of a minus.
     (r'(class="toggler"[^>]*) alt="-"', r'\1 alt="Fold or unfold this group"'),
+    # An equation shares its id with the box around it, and so does a table.
+    (r'(<div class="(?:math|table)-wrapper[^"]*") id="[^"]*"', r"\1"),
     # Every exercise and every solution on a page would have this same id.
     (r'<section id="(exercise|solution)-content">', r"<section>"),
 ]
@@ -34,7 +36,7 @@ def mend(html):
 
 
 def give_figures_their_place(app, doctree, docname):
-    """Say how large each picture is, so that no text moves when it arrives, and load it when near."""
+    """Say how large a picture is, so that no text moves for it, and load it when it is near."""
     if app.builder.format != "html":
         return
     for order, image in enumerate(doctree.findall(nodes.image)):

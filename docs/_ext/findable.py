@@ -39,7 +39,7 @@ def draw(title, path):
 
     from convdocs import conv2d, data
 
-    photo = data.photo()[:420, 75:]
+    photo = data.photo()[:430]  # as wide to its height as half of the picture
     sobel = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
     gx, gy = conv2d(photo[None, None], np.stack([sobel, sobel.T])[:, None], padding=1)[0]
     figure = Figure(figsize=(12, 6.3), dpi=100, facecolor="#1f2328")
