@@ -35,6 +35,7 @@ extensions = [
     "sphinx.ext.mathjax",
     "sphinx_togglebutton",
     "sphinxcontrib.bibtex",
+    "figures",
     "web",
 ]
 

