@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from ._args import Array, Size
 
 COLORS = "#2f7fd0", "#d2691e", "#2e9e5b", "#9a5fd0"  # on any page, light or dark
-CELL, GAP, TITLE = 32, 38, 24  # pixels: a number's square, between grids, above them
+CELL, GAP, TITLE = 32, 38, 28  # pixels: a number's square, between grids, above them
 CHOSEN, MARK, WRITTEN = 1, 2, 3  # colors: the largest number, the window, the place of the result
+WORDS = "margin:0;max-width:21em;text-align:left"
 LAYOUT = "margin:0.5em 0;padding:0;list-style:none;display:flex;flex-wrap:wrap;gap:1em 2em"
 
 
@@ -63,7 +64,7 @@ class Stepper:
     def _repr_html_(self) -> str:
         steps = [
             f'<li style="margin:0">{self._svg(frame.grids)}'
-            f'<p style="margin:0;max-width:24em">{escape(frame.words)}</p></li>'
+            f'<p style="{WORDS}">{escape(frame.words)}</p></li>'
             for frame in self.frames
         ]
         return f'<ol class="stepper" style="{LAYOUT}">\n' + "\n".join(steps) + "\n</ol>"
@@ -270,11 +271,11 @@ def _said(title: str, grid: Grid) -> str:
     where = "all of it" if len(marked) == grid.values.size else f"row {top}, column {left}"
     if 1 < len(marked) < grid.values.size:
         where += f" to row {bottom}, column {right}"
-    return f"{title} = {_matrix(grid.values)}, marked: {where}"
+    return f"{title} = {_matrix(grid.values)}, marked: {where}".replace("nan", "blank")
 
 
 def _number(value: Any) -> str:
-    return "·" if np.isnan(value) else f"{value:.4g}".replace("-", "−")
+    return f"{value:.4g}".replace("-", "−")
 
 
 def _matrix(values: Array) -> str:
