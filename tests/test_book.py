@@ -159,9 +159,8 @@ def test_every_exercise_has_a_solution_and_every_figure_a_caption(path):
     exercises = re.findall(r"\{exercise-start\}.*\n:label: (.*)", text)
     assert len(exercises) >= 4
     assert re.findall(r"\{solution-start\} (.*)", text) == exercises
-    assert len(re.findall(r"^    alt: ", text, re.M)) == len(
-        re.findall(r"^    caption: ", text, re.M)
-    )
+    spoken = re.findall(r"^    alt: |^stepper\.", text, re.M)  # a stepper says its frames itself
+    assert len(spoken) == len(re.findall(r"^    caption: ", text, re.M))
 
 
 TYPED = re.compile(r"\d+\.\d+|\d{1,3}(?:,\d{3})+|\d+(?=\s?%)|(?<![-\w])\d{4,}")

@@ -43,12 +43,23 @@ const box = (x, y, side = 1) => `M${x} ${y}h${side}v${side}h${-side}z`;
 const boxes = (rows, columns) => rows.map(y => columns.map(x => box(x, y)).join("")).join("");
 const lines = (from, side) => count(side + 1).map(
   n => `M${from} ${from + n}h${side}M${from + n} ${from}v${side}`).join("");
-const path = (what, d) => (d ? `<path class="${what}" d="${d}"/>` : "");
+
+// The ink is in the picture itself, since not every reader of an e-book brings the style sheet.
+const INK = {
+  grid: 'fill="none" stroke="currentColor"',
+  padding: 'fill="none" stroke="currentColor" stroke-dasharray="2 3"',
+  tap: 'fill="#d2691e" fill-opacity=".45"',
+  span: 'fill="none" stroke="#d2691e" stroke-width="2.5"',
+  lost: 'fill="none" stroke="currentColor" stroke-width="1.5"',
+  here: 'fill="#2e9e5b" fill-opacity=".5"',
+};
+const path = (what, d) =>
+  d ? `<path class="${what}" ${INK[what]} vector-effect="non-scaling-stroke" d="${d}"/>` : "";
 
 function svg(side, label, drawn) {
   const size = side * Math.min(24, 320 / side);
-  return `<svg role="img" aria-label="${label}" viewBox="0 0 ${side} ${side}" width="${size}" ` +
-    `height="${size}">${drawn}</svg>`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="${label}" ` +
+    `viewBox="0 0 ${side} ${side}" width="${size}" height="${size}">${drawn}</svg>`;
 }
 
 function list(numbers) {
@@ -67,7 +78,7 @@ export function draw(settings, [i, j]) {
   const found = explore(settings);
   const { padded, span, output, windows } = found;
   const side = Math.max(padded, span);
-  const grid = path("padding", padding && lines(0, padded)) + path("grid", lines(padding, input));
+  const grid = path("padding", padding ? lines(0, padded) : "") + path("grid", lines(padding, input));
   const size = n => `${n} × ${n}`;
   const title = `Input, ${size(input)}${padding ? `; with padding, ${size(padded)}` : ""}`;
   const weights = `${kernel ** 2} + 1 = ${found.parameters}`;
