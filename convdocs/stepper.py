@@ -7,8 +7,9 @@ one frame is shown at a time, under a slider. All numbers in it are those of the
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,19 +25,21 @@ if TYPE_CHECKING:
 
 COLORS = "#2f7fd0", "#d2691e", "#2e9e5b", "#9a5fd0"  # on any page, light or dark
 CELL, GAP, TITLE = 32, 38, 28  # pixels: a number's square, between grids, above them
-CHOSEN, MARK, WRITTEN = 1, 2, 3  # colors: the largest number, the window, the place of the result
-WORDS = "margin:0;max-width:21em;text-align:left"
-LAYOUT = "margin:0.5em 0;padding:0;list-style:none;display:flex;flex-wrap:wrap;gap:1em 2em"
+CHOSEN, MARK, WRITTEN = 1, 2, 3  # colours: the largest number, the window, the place of the result
+WORDS = "margin:0;max-width:20em;text-align:left"
+LAYOUT = "margin:0.5em 0;padding:0;list-style:none;display:flex;flex-wrap:wrap;gap:1em 1.5em"
 
 
-class Grid(NamedTuple):
-    """An array, NaN where nothing is written yet, and the color of each number (0 for none)."""
+@dataclass
+class Grid:
+    """An array, NaN where nothing is written yet, and the colour of each number (0 for none)."""
 
     values: Array
     colors: Array
 
 
-class Frame(NamedTuple):
+@dataclass
+class Frame:
     """One step: its grids by title, and a sentence that says what happens."""
 
     grids: dict[str, Grid]
@@ -51,7 +54,7 @@ class Stepper:
     frames : list of Frame
         The steps in order, all with grids of the same titles and shapes.
     rows : tuple of tuple of str
-        The titles of the grids in each row of a frame, '' for an empty place.
+        The titles of the grids in each row of a frame, ``''`` for an empty place.
     signs : str
         One character between each two grids of the first row.
     """
@@ -101,7 +104,7 @@ def convolution(x: ArrayLike, weight: ArrayLike, stride: Size = 1) -> Stepper:
     x : array_like of shape (H, W)
         A small picture.
     weight : array_like of shape (kH, kW)
-        A kernel. If it has four weights or fewer, each gets a color.
+        A kernel. If it has four weights or fewer, each gets a colour.
     stride : int or pair of int
         The kernel's step.
 
@@ -304,7 +307,7 @@ def _seen(x: Array, kernel: tuple[int, ...], stride: Size) -> Array:
 def _marked(
     shape: tuple[int, ...], kernel: tuple[int, ...], stride: Size, i: int, j: int, colors: Any
 ) -> Array:
-    """Return the colors of a picture whose window (i, j) has these."""
+    """Return the colours of a picture whose window (i, j) has these."""
     marked = np.zeros(shape, int)
     _seen(marked, kernel, stride)[:, :, i, j] = colors
     return marked

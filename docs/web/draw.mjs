@@ -15,10 +15,10 @@ export function explore({ input, kernel, stride, padding, dilation }) {
   const span = dilation * (kernel - 1) + 1;
   const parameters = kernel ** 2 + 1;
   if (span > padded) {
-    const legal = { input: [span - 2 * padding, "or more"] };
-    legal.padding = [Math.ceil((span - input) / 2), "or more"];
-    legal.kernel = [Math.floor((padded - 1) / dilation) + 1, "or less"];
-    legal.dilation = [Math.floor((padded - 1) / (kernel - 1)), "or less"];
+    const legal = { input: [span - 2 * padding, "at least"] };
+    legal.padding = [Math.ceil((span - input) / 2), "at least"];
+    legal.kernel = [Math.floor((padded - 1) / dilation) + 1, "at most"];
+    legal.dilation = [Math.floor((padded - 1) / (kernel - 1)), "at most"];
     const remedies = Object.entries(legal).filter(
       ([name, [value]]) => value >= RANGES[name][0] && value <= RANGES[name][1]);
     return {
@@ -62,14 +62,13 @@ function svg(side, label, drawn) {
     `viewBox="0 0 ${side} ${side}" width="${size}" height="${size}">${drawn}</svg>`;
 }
 
-function list(numbers) {
-  const words = numbers.map(minus);
-  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
+function list(words, last) {
+  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} ${last} ${words.at(-1)}`;
 }
 
 function sees(rows, input, what) {
   const outside = rows.some(row => row < 0 || row >= input);
-  return `${what}${rows.length > 1 ? "s" : ""} ${list(rows)}${outside ? " (with padding)" : ""}`;
+  return `${what}${rows.length > 1 ? "s" : ""} ${list(rows.map(minus), "and")}${outside ? " (with padding)" : ""}`;
 }
 
 // The parts of the figure, as HTML; [i, j] is the place of the output whose window is shown.
@@ -85,7 +84,7 @@ export function draw(settings, [i, j]) {
   const fact = ([name, value]) => `<div><dt>${name}</dt><dd>${value}</dd></div>`;
 
   if (found.error) {
-    const remedies = found.remedies.map(([name, [value, way]]) => `${name} ${value} ${way}`);
+    const remedies = found.remedies.map(([name, [value, way]]) => `${name} ${way} ${value}`);
     const taps = count(kernel).map(u => u * dilation);
     const label = `A picture of ${size(padded)}, and a kernel that reaches beyond it, to ${size(span)}`;
     return {
@@ -93,7 +92,7 @@ export function draw(settings, [i, j]) {
         grid + path("tap", boxes(taps, taps)) + path("span", box(0, 0, span))),
       output: "<p>No output</p>",
       words: `This does not fit. The package refuses it: “${found.error}”. ` +
-        `One change would do: ${remedies.join(", ")}.`,
+        `One change would do: ${list(remedies, "or")}.`,
       facts: [["Parameters", weights]].map(fact).join(""),
     };
   }
