@@ -1,4 +1,4 @@
-"""What the book's cells need: numbers for sentences and scripts, checks of answers and gradients."""
+"""What the book's cells need: numbers for its text and scripts, checks of answers and gradients."""
 
 from __future__ import annotations
 
@@ -65,7 +65,8 @@ def embed(name: str, value: Any) -> None:
         return
     if get_ipython() is not None:
         text = json.dumps(value, default=_packed).replace("<", "\\u003c")  # no tag can end it
-        display(HTML(f'<script type="application/json" id="{name}">{text}</script>'))
+        element = f'<script type="application/json" id="{name}">{text}</script>'
+        display(HTML(element))  # type: ignore[no-untyped-call]
 
 
 def _packed(array: Any) -> dict[str, Any]:
