@@ -39,7 +39,7 @@ lint: .venv/ready
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/sphinx-lint -i docs/_build -i .venv --enable all .
+	@$(BIN)/sphinx-lint -i docs/_build -i docs/web/node_modules -i .venv --enable all .
 	@$(BIN)/codespell
 
 serve: html
