@@ -20,6 +20,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 ROOT = Path(__file__).parent.parent.parent
 ROLE = re.compile(r"\{([\w:]+)\}`([^`]+)`")
 DIRECTIVE = re.compile(r"^```\{([\w-]+)\}([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+OPTION = re.compile(r"^:\w+:.*\n", re.MULTILINE)
 FORMULA = re.compile(r"\$\$(.*?)\$\$ \(([\w-]+)\)", re.DOTALL)
 GLUED = "application/papermill.record/text/plain"
 INSTALL = """\
@@ -60,7 +61,7 @@ class Words:
         }
         self.sources = env.get_domain("cite").bibdata.data.entries
         blocks = env.get_doctree(page).findall(nodes.literal_block)
-        self.included = (block.astext() for block in blocks if "source" in block)
+        self.included = (block for block in blocks if "source" in block)
 
     def number(self, kind, name, ids=""):
         """Return the number of a figure, a table, a formula or an exercise, if it has one."""
@@ -119,7 +120,12 @@ class Words:
         if name in ("exercise-end", "solution-end"):
             return ""
         if name == "literalinclude":
-            return f"```python\n{next(self.included).rstrip()}\n```"
+            block = next(self.included)
+            return f"```{block['language']}\n{block.astext().rstrip()}\n```"
+        if name == "container":
+            return body
+        if name == "explorer":
+            return f"*The book's web pages have an explorer here.* {OPTION.sub('', body).strip()}"
         raise ValueError(f"{self.page}: a notebook has no words for the directive {name}")
 
     def plain(self, text):
