@@ -19,13 +19,14 @@ CHAPTERS = sorted(
 HOST = "https://cdn.jsdelivr.net/pyodide/"
 WHEELS = sorted((ROOT / "docs" / "_build" / "pyodide").glob("*.whl"))
 TYPES = {"mjs": "text/javascript", "wasm": "application/wasm", "json": "application/json"}
-SHOWN = """() => [...document.querySelectorAll('.cell')].map(cell => ({
+SHOWN = """() => [...document.querySelectorAll('[id^=cell-]')].map(cell => ({
   id: cell.id, state: cell.dataset.live, tags: cell.className,
   text: [...cell.querySelectorAll('.cell_output .output')].map(each => each.textContent).join(''),
   pictures: cell.querySelectorAll('.cell_output img, .cell_output svg').length,
 }))"""
+VISIBLE = "[id^=cell-]:not(script)"  # a cell with its code; scripts hold those that serve the build
 NUMBER = re.compile(r"[-+]?\d[\d,]*\.?\d*(?:e[-+]?\d+)?")
-OVER = """() => !document.querySelector('.cell:is([data-live=built], [data-live=running])') ||
+OVER = """() => !document.querySelector('[data-live=built], [data-live=running]') ||
   Boolean(document.querySelector('.cell:not(script):is([data-live$=Error], [data-live=lost])'))"""
 
 
@@ -64,7 +65,7 @@ def reader(browser, site):
 
 
 def press(page, place, what):
-    cell = page.locator(".cell:not(script)").nth(place)
+    cell = page.locator(VISIBLE).nth(place)
     cell.get_by_role("button", name=re.compile(f"^{what}: ")).click()
     return cell
 
@@ -99,7 +100,7 @@ def test_the_site_carries_its_own_package(page):
 
 
 def test_a_run_draws_the_same_figure(page):
-    cell = page.locator(".cell").first
+    cell = page.locator(VISIBLE).first
     expect(cell.locator("figcaption")).to_contain_text("Grace Hopper")
     assert cell.locator("img").get_attribute("src").startswith("blob:")
     assert cell.locator("img").evaluate(
@@ -132,7 +133,7 @@ def test_another_kernel_gives_another_picture_and_reset_brings_back_the_first(pa
 
 
 def test_text_goes_to_the_page_and_to_those_who_listen(page):
-    cell = page.locator(".cell:not(script)").nth(1)
+    cell = page.locator(VISIBLE).nth(1)
     write(cell, "print('hello', 6 * 7)")
     press(page, 1, "Run")
     expect(finished(cell)).to_have_text("hello 42")
@@ -141,7 +142,7 @@ def test_text_goes_to_the_page_and_to_those_who_listen(page):
 
 
 def test_an_error_is_a_readable_traceback(page):
-    cell = page.locator(".cell:not(script)").nth(1)
+    cell = page.locator(VISIBLE).nth(1)
     write(cell, "def f(x):\n    return conv2d(x, x, padding=-1)\n\nf(photo)")
     press(page, 1, "Run")
     text = finished(cell, "ValueError").text_content()
@@ -154,14 +155,14 @@ def test_an_error_is_a_readable_traceback(page):
 
 def test_a_missing_name_offers_to_run_the_cells_above(reader):
     page = reader("two-dimensions")
-    last = page.locator(".cell:not(script)").nth(3)
+    last = page.locator(VISIBLE).nth(3)
     press(page, 3, "Run")
     finished(last, "NameError").get_by_role("button").click()
     finished(last)
 
 
 def test_tab_leaves_the_cell_and_focus_is_seen(page):
-    cell = page.locator(".cell:not(script)").nth(1)
+    cell = page.locator(VISIBLE).nth(1)
     editor = write(cell, "1")
     editor.press("Tab")
     focused = page.locator(":focus")
@@ -174,7 +175,7 @@ def test_tab_leaves_the_cell_and_focus_is_seen(page):
 
 def test_a_cell_without_end_is_stopped_and_python_starts_anew(reader):
     page = reader("steps")
-    cell = page.locator(".cell:not(script)").first
+    cell = page.locator(VISIBLE).first
     write(cell, "while True:\n    pass")
     press(page, 0, "Run")
     expect(cell.locator(".live-state")).to_contain_text("running for", timeout=300_000)
@@ -207,7 +208,7 @@ def test_without_a_network_the_page_says_so(reader):
 @pytest.mark.parametrize("width", [1280, 375])
 def test_a_cell_in_use_is_accessible_and_fits(reader, scheme, width):
     page = reader("two-dimensions", color_scheme=scheme, viewport={"width": width, "height": 800})
-    cell = page.locator(".cell:not(script)").first
+    cell = page.locator(VISIBLE).first
     write(cell, "# a comment\nfor i in range(3):\n    print('text', i, 'x' * 400)\nnone")
     press(page, 0, "Run")
     finished(cell, "NameError")
@@ -225,7 +226,7 @@ def ran(reader):
             chapter = waiting.pop(0)
             page = reader(chapter)
             before = page.evaluate(SHOWN)
-            last = page.locator(".cell:not(script)").count() - 1
+            last = page.locator(VISIBLE).count() - 1
             press(page, last, "Run all above")
             press(page, last, "Run")
             running[chapter] = page, before

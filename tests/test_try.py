@@ -9,17 +9,14 @@ from itertools import pairwise
 import IPython
 import numpy as np
 import pytest
-import test_site
 from axe_playwright_python.sync_playwright import Axe
+from conftest import ROOT, SITE
 from PIL import Image
 from playwright.sync_api import expect
-from test_site import HOSTS, OVERFLOW, ROOT, SITE
+from test_site import HOSTS, OVERFLOW
 
 import convdocs
 from convdocs import CNN, book, conv2d, data, linear, max_pool2d, relu
-
-pytestmark = test_site.pytestmark
-browser, site = test_site.browser, test_site.site
 
 INK = """sheet => sheet.getContext('2d').getImageData(0, 0, sheet.width, sheet.height)
   .data.filter(Boolean).length"""
@@ -53,7 +50,7 @@ def volume(value):
 
 
 @pytest.fixture
-def visit(site, browser):
+def visit(built, browser):
     """Return a function that opens a page from its file; nothing may be asked of a network."""
     pages, wrong = [], []
 

@@ -40,6 +40,7 @@ class Cells(SphinxPostTransform):
             node["cell_index"]: node
             for node in self.document.findall(nodes.container)
             if node.get("nb_element") == "cell_code"
+            and any("cell_input" in child["classes"] for child in node)
         }
         if not shown or self.app.builder.name != "html":
             return

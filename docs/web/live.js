@@ -64,9 +64,11 @@ const python = {
   },
   async run(cells) { // one after another; what else is asked for meanwhile waits its turn
     if (location.protocol === "file:") {
-      cells.findLast((cell) => !cell.hidden).show("error", "Python runs only on pages that a server delivers, not from file://.\n" +
+      const cell = cells.findLast((cell) => !cell.hidden);
+      cell.clear();
+      cell.show("error", "Python runs only on pages that a server delivers, not from file://.\n" +
         "`make serve` serves this book on your own machine; all else here works without it.\n");
-      return;
+      return cell.mark("unreachable");
     }
     this.queue.push(...cells);
     if (this.busy) return;
@@ -222,7 +224,7 @@ class Cell {
 }
 
 let number = 0;
-const cells = [...document.querySelectorAll(".cell")].map((element) => new Cell(element));
+const cells = [...document.querySelectorAll("[id^=cell-]")].map((element) => new Cell(element));
 const shown = cells.filter((cell) => !cell.hidden);
 shown.forEach((cell, place) => { // a hidden cell runs with the one that stands before it
   const [start, end] = [place && cells.indexOf(cell), cells.indexOf(shown[place + 1])];
