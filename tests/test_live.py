@@ -226,6 +226,7 @@ def ran(reader):
             chapter = waiting.pop(0)
             page = reader(chapter)
             before = page.evaluate(SHOWN)
+            page.evaluate("document.querySelectorAll('.toggle-button').forEach(each => each.click())")
             last = page.locator(VISIBLE).count() - 1
             press(page, last, "Run all above")
             press(page, last, "Run")
