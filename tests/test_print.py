@@ -68,7 +68,8 @@ def test_the_electronic_book_is_valid_and_whole(build, titles):
     everything = "".join(pages.values())
     assert "<script" not in everything
     sources = "".join(path.read_text() for path in (ROOT / "docs").glob("*.md"))
-    assert everything.count("<img") >= sources.count("\n  figure:\n") > 50
+    drawn = everything.count("<img") + everything.count('class="stepper"')
+    assert drawn >= sources.count("\n  figure:\n") > 50
     assert everything.count('class="solution') == sources.count("{solution-start}") > 50
     assert everything.count("<math") > 500
 

@@ -21,8 +21,8 @@ MENDED = [
     (r'<div id="search-results">', r"<h1>Search</h1>\g<0>"),
     # The index of modules folds its groups with a picture of a minus.
     (r'(class="toggler"[^>]*) alt="-"', r'\1 alt="Fold or unfold this group"'),
-    # An equation shares its id with the box around it, and so does a table.
-    (r'(<div class="(?:math|table)-wrapper[^"]*") id="[^"]*"', r"\1"),
+    # A table shares its id with the box around it.
+    (r'(<div class="table-wrapper[^"]*") id="[^"]*"', r"\1"),
     # Every exercise and every solution on a page would have this same id.
     (r'<section id="(exercise|solution)-content">', r"<section>"),
 ]

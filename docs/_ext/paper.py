@@ -89,6 +89,7 @@ class Ebook(Epub3Builder):
         super().handle_page(pagename, addctx, templatename, **options)
         path = self.outdir / f"{pagename}.xhtml"
         text = re.sub(r'\s*<link rel="stylesheet"[^>]*>', "", path.read_text())
+        text = re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)  # what scripts would read
         sheet = f'<link rel="stylesheet" href="{"../" * pagename.count("/")}_static/ebook.css"/>'
         text = text.replace("</head>", f"{sheet}</head>").replace(' role="doc-biblioentry"', "")
         path.write_text(text)
@@ -100,9 +101,11 @@ class Ebook(Epub3Builder):
         text = opf.read_text().replace(
             f'href="_static/{COVER}"', f'href="_static/{COVER}" properties="cover-image"'
         )
-        for name in self.files:
-            if name.endswith(".xhtml") and "<math" in (self.outdir / name).read_text():
-                text = text.replace(f'href="{name}"', f'href="{name}" properties="mathml"', 1)
+        for name in [name for name in self.files if name.endswith(".xhtml")]:
+            page = (self.outdir / name).read_text()
+            tags = {"mathml": "<math", "svg": "<svg"}
+            if held := " ".join(kind for kind, tag in tags.items() if tag in page):
+                text = text.replace(f'href="{name}"', f'href="{name}" properties="{held}"', 1)
         opf.write_text(text)
 
 
@@ -158,7 +161,8 @@ class Pdf(SingleFileHTMLBuilder):
                 link["refid"] = self.places[page_of(link), link["refid"]]
             elif link.get("refuri", "").startswith("#document-"):
                 page, _, name = link["refuri"].removeprefix("#document-").partition("#")
-                link["refuri"] = f"#{self.places[page, name] if name else top(pages[page])}"
+                place = self.places[page, name] if name else first_section(pages[page])["ids"][0]
+                link["refuri"] = f"#{place}"
         self.parts(tree)
         return tree
 
@@ -171,8 +175,9 @@ class Pdf(SingleFileHTMLBuilder):
             contents.append(f"<p>{escape(toctree['caption'])}</p>")
             for page in part.findall(addnodes.start_of_file):
                 if page.parent is part:
-                    contents.append(entry(page[0], "chapter"))
-                    sections = [each for each in page[0] if isinstance(each, nodes.section)]
+                    chapter = first_section(page)
+                    contents.append(entry(chapter, "chapter"))
+                    sections = [each for each in chapter if isinstance(each, nodes.section)]
                     contents += [entry(each, "section") for each in sections]
             front.remove(part)
             front.append(part)
@@ -221,9 +226,9 @@ def page_of(node):
     return "index" if node is None else node["docname"]
 
 
-def top(page):
-    """Return the name of a page's first section: Sphinx' own mark stands before the page break."""
-    return page[0]["ids"][0]
+def first_section(page):
+    """Return a page's first section: Sphinx' own mark stands before the page break."""
+    return next(page.findall(nodes.section))
 
 
 def entry(section, kind):

@@ -34,9 +34,11 @@ def bundle(app):
     if done.returncode:
         why = "run `make html`, which installs it" if "MODULE_NOT_FOUND" in done.stderr else ""
         raise ExtensionError(f"esbuild: {done.stderr} {why}")
-    found = [path for where in ("*", "@*/*") for path in WEB.glob(f"node_modules/{where}/LICENSE*")]
-    texts = [f"{path.parent.relative_to(WEB)}\n\n{path.read_text('utf-8')}" for path in sorted(found)]
-    (BUNDLES / "licences.txt").write_text("\n\n".join(texts), "utf-8")  # they ask to come along
+    # The licences of what is bundled ask to come along.
+    modules = WEB / "node_modules"
+    found = sorted([*modules.glob("*/LICENSE*"), *modules.glob("@*/*/LICENSE*")])
+    texts = [f"{path.parent.relative_to(modules)}\n\n{path.read_text('utf-8')}" for path in found]
+    (BUNDLES / "licences.txt").write_text("\n\n".join(texts), "utf-8")
 
 
 def load(app, pagename, *_):

@@ -2,6 +2,7 @@
 
 import ast
 import base64
+import io
 import linecache
 import sys
 import traceback
@@ -20,7 +21,7 @@ def _load(path):
         _digits = dict(file)
 
 
-class Out:
+class Out(io.TextIOBase):
     """A stream that gives what is printed to the page at once."""
 
     def __init__(self, send):
@@ -29,9 +30,6 @@ class Out:
     def write(self, text):
         self.send("text", text)
         return len(text)
-
-    def flush(self):
-        """Nothing is kept back."""
 
 
 def show(value, send):
