@@ -64,6 +64,9 @@ class Stepper:
     ) -> None:
         self.frames, self.rows, self.signs = frames, rows, signs
 
+    def __repr__(self) -> str:
+        return f"<Stepper of {len(self.frames)} steps>"
+
     def _repr_html_(self) -> str:
         steps = [
             f'<li style="margin:0">{self._svg(frame.grids)}'
