@@ -1,7 +1,9 @@
-"""What the book's own cells need: numbers for its sentences, checks of answers and of gradients."""
+"""What the book's cells need: numbers for its text and scripts, checks of answers and gradients."""
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import TYPE_CHECKING, Any, SupportsFloat
 
 import numpy as np
@@ -38,6 +40,40 @@ def note(**numbers: SupportsFloat) -> None:
     if get_ipython() is not None:
         for name, number in numbers.items():
             glue(name, np.asarray(number).item(), display=False)
+
+
+def embed(name: str, value: Any) -> None:
+    """Give a script of the page what a cell has computed, as JSON in an element of this name.
+
+    Without IPython nothing happens.
+
+    Parameters
+    ----------
+    name : str
+        The element's id.
+    value : anything that JSON can hold, and arrays
+        An array becomes its shape and its numbers as float32, in base64.
+
+    Examples
+    --------
+    >>> embed("kernels", {"identity": [[1]]})
+    """
+    try:
+        from IPython import get_ipython
+        from IPython.display import HTML, display
+    except ImportError:
+        return
+    if get_ipython() is not None:
+        text = json.dumps(value, default=_packed).replace("<", "\\u003c")  # no tag can end it
+        element = f'<script type="application/json" id="{name}">{text}</script>'
+        display(HTML(element))  # type: ignore[no-untyped-call]
+
+
+def _packed(array: Any) -> dict[str, Any]:
+    """Return an array as something that JSON can hold."""
+    array = _args.numbers("value", array)
+    numbers = base64.b64encode(array.astype("<f4").tobytes()).decode()
+    return {"shape": array.shape, "float32": numbers}
 
 
 def check(yours: Any, right: Any, tolerance: float = 1e-6) -> None:

@@ -18,6 +18,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Rectangle
 from PIL import Image
 
+from .stepper import COLORS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 WIDTH = 7.2  # inches: the page's column
 GAP = 1.2  # between two grids of numbers, in cells
 INK = "#102030"  # a colour that nothing else has: in the SVG it becomes the text's colour
-COLORS = BLUE, ORANGE, GREEN, VIOLET = "#2f7fd0", "#d2691e", "#2e9e5b", "#9a5fd0"  # on any page
+BLUE, ORANGE, GREEN, VIOLET = COLORS
 DASHES = "-", "--", "-.", ":"  # for those who do not see the colours
 MOST = 99.5  # percent of a map's numbers that are told apart; the few beyond look alike
 STYLE: dict[Any, Any] = {
@@ -295,52 +297,6 @@ def _connections(axes: Axes, array: Any, many: int) -> None:
         x = start + np.arange(nodes)
         colors = [INK if on else "#8a929c" for on in lit]
         axes.scatter(x, np.full(nodes, height), s=44, c=colors, zorder=2)
-
-
-def nodes(x: ArrayLike, kernel_size: tuple[int, int]) -> Picture:
-    """Draw each output node of a small picture with its patch, and the sum that it stands for.
-
-    Parameters
-    ----------
-    x : array_like of shape (H, W)
-        A small picture.
-    kernel_size : (rows, columns)
-        Of a kernel of at most four weights; each has a colour.
-
-    Returns
-    -------
-    Picture
-    """
-    x, (kH, kW) = np.asarray(x), kernel_size
-    H, W = x.shape
-    oH, oW = H - kH + 1, W - kW + 1
-    wide, tall, width = W + 1.4 + oW + 0.8, H + 2.3, 5.2
-    cell = width / (oW * wide - 0.6)
-    with matplotlib.rc_context(STYLE):
-        figure = Picture((width, cell * (oH * tall + 0.1)))
-        axes = figure.add_axes((0, 0, 1, 1), aspect="equal")
-        axes.set(xlim=(-0.1, oW * wide - 0.7), ylim=(oH * tall, -0.1))
-        axes.set_axis_off()
-        for i, j in np.ndindex(oH, oW):
-            left, top = j * wide, i * tall
-            right, middle = left + W + 1.4, top + (H - oH) / 2
-            terms = []
-            for n, (u, v) in enumerate(np.ndindex(kH, kW)):
-                corner = (left + j + v, top + i + u)
-                axes.add_patch(Rectangle(corner, 1, 1, color=COLORS[n], alpha=0.4, lw=0))
-                terms.append(f"$W_{n + 1}$·{x[i + u, j + v]:g}")
-            for row in (0, 1):  # from the patch's right side to the node's left one
-                ends = [left + j + kW, right + j], [top + i + row * kH, middle + i + row]
-                axes.plot(*ends, color=INK, lw=0.8, alpha=0.6)
-            _grid(axes, x, left, top, None, cell)
-            for a, b in np.ndindex(oH, oW):
-                at = (right + b, middle + a)
-                axes.add_patch(Rectangle(at, 1, 1, fill=False, ec=INK, lw=0.6))
-                if (a, b) == (i, j):
-                    axes.add_patch(Rectangle(at, 1, 1, color=INK, alpha=0.35, lw=0))
-            lines = [" + ".join(terms[:kW]), "+ " + " + ".join(terms[kW:])]
-            axes.text(left, top + H + 0.25, "\n".join(lines), va="top", size=11, linespacing=1.4)
-    return figure
 
 
 def patch_matrix(x: ArrayLike, kernel: tuple[int, int], marked: Any = ()) -> Picture:

@@ -1,11 +1,11 @@
 """How Sphinx builds the book."""
 
 import hashlib
-import importlib.util
 import logging
 import os
 import shutil
 import sys
+import tomllib
 import zlib
 from pathlib import Path
 
@@ -32,23 +32,60 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
     "sphinx_exercise",
-    "sphinx.ext.mathjax",
     "sphinx_togglebutton",
     "sphinxcontrib.bibtex",
+    "live",
+    "downloads",
+    "mathematics",
+    "paper",
+    "accessible",
+    "findable",
+    "figures",
     "web",
 ]
 
 html_theme = "furo"
 html_title = project
 html_favicon = "_static/favicon.svg"
+html_scaled_image_link = False  # every picture has its size, and none is a link
 html_css_files = ["book.css"]
+html_js_files = ["page.js"]
+templates_path = ["_templates"]
+copybutton_selector = ":not(.output) > div.highlight > pre"  # code, not what it printed
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
 
-# MathJax from an installed package, as a static file: no reader's browser asks another host.
-MATHJAX = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static"
-html_static_path = ["_static", str(HERE / "_build" / "web"), str(MATHJAX)]
-mathjax_path = "mathjax/tex-chtml.js"
+# Where the book is published, if it is: for link previews, the sitemap and canonical addresses.
+html_baseurl = os.environ.get("READTHEDOCS_CANONICAL_URL", "")
 
-myst_enable_extensions = ["amsmath", "dollarmath", "substitution"]
+# Each page leads to its source where pyproject.toml says where that is.
+PYPROJECT = tomllib.loads((HERE.parent / "pyproject.toml").read_text())
+html_theme_options = {"top_of_page_buttons": []}
+if repository := PYPROJECT["project"].get("urls", {}).get("Repository"):
+    html_theme_options = {
+        "top_of_page_buttons": ["view", "edit"],
+        "source_repository": repository,
+        "source_branch": "main",
+        "source_directory": "docs/",
+    }
+
+# Where a reader's browser finds Python, once a cell is run, and not before.
+live_python = "https://cdn.jsdelivr.net/pyodide/v314.0.3/full/"
+
+html_static_path = ["_static", str(HERE / "_build" / "web")]
+html_math_renderer = "katex"
+
+epub_basename = "convolutional-networks"
+epub_title = project
+epub_description = "A course book in which nothing was typed that could be computed."
+epub_publisher = epub_contributor = author
+epub_identifier = epub_uid = "convolutional-networks-worked-out"
+epub_cover = ("_static/cover.png", "epub-cover.html")
+epub_show_urls = "no"
+epub_tocdepth = 2
+epub_exclude_files = ["404.xhtml"]
+
+myst_enable_extensions = ["dollarmath", "substitution"]
 myst_substitutions = {"version": version}
 myst_heading_anchors = 3
 
@@ -66,6 +103,7 @@ nb_execution_show_tb = True  # a failing cell is a warning with its traceback, a
 nb_execution_in_temp = True
 nb_execution_timeout = 120
 nb_merge_streams = True
+nb_mime_priority_overrides = [("pdf", "image/svg+xml", 10), ("pdf", "text/plain", 100)]
 
 
 def results_folder():
@@ -86,11 +124,16 @@ def results_folder():
 nb_execution_cache_path = str(results_folder())
 
 # Kernels start alike on every machine: without the builder's own IPython profile, without colours
-# in tracebacks, and without remarks on how they are reached.
+# in tracebacks, and without remarks on how they are reached. They hand over what a cell prints when
+# it ends: parts that a clock divides would come back with line breaks where they were cut.
 IPYTHON = HERE / "_build" / "ipython"
 PROFILE = IPYTHON / "profile_default" / "ipython_kernel_config.py"
 PROFILE.parent.mkdir(parents=True, exist_ok=True)
-PROFILE.write_text('c.IPKernelApp.log_level = "ERROR"\nc.InteractiveShell.colors = "nocolor"\n')
+PROFILE.write_text("""
+c.IPKernelApp.log_level = "ERROR"
+c.InteractiveShell.colors = "nocolor"
+c.InteractiveShellApp.exec_lines = ["__import__('sys').stdout.flush_interval = 3600"]
+""")
 os.environ["IPYTHONDIR"] = str(IPYTHON)
 os.environ["OMP_NUM_THREADS"] = "1"  # chapters run side by side, each on a core of its own
 logging.getLogger("traitlets").setLevel("WARNING")

@@ -1,6 +1,7 @@
 """What runs in the reader's browser: each script of docs/web, with all it imports, in one file.
 
-A classic script rather than a module, since browsers load no module from ``file://``.
+A classic script rather than a module, since browsers load no module from ``file://``. A bundle that
+has the name of a page is loaded by that page alone.
 """
 
 import json
@@ -33,10 +34,26 @@ def bundle(app):
     if done.returncode:
         why = "run `make html`, which installs it" if "MODULE_NOT_FOUND" in done.stderr else ""
         raise ExtensionError(f"esbuild: {done.stderr} {why}")
+    # The licences of what is bundled ask to come along.
+    modules = WEB / "node_modules"
+    found = sorted([*modules.glob("*/LICENSE*"), *modules.glob("@*/*/LICENSE*")])
+    texts = [f"{path.parent.relative_to(modules)}\n\n{path.read_text('utf-8')}" for path in found]
+    (BUNDLES / "licences.txt").write_text("\n\n".join(texts), "utf-8")
+
+
+def load(app, pagename, *_):
+    """Let a page load the bundles of its name."""
+    if app.builder.name == "epub":
+        return
+    if (BUNDLES / f"{pagename}.js").exists():
+        app.add_js_file(f"{pagename}.js", loading_method="defer")
+    if (BUNDLES / f"{pagename}.css").exists():
+        app.add_css_file(f"{pagename}.css")
 
 
 def setup(app):
     """Bundle before Sphinx copies its static files."""
     BUNDLES.mkdir(parents=True, exist_ok=True)
     app.connect("builder-inited", bundle)
+    app.connect("html-page-context", load)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,323 @@
+"""Figures to step through: a window that slides, and what each of its places does.
+
+A `Stepper` is a strip of frames, each of them small grids of numbers with a sentence below. It
+shows itself as HTML that needs no script and nothing but NumPy. Where the book's script is loaded,
+one frame is shown at a time, under a slider. All numbers in it are those of the package.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import _args
+from .conv import conv2d, conv2d_backward
+from .pool import max_pool2d, max_pool2d_backward
+from .windows import windows
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from ._args import Array, Size
+
+COLORS = "#2f7fd0", "#d2691e", "#2e9e5b", "#9a5fd0"  # on any page, light or dark
+CELL, GAP, TITLE = 32, 38, 28  # pixels: a number's square, between grids, above them
+CHOSEN, MARK, WRITTEN = 1, 2, 3  # colours: the largest number, the window, the place of the result
+WORDS = "margin:0;max-width:20em;text-align:left"
+LAYOUT = "margin:0.5em 0;padding:0;list-style:none;display:flex;flex-wrap:wrap;gap:1em 1.5em"
+
+
+@dataclass
+class Grid:
+    """An array, NaN where nothing is written yet, and the colour of each number (0 for none)."""
+
+    values: Array
+    colors: Array
+
+
+@dataclass
+class Frame:
+    """One step: its grids by title, and a sentence that says what happens."""
+
+    grids: dict[str, Grid]
+    words: str
+
+
+class Stepper:
+    """Frames to step through. Notebooks show it; the functions of this module make it.
+
+    Parameters
+    ----------
+    frames : list of Frame
+        The steps in order, all with grids of the same titles and shapes.
+    rows : tuple of tuple of str
+        The titles of the grids in each row of a frame, ``''`` for an empty place.
+    signs : str
+        One character between each two grids of the first row.
+    """
+
+    def __init__(
+        self, frames: list[Frame], rows: tuple[tuple[str, ...], ...], signs: str = ""
+    ) -> None:
+        self.frames, self.rows, self.signs = frames, rows, signs
+
+    def __repr__(self) -> str:
+        return f"<Stepper of {len(self.frames)} steps>"
+
+    def _repr_html_(self) -> str:
+        steps = [
+            f'<li style="margin:0">{self._svg(frame.grids)}'
+            f'<p style="{WORDS}">{escape(frame.words)}</p></li>'
+            for frame in self.frames
+        ]
+        return f'<ol class="stepper" style="{LAYOUT}">\n' + "\n".join(steps) + "\n</ol>"
+
+    def _svg(self, grids: dict[str, Grid]) -> str:
+        shapes = [[grids[t].values.shape if t else (0, 0) for t in row] for row in self.rows]
+        wide = [max(shape[1] for shape in column) for column in zip(*shapes, strict=True)]
+        tall = [max(shape[0] for shape in row) for row in shapes]
+        lefts = [1 + sum(wide[:n]) * CELL + n * GAP for n in range(len(wide))]
+        tops = [sum(tall[:n]) * CELL + (n + 1) * TITLE for n in range(len(tall))]
+        drawn = [
+            _draw(title, grids[title], left, top + (high - len(grids[title].values)) * CELL // 2)
+            for row, top, high in zip(self.rows, tops, tall, strict=True)
+            for title, left in zip(row, lefts, strict=True)
+            if title
+        ]
+        for sign, left in zip(self.signs, lefts[1:], strict=False):
+            drawn.append(_text(sign, left - GAP // 2, tops[0] + tall[0] * CELL // 2 + 7, 22))
+        width, height = lefts[-1] + wide[-1] * CELL + 1, tops[-1] + tall[-1] * CELL + 1
+        said = "; ".join(_said(title, grids[title]) for row in self.rows for title in row if title)
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(said)}" '
+            f'viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+            'style="max-width:100%;height:auto" fill="currentColor" '
+            f'font-family="sans-serif" text-anchor="middle">{"".join(drawn)}</svg>'
+        )
+
+
+def convolution(x: ArrayLike, weight: ArrayLike, stride: Size = 1) -> Stepper:
+    """Step through a convolution (cross-correlation): a frame for each place of the kernel.
+
+    Parameters
+    ----------
+    x : array_like of shape (H, W)
+        A small picture.
+    weight : array_like of shape (kH, kW)
+        A kernel. If it has four weights or fewer, each gets a colour.
+    stride : int or pair of int
+        The kernel's step.
+
+    Returns
+    -------
+    Stepper
+        The grids of its frames are ``'w'``, ``'x'`` and ``'y'``, the result so far.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument cannot be right; the message names it.
+
+    Examples
+    --------
+    >>> steps = convolution([[1, 2, 4]], [[-1, 3]])
+    >>> print(steps.frames[1].words)
+    Window at row 0, column 1: −1·2 + 3·4 = 10, written to y[0, 1].
+    >>> print(steps.frames[0].grids["y"].values)
+    [[ 5. nan]]
+    """
+    x, w = _args.numbers("x", x, "H W"), _args.numbers("weight", weight, "kH kW")
+    y = conv2d(x[None, None], w[None, None], stride=stride)[0, 0]
+    seen = _seen(x, w.shape, stride)
+    few = w.size <= len(COLORS)
+    colors = np.arange(1, w.size + 1).reshape(w.shape) if few else np.full(w.shape, MARK)
+    frames = []
+    for i, j in np.ndindex(y.shape):
+        marked = _marked(x.shape, w.shape, stride, i, j, colors)
+        grids = {"w": Grid(w, colors), "x": Grid(x, marked), "y": _written(y, i, j)}
+        words = f"Window {_where(stride, i, j)}: {_sum(w, seen[:, :, i, j])} = "
+        frames.append(Frame(grids, f"{words}{_number(y[i, j])}, written to y[{i}, {j}]."))
+    return Stepper(frames, (("w", "x", "y"),), "⋆=")
+
+
+def max_pooling(x: ArrayLike, kernel_size: Size, stride: Size | None = None) -> Stepper:
+    """Step through max pooling: a frame for each window.
+
+    Parameters
+    ----------
+    x : array_like of shape (H, W)
+        A small picture.
+    kernel_size : int or pair of int
+        Rows and columns of the window.
+    stride : int or pair of int, optional
+        The window's step; by default its size.
+
+    Returns
+    -------
+    Stepper
+        The grids of its frames are ``'x'`` and ``'y'``, the result so far.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument cannot be right; the message names it.
+
+    Examples
+    --------
+    >>> print(max_pooling([[1, 2, 0, 5]], (1, 2)).frames[1].words)
+    Window at row 0, column 2: the largest of 0, 5 is 5, written to y[0, 1].
+    """
+    x = _args.numbers("x", x, "H W")
+    y = max_pool2d(x[None, None], kernel_size, stride)[0, 0]
+    kernel = _args.pair("kernel_size", kernel_size, 1)
+    stride = kernel if stride is None else stride
+    seen, frames = _seen(x, kernel, stride), []
+    for i, j in np.ndindex(y.shape):
+        written = _written(y, i, j)
+        one = written.colors[None, None]  # a gradient goes to the number that was chosen
+        chosen = max_pool2d_backward(one, x[None, None], kernel, stride)[0, 0] > 0
+        marked = np.where(chosen, CHOSEN, _marked(x.shape, kernel, stride, i, j, MARK))
+        numbers = ", ".join(map(_number, seen[:, :, i, j].flat))
+        words = f"Window {_where(stride, i, j)}: the largest of {numbers} is "
+        words += f"{_number(y[i, j])}, written to y[{i}, {j}]."
+        frames.append(Frame({"x": Grid(x, marked), "y": written}, words))
+    return Stepper(frames, (("x", "y"),), "→")
+
+
+def backward(dy: ArrayLike, x: ArrayLike, weight: ArrayLike, stride: Size = 1) -> Stepper:
+    """Step through the backward pass of a convolution: a frame for each output.
+
+    Parameters
+    ----------
+    dy : array_like of shape (oH, oW)
+        The gradient of the loss for the output.
+    x : array_like of shape (H, W)
+        A small picture.
+    weight : array_like of shape (kH, kW)
+        A kernel.
+    stride : int or pair of int
+        The kernel's step.
+
+    Returns
+    -------
+    Stepper
+        The grids of its frames are ``'dy'``, ``'x'``, ``'w'`` and the two sums so far, ``'dx'``
+        and ``'dw'``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument cannot be right; the message names it.
+
+    Examples
+    --------
+    >>> steps = backward([[1, 10]], [[1, 2, 3]], [[4, 5]])
+    >>> print(steps.frames[1].words)
+    dy[0, 1] = 10 adds 10·w = (40 50) to dx at row 0, column 1, and 10·(2 3) = (20 30) to dw.
+    >>> print(steps.frames[1].grids["dx"].values)
+    [[ 4. 45. 50.]]
+    """
+    dy, x = _args.numbers("dy", dy, "oH oW"), _args.numbers("x", x, "H W")
+    w, frames = _args.numbers("weight", weight, "kH kW"), []
+    maps = x[None, None], w[None, None], stride
+    conv2d_backward(dy[None, None], *maps)  # or an error
+    seen, whole = _seen(x, w.shape, stride), np.full(w.shape, MARK)
+    for i, j in np.ndindex(dy.shape):
+        written = _written(dy, i, j)
+        dx, dw, _ = conv2d_backward(np.nan_to_num(written.values)[None, None], *maps)
+        marked = _marked(x.shape, w.shape, stride, i, j, MARK)
+        grids = {
+            "dy": Grid(dy, written.colors),
+            "x": Grid(x, marked),
+            "w": Grid(w, whole),
+            "dx": Grid(dx[0, 0], marked),
+            "dw": Grid(dw[0, 0], whole),
+        }
+        d, patch = dy[i, j], seen[:, :, i, j]
+        words = f"dy[{i}, {j}] = {_number(d)} adds {_number(d)}·w = {_matrix(d * w)} to dx "
+        words += f"{_where(stride, i, j)}, and "
+        words += f"{_number(d)}·{_matrix(patch)} = {_matrix(d * patch)} to dw."
+        frames.append(Frame(grids, words))
+    return Stepper(frames, (("dy", "x", "w"), ("", "dx", "dw")))
+
+
+def _draw(title: str, grid: Grid, left: int, top: int) -> str:
+    """Draw a grid under its title, its top left corner at (left, top)."""
+    H, W = grid.values.shape
+    name = f'{title[:-1]}<tspan font-style="italic">{title[-1]}</tspan>'
+    parts = [_text(name, left + W * CELL // 2, top - 7, 16)]
+    for (i, j), color in np.ndenumerate(grid.colors):
+        if color:
+            parts.append(
+                f'<path fill="{COLORS[color - 1]}" fill-opacity=".4" '
+                f'd="M{left + j * CELL} {top + i * CELL}h{CELL}v{CELL}h-{CELL}z"/>'
+            )
+    rows = "".join(f"M{left} {top + i * CELL}h{W * CELL}" for i in range(H + 1))
+    columns = "".join(f"M{left + j * CELL} {top}v{H * CELL}" for j in range(W + 1))
+    parts.append(f'<path stroke="currentColor" d="{rows}{columns}"/>')
+    for (i, j), value in np.ndenumerate(grid.values):
+        if not np.isnan(value):
+            text = _number(value)
+            at = left + j * CELL + CELL // 2, top + i * CELL + CELL // 2 + 5
+            parts.append(_text(text, *at, min(15, 50 // len(text))))
+    return "".join(parts)
+
+
+def _text(text: str, x: int, y: int, size: int) -> str:
+    return f'<text x="{x}" y="{y}" font-size="{size}">{text}</text>'
+
+
+def _said(title: str, grid: Grid) -> str:
+    """Say what a grid holds, and which rows and columns of it are marked."""
+    marked = np.argwhere(grid.colors)
+    (top, left), (bottom, right) = marked.min(axis=0), marked.max(axis=0)
+    where = "all of it" if len(marked) == grid.values.size else f"row {top}, column {left}"
+    if 1 < len(marked) < grid.values.size:
+        where += f" to row {bottom}, column {right}"
+    return f"{title} = {_matrix(grid.values)}, marked: {where}".replace("nan", "blank")
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4g}".replace("-", "−")
+
+
+def _matrix(values: Array) -> str:
+    """Write a matrix in a line: ``(1 2; 3 4)``."""
+    return f"({'; '.join(' '.join(map(_number, row)) for row in values)})"
+
+
+def _sum(w: Array, x: Array) -> str:
+    """Write the sum of the products: ``1·14 + 2·12 − 1·3 + 3·3``."""
+    terms = [f"{_number(a)}·{_number(b)}" for a, b in zip(w.flat, x.flat, strict=True)]
+    return " + ".join(terms).replace("+ −", "− ")
+
+
+def _where(stride: Size, i: int, j: int) -> str:
+    """Say where the window of the place (i, j) begins."""
+    sH, sW = _args.pair("stride", stride, 1)
+    return f"at row {i * sH}, column {j * sW}"
+
+
+def _seen(x: Array, kernel: tuple[int, ...], stride: Size) -> Array:
+    """Return the view (kH, kW, oH, oW) of all windows of a picture (H, W)."""
+    step = _args.pair("stride", stride, 1)
+    return windows(x[None, :, :, None], (kernel[0], kernel[1]), step, (1, 1))[0, ..., 0]
+
+
+def _marked(
+    shape: tuple[int, ...], kernel: tuple[int, ...], stride: Size, i: int, j: int, colors: Any
+) -> Array:
+    """Return the colours of a picture whose window (i, j) has these."""
+    marked = np.zeros(shape, int)
+    _seen(marked, kernel, stride)[:, :, i, j] = colors
+    return marked
+
+
+def _written(y: Array, i: int, j: int) -> Grid:
+    """Return what is written of an array when its place (i, j) has just been, and mark that."""
+    place = np.arange(y.size).reshape(y.shape)
+    values = np.where(place <= place[i, j], y.astype(float), np.nan)
+    return Grid(values, np.where(place == place[i, j], WRITTEN, 0))

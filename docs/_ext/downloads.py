@@ -1,0 +1,217 @@
+"""What a chapter offers to take home: its notebook with results, one for Colab, and its source.
+
+A notebook knows none of the book's directives, so what they stand for is written out: numbers from
+cells, numbers of figures and formulas, titles of exercises, authors of what is cited.
+"""
+
+import ast
+import base64
+import logging
+import re
+import tempfile
+from pathlib import Path
+
+import nbformat
+from docutils import nodes
+from flit_core.wheel import make_wheel_in
+from jupyter_cache import get_cache
+from nbformat.v4 import new_code_cell, new_markdown_cell
+
+ROOT = Path(__file__).parent.parent.parent
+ROLE = re.compile(r"\{([\w:]+)\}`([^`]+)`")
+DIRECTIVE = re.compile(r"^```\{([\w-]+)\}([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+OPTION = re.compile(r"^:\w+:.*\n", re.MULTILINE)
+FORMULA = re.compile(r"\$\$(.*?)\$\$ \(([\w-]+)\)", re.DOTALL)
+GLUED = "application/papermill.record/text/plain"
+INSTALL = """\
+#@title The package `convdocs`, which this notebook carries
+import base64
+from pathlib import Path
+
+Path({name!r}).write_bytes(base64.b64decode({wheel!r}))
+%pip install -q ./{name}[data]
+"""
+HEAD = "*This is a chapter of the book {book}, version {version}{rest}.*"
+EXECUTED = (
+    ", with the results of its build. To run its cells, open the notebook for Colab instead, "
+    "there or in your own Jupyter: it carries the package"
+)
+COLAB = (
+    ". Run the next cell first: it installs the book's package, in the very version of these "
+    "pages, from a copy that the notebook carries"
+)
+LINKS = """
+<nav class="downloads" aria-label="Downloads"><p>Take this chapter home:
+<a href="{root}downloads/{page}.ipynb" download>notebook with its results</a>,
+<a href="{root}downloads/{page}-colab.ipynb" download>notebook for Colab</a>,
+<a href="{root}_sources/{source}" download="{page}.md">source</a>.</p></nav>
+"""
+
+
+class Words:
+    """What one page's directives and roles stand for, in plain Markdown."""
+
+    def __init__(self, env, page, notebook):
+        self.env, self.page = env, page
+        self.names = {
+            output.metadata.scrapbook.name: output.data[GLUED]
+            for cell in notebook.cells
+            for output in cell.get("outputs", ())
+            if GLUED in output.get("data", ())
+        }
+        self.sources = env.get_domain("cite").bibdata.data.entries
+        blocks = env.get_doctree(page).findall(nodes.literal_block)
+        self.included = (block for block in blocks if "source" in block)
+
+    def number(self, kind, name, ids=""):
+        """Return the number of a figure, a table, a formula or an exercise, if it has one."""
+        labels = self.env.get_domain("std").anonlabels
+        page, place, *_ = labels.get(name, (self.page, ids or name))
+        if kind == "displaymath":
+            page, place = self.env.get_domain("math").equations[name][0], f"equation-{name}"
+        return ".".join(map(str, self.env.toc_fignumbers[page].get(kind, {}).get(place, ())))
+
+    def reference(self, name):
+        """Return the name of what a label stands for, with its number."""
+        for kind, word in {"figure": "Fig.", "table": "Table", "exercise": "Exercise"}.items():
+            if number := self.number(kind, name):
+                return f"{word} {number}"
+        return f"*{self.env.get_domain('std').labels[name][2]}*"
+
+    def source(self, key):
+        """Return the authors of what is cited, and its year if it has one."""
+        entry = self.sources[key]
+        names = [" ".join(map(str, each.rich_last_names)) for each in entry.persons["author"]]
+        names = names if len(names) < 3 else [f"{names[0]} *et al.*"]
+        return " and ".join(names), entry.fields.get("year")
+
+    def role(self, found):
+        """Return what a role in a sentence stands for."""
+        name, body = found.groups()
+        text, target = re.fullmatch(r"(?:(.*?)\s*<(?=.*>))?(.*?)>?", body, re.DOTALL).groups()
+        if name == "glue:text":
+            key, _, form = body.partition(":")
+            value = ast.literal_eval(self.names[key])
+            return format(value, form) if form else str(value)
+        if name == "eq":
+            return f"({self.number('displaymath', target)})"
+        if name in ("numref", "ref"):
+            return text or self.reference(target)
+        if name == "doc":
+            return text or f"*{self.env.titles[target.strip('/')].astext()}*"
+        if name.startswith("cite"):
+            sources = [self.source(key.strip()) for key in target.split(",")]
+            if name == "cite:p":
+                return f"[{'; '.join(', '.join(filter(None, each)) for each in sources)}]"
+            return ", ".join(f"{authors} [{year}]" for authors, year in sources)
+        if name.startswith("py:"):
+            return f"`{text or target.split('.')[-1] if '~' in target else text or target}`"
+        return text or target  # a term
+
+    def directive(self, found):
+        """Return what a directive stands for."""
+        name, title, body = found.groups()
+        title = title.strip()
+        if name == "exercise-start":
+            label = re.search(r":label: (\S+)", body)[1]
+            return f"**{self.reference(label)} ({title})**"
+        if name == "solution-start":
+            return f"**Solution to {self.reference(title)}**"
+        if name in ("exercise-end", "solution-end"):
+            return ""
+        if name == "literalinclude":
+            block = next(self.included)
+            return f"```{block['language']}\n{block.astext().rstrip()}\n```"
+        if name == "container":
+            return body
+        if name == "explorer":
+            return f"*The book's web pages have an explorer here.* {OPTION.sub('', body).strip()}"
+        raise ValueError(f"{self.page}: a notebook has no words for the directive {name}")
+
+    def plain(self, text):
+        """Return Markdown that any notebook shows."""
+        text = re.sub(r"^\([\w-]+\)=\n", "", text, flags=re.MULTILINE)
+        text = DIRECTIVE.sub(self.directive, text)
+        text = FORMULA.sub(
+            lambda found: f"$${found[1]}\\tag{{{self.number('displaymath', found[2])}}}\n$$", text
+        )
+        return ROLE.sub(self.role, text).strip()
+
+
+def written_out(env, page, notebook):
+    """Return a chapter's cells as a notebook needs them, with their results."""
+    words = Words(env, page, notebook)
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            if text := words.plain(cell.source):
+                yield new_markdown_cell(text)
+            continue
+        tags = cell.metadata.get("tags", [])
+        new = new_code_cell(cell.source, outputs=cell.outputs, execution_count=cell.execution_count)
+        if tags:
+            new.metadata.tags = tags
+        if "remove-cell" in tags:
+            new.metadata.jupyter = {"source_hidden": True}
+            new.outputs = []
+        yield new
+        if figure := cell.metadata.get("mystnb", {}).get("figure"):
+            caption = words.plain(figure.get("caption", ""))
+            yield new_markdown_cell(f"**{words.reference(figure['name'])}.** {caption}")
+
+
+def write(path, cells):
+    """Write a notebook, with names of cells that are the same in every build."""
+    for i, cell in enumerate(cells):
+        cell.id = f"cell-{i}"
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    about = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=about), path)
+
+
+def chapters(env):
+    """Return the names of the pages that have cells."""
+    return sorted(page for page, data in env.nb_metadata.items() if data.get("exec_data"))
+
+
+def notebooks(app, exception):
+    """Write two notebooks of each chapter: with results, and with the package."""
+    if exception or app.builder.name != "html":
+        return
+    results = get_cache(app.config.nb_execution_cache_path)
+    executed = Path(app.outdir).parent / "jupyter_execute"
+    folder = Path(app.outdir) / "downloads"
+    folder.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as there:
+        wheel = make_wheel_in(ROOT / "pyproject.toml", Path(there)).file
+        install = INSTALL.format(
+            name=wheel.name, wheel=base64.b64encode(wheel.read_bytes()).decode()
+        )
+    book = {"book": app.config.project, "version": app.config.release}
+    for page in chapters(app.env):
+        notebook = nbformat.read(executed / f"{page}.ipynb", as_version=4)
+        _, notebook = results.merge_match_into_notebook(notebook)
+        cells = list(written_out(app.env, page, notebook))
+        head = new_markdown_cell(HEAD.format(rest=EXECUTED, **book))
+        write(folder / f"{page}.ipynb", [head, *cells])
+        for cell in cells:
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = [], None
+        head = new_markdown_cell(HEAD.format(rest=COLAB, **book))
+        first = new_code_cell(install)
+        first.metadata = {"cellView": "form", "jupyter": {"source_hidden": True}}
+        write(folder / f"{page}-colab.ipynb", [head, first, *cells])
+
+
+def links(app, pagename, templatename, context, doctree):
+    """Put the links under a chapter."""
+    if app.builder.name == "html" and pagename in chapters(app.env):
+        root = context["pathto"]("", resource=True)
+        context["body"] += LINKS.format(root=root, page=pagename, source=context["sourcename"])
+
+
+def setup(app):
+    """Connect both to the build."""
+    logging.getLogger("flit_core").setLevel("WARNING")
+    app.connect("html-page-context", links)
+    app.connect("build-finished", notebooks)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

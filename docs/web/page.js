@@ -1,0 +1,20 @@
+// What every page needs beside its text.
+
+// A box that scrolls can be scrolled by keyboard only if it can have the focus.
+const BOXES = ".highlight pre, .table-wrapper, div.math, .math-wrapper, .output";
+
+function letBoxesFocus() {
+  for (const box of document.querySelectorAll(BOXES)) {
+    const scrolls = /auto|scroll/.test(getComputedStyle(box).overflowX)
+      && box.scrollWidth > box.clientWidth;
+    if (scrolls && !box.hasAttribute("tabindex")) box.tabIndex = 0;
+  }
+}
+
+addEventListener("load", letBoxesFocus);
+addEventListener("resize", letBoxesFocus);
+
+// Pictures far below are not loaded yet, and a printed page must show them.
+addEventListener("beforeprint", () => {
+  for (const picture of document.images) picture.loading = "eager";
+});

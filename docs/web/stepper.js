@@ -1,0 +1,54 @@
+// A strip of frames (convdocs/stepper.py) becomes one frame at a time, under the reader's control.
+// Without this script, in print, and in a notebook, the strip stays whole.
+
+function enliven(strip) {
+  const frames = [...strip.children];
+  const last = frames.length - 1;
+  let now = 0;
+
+  const controls = document.createElement("div");
+  controls.className = "stepper-controls";
+  controls.innerHTML = `
+    <div>
+      <button type="button">Previous</button>
+      <input type="range" min="1" max="${last + 1}" value="1" aria-label="Step">
+      <button type="button">Next</button>
+    </div>
+    <p role="status"></p>`;
+  const [previous, next] = controls.querySelectorAll("button");
+  const slider = controls.querySelector("input");
+  const status = controls.querySelector("p");
+
+  function show(step) {
+    now = Math.max(0, Math.min(last, step));
+    frames.forEach((frame, number) => (frame.hidden = number !== now));
+    slider.value = now + 1;
+    slider.setAttribute("aria-valuetext", `${now + 1} of ${last + 1}`);
+    // Not `disabled`, which would take the focus away from who steps by keyboard.
+    previous.setAttribute("aria-disabled", now === 0);
+    next.setAttribute("aria-disabled", now === last);
+    status.textContent = `Step ${now + 1} of ${last + 1}. ${frames[now].querySelector("p").textContent}`;
+  }
+
+  previous.addEventListener("click", () => show(now - 1));
+  next.addEventListener("click", () => show(now + 1));
+  slider.addEventListener("input", () => show(slider.value - 1));
+  controls.addEventListener("keydown", event => {
+    const steps = { ArrowLeft: now - 1, ArrowRight: now + 1, Home: 0, End: last };
+    if (event.target !== slider && event.key in steps) {  // the slider knows its keys
+      event.preventDefault();
+      show(steps[event.key]);
+    }
+  });
+  strip.classList.add("live");
+  strip.after(controls);
+  show(0);
+}
+
+function enlivenAll() {
+  document.querySelectorAll("ol.stepper:not(.live)").forEach(enliven);
+}
+
+enlivenAll();
+// A cell that runs again brings a new strip.
+new MutationObserver(enlivenAll).observe(document.body, { childList: true, subtree: true });

@@ -1,0 +1,137 @@
+"""The hyperparameter explorer: its numbers are the package's for every setting, and it obeys."""
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from convdocs import CNN, Conv2d, conv2d, conv2d_backward
+from convdocs.windows import windows
+
+RANGES = {
+    "input": range(1, 17),
+    "kernel": range(1, 8),
+    "stride": range(1, 6),
+    "padding": range(6),
+    "dilation": range(1, 5),
+}
+ALL = "([ranges, settings]) => JSON.stringify(settings.map(each => explore(Object.fromEntries("
+ALL += "ranges.map((name, n) => [name, each[n]])))))"
+
+
+@pytest.fixture
+def page(site, browser):
+    page = browser.new_page(viewport={"width": 1280, "height": 1200})
+    page.goto(f"{site}hyperparameters.html")
+    yield page
+    page.close()
+
+
+def package(H, k, s, p, d):
+    """Return what the package says of a setting: an error, or sizes, counts and windows."""
+    x, w, how = np.ones((1, 1, H, H)), np.ones((1, 1, k, k)), {"padding": p, "dilation": d}
+    try:
+        y = conv2d(x, w, stride=s, **how)
+    except ValueError as error:
+        return {"error": str(error)}
+    dx, _, _ = conv2d_backward(y, x, w, stride=s, **how)  # a pixel without gradient was not seen
+    row = CNN([Conv2d(1, 1, k, stride=s, **how, rng=0)]).summary((1, H, H))[0]
+    assert row.output_shape == y.shape[1:]
+    places = np.arange(-p, H + p)[None, :, None, None]
+    return {
+        "output": y.shape[2],
+        "unseen": int((dx == 0).sum()),
+        "macs": row.macs,
+        "parameters": row.parameters,
+        "windows": windows(places, (k, 1), (s, 1), (d, 1))[0, :, 0, :, 0, 0].T.tolist(),
+    }
+
+
+def test_its_numbers_are_those_of_the_package_for_every_setting(page):
+    sliders = page.locator(".explorer-controls input")
+    ends = {each.get_attribute("name"): each for each in sliders.all()[:5]}
+    assert list(ends) == list(RANGES)
+    for name, numbers in RANGES.items():
+        shown = [int(ends[name].get_attribute(end)) for end in ("min", "max")]
+        assert shown == [numbers[0], numbers[-1]]
+
+    settings = list(itertools.product(*RANGES.values()))
+    said = dict(
+        zip(settings, json.loads(page.evaluate(ALL, [list(RANGES), settings])), strict=True)
+    )
+    right = {setting: package(*setting) for setting in settings}
+    for setting in settings:
+        assert {name: said[setting].get(name) for name in right[setting]} == right[setting]
+        assert ("error" in said[setting]) == ("error" in right[setting])
+
+    refused = [setting for setting in settings if "error" in right[setting]]
+    assert 1000 < len(refused) < len(settings) / 2
+    for setting in refused:
+        remedies = {name: tuple(how) for name, how in said[setting]["remedies"]}
+        for place, (name, numbers) in enumerate(RANGES.items()):
+            changed = {n: (*setting[:place], n, *setting[place + 1 :]) for n in numbers}
+            legal = [n for n in numbers if "error" not in right[changed[n]]]
+            way = "at most" if name in ("kernel", "dilation") else "at least"
+            best = max(legal, default=None) if way == "at most" else min(legal, default=None)
+            assert remedies.get(name) == ((best, way) if legal else None), setting
+
+
+def choose(page, **settings):
+    for name, number in settings.items():
+        page.locator(f".explorer-controls [name={name}]").fill(str(number))
+
+
+def test_its_sliders_change_the_picture_the_numbers_and_the_words(page):
+    words, facts = page.locator(".explorer .words"), page.locator(".explorer dl")
+    expect(words).to_have_text(
+        "The output at row 0, column 0 sees rows 0, 1 and 2 and columns 0, 1 and 2 of the input."
+    )
+    expect(facts).to_contain_text("⌊(8 + 2 · 0 − 1 · (3 − 1) − 1) / 2⌋ + 1 = ⌊5 / 2⌋ + 1 = 3")
+    choose(page, input=7, kernel=2, stride=3, padding=1, dilation=3, row=1, column=0)
+    expect(words).to_have_text(
+        "The output at row 1, column 0 sees rows 2 and 5 and columns −1 and 2 (with padding) "
+        "of the input."
+    )
+    right = package(7, 2, 3, 1, 3)
+    for number in ("output", "unseen", "macs", "parameters"):
+        expect(facts).to_contain_text(f"= {right[number]}")
+    drawn = {
+        what: page.locator(f".explorer .input .{what}").get_attribute("d").count("M")
+        for what in ("tap", "lost")
+    }
+    assert drawn == {"tap": 4, "lost": right["unseen"]}
+
+
+def test_what_cannot_be_is_explained_and_mended(page):
+    words, output = page.locator(".explorer .words"), page.locator(".explorer .output")
+    choose(page, input=2, kernel=4, padding=0, dilation=2)
+    expect(words).to_contain_text(package(2, 4, 2, 0, 2)["error"])
+    expect(words).to_contain_text(
+        "One change would do: input at least 7, padding at least 3 or kernel at most 1."
+    )
+    expect(output).to_have_text("No output")
+    choose(page, padding=3)
+    expect(words).to_contain_text("The output at row 0, column 0 sees")
+
+
+def test_the_window_moves_by_a_click_and_by_keys_and_stays_inside(page):
+    words, output = page.locator(".explorer .words"), page.locator(".explorer .output")
+    box = output.locator("svg").bounding_box()
+    cell = box["width"] / 3
+    output.locator("svg").click(position={"x": 2.5 * cell, "y": 1.5 * cell})
+    expect(words).to_contain_text("The output at row 1, column 2 sees rows 2, 3 and 4")
+    expect(output).to_be_focused()
+    for key, place in {
+        "ArrowUp": "row 0, column 2",
+        "ArrowRight": "row 0, column 2",
+        "ArrowLeft": "row 0, column 1",
+        "ArrowDown": "row 1, column 1",
+    }.items():
+        page.keyboard.press(key)
+        expect(words).to_contain_text(f"The output at {place} sees")
+        expect(output.locator("svg")).to_have_attribute("aria-label", f"Output; marked: {place}")
+    expect(page.locator("[name=column]")).to_have_value("1")
+    choose(page, input=3)  # a single window
+    expect(words).to_contain_text("The output at row 0, column 0 sees")

@@ -1,0 +1,183 @@
+"""The book's figures that answer, in a real browser: by hand, by keyboard, unseen, and on paper."""
+
+import re
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from convdocs import conv2d, conv2d_backward, max_pool2d
+
+STEPPERS = {
+    "two-dimensions": lambda x, w, **_: {"y": conv2d(x, w)},
+    "pooling": lambda x, **_: {"y": max_pool2d(x, 3, stride=2)},
+    "backpropagation": lambda dy, x, w, **_: dict(
+        zip(("dx", "dw"), conv2d_backward(dy, x, w), strict=False)
+    ),
+}
+PAGES = {**dict.fromkeys(STEPPERS, ".stepper"), "hyperparameters": ".explorer"}
+FIGURE = "figure:has(.stepper, .explorer)"
+
+
+@pytest.fixture
+def visit(site, browser):
+    """Return a function that opens a page in a context of its own, which is closed at the end."""
+    contexts = []
+
+    def visit(name, **how):
+        contexts.append(browser.new_context(**how))
+        page = contexts[-1].new_page()
+        page.goto(f"{site}{name}.html")
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+
+
+def read(frame):
+    """Return the grids of a frame, as a screen reader is told them."""
+    said = frame.locator("svg").get_attribute("aria-label").replace("−", "-")
+    found = re.findall(r"(\w+) = \(([^)]*)\)", said)
+    return {
+        title: [[float(n.replace("blank", "nan")) for n in row.split()] for row in rows.split("; ")]
+        for title, rows in found
+    }
+
+
+@pytest.mark.parametrize("name", STEPPERS)
+def test_the_last_frame_is_what_the_package_computes(visit, name):
+    frames = visit(name, java_script_enabled=False).locator(".stepper li")
+    grids = {title: np.array(rows) for title, rows in read(frames.last).items()}
+    right = STEPPERS[name](**{title: grid[None, None] for title, grid in grids.items()})
+    for title, array in right.items():
+        np.testing.assert_array_equal(grids[title], array[0, 0])
+    drawn = [text.replace("−", "-") for text in frames.last.locator("text").all_text_contents()]
+    numbers = [float(text) for text in drawn if re.fullmatch(r"-?\d+", text)]
+    assert numbers == [float(n) for grid in grids.values() for n in grid.flat]
+
+
+@pytest.mark.parametrize("name", STEPPERS)
+def test_buttons_slider_and_keys_show_one_step_at_a_time(visit, name):
+    page = visit(name)
+    steps = page.locator(".stepper > li")
+    words = steps.locator("p").all_text_contents()
+    last = len(words) - 1
+    assert last >= 3
+    controls = page.locator(".stepper-controls")
+    previous, following = controls.locator("button").all()
+    slider = controls.locator("input")
+
+    def now(step):
+        expect(page.locator(".stepper > li:visible")).to_have_count(1)
+        expect(steps.nth(step)).to_be_visible()
+        expect(controls.get_by_role("status")).to_have_text(
+            f"Step {step + 1} of {last + 1}. {words[step]}"
+        )
+        expect(slider).to_have_attribute("aria-valuetext", f"{step + 1} of {last + 1}")
+        expect(previous).to_have_attribute("aria-disabled", str(step == 0).lower())
+        expect(following).to_have_attribute("aria-disabled", str(step == last).lower())
+
+    now(0)
+    previous.press("Enter")
+    now(0)
+    following.click()
+    now(1)
+    slider.fill("3")
+    now(2)
+    previous.click()
+    now(1)
+    for element in (slider, following):
+        for key, step in {"End": last, "ArrowLeft": last - 1, "Home": 0, "ArrowRight": 1}.items():
+            element.press(key)
+            now(step)
+    following.press("End")
+    following.press("Enter")
+    now(last)
+
+
+def test_a_strip_that_comes_later_is_brought_to_life(visit):
+    page = visit("pooling")
+    page.evaluate(
+        """() => {
+          const strip = document.querySelector('.stepper').cloneNode(true);
+          strip.classList.remove('live');
+          for (const step of strip.children) step.hidden = false;
+          document.querySelector('article').append(strip);
+        }"""
+    )
+    expect(page.locator(".stepper-controls")).to_have_count(2)
+    page.locator(".stepper-controls button").last.click()
+    expect(page.locator(".stepper-controls p").last).to_contain_text("Step 2 of")
+    expect(page.locator(".stepper-controls p").first).to_contain_text("Step 1 of")
+
+
+@pytest.mark.parametrize("name", STEPPERS)
+def test_without_a_script_every_step_stands_there(visit, name):
+    page = visit(name, java_script_enabled=False)
+    expect(page.locator(".stepper li svg:visible")).to_have_count(4)
+    expect(page.locator(".stepper li p:visible")).to_have_count(4)
+    expect(page.locator(".stepper-controls")).to_have_count(0)
+
+
+def test_without_a_script_the_explorer_shows_its_first_picture(visit):
+    still = visit("hyperparameters", java_script_enabled=False).locator(".explorer")
+    live = visit("hyperparameters").locator(".explorer")
+    expect(still.locator("input")).to_have_count(0)
+    expect(live.locator("input")).to_have_count(7)
+    for part in (".input", ".output", ".words", "dl"):
+        expect(still.locator(part)).to_be_visible()
+        assert still.locator(part).inner_html() == live.locator(part).inner_html()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_on_paper_there_are_no_controls_but_all_steps(visit, name):
+    page = visit(name)
+    page.emulate_media(media="print")
+    figure = page.locator(FIGURE)
+    expect(figure.locator("svg").first).to_be_visible()
+    for control in figure.locator("button, input").all():
+        expect(control).to_be_hidden()
+    if name in STEPPERS:
+        expect(figure.locator("li svg:visible")).to_have_count(4)
+        expect(figure.locator("li p:visible")).to_have_count(4)
+
+
+@pytest.mark.parametrize("script", [True, False])
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_is_wider_than_a_phone(visit, name, script):
+    page = visit(
+        name, java_script_enabled=script, viewport={"width": 375, "height": 800}, has_touch=True
+    )
+    if name == "hyperparameters" and script:
+        for setting in ("input", "padding"):
+            page.locator(f"[name={setting}]").press("End")
+    for each in page.locator(f"{FIGURE} :is(svg, p, dl, button, input)").all():
+        if each.is_visible():
+            box = each.bounding_box()
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= 375
+            if each.evaluate("each => each.matches('button, input')"):
+                assert min(box["width"], box["height"]) >= 24
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_nothing(visit, name, scheme):
+    page = visit(name, color_scheme=scheme)
+    found = Axe().run(page, context=FIGURE).response
+    assert [violation["id"] for violation in found["violations"]] == []
+    assert len(found["passes"]) > 5
+
+
+def test_only_pages_with_such_a_figure_load_its_script(visit):
+    loaded = {}
+    for name in (*PAGES, "edges"):
+        html = visit(name).content()
+        loaded[name] = [
+            each for each in ("stepper.js", "explorer.js", "figures.css") if each in html
+        ]
+    steps = {name: ["stepper.js", "figures.css"] for name in STEPPERS}
+    others = {"hyperparameters": ["explorer.js", "figures.css"], "edges": []}
+    assert loaded == steps | others

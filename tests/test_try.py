@@ -1,0 +1,523 @@
+"""The pages on which the reader brings the picture: their arithmetic, and all one can do there."""
+
+import base64
+import io
+import json
+import re
+from itertools import pairwise
+
+import IPython
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from conftest import ROOT, SITE
+from PIL import Image
+from playwright.sync_api import expect
+from test_site import HOSTS, OVERFLOW
+
+import convdocs
+from convdocs import CNN, book, conv2d, data, linear, max_pool2d, relu
+
+INK = """sheet => sheet.getContext('2d').getImageData(0, 0, sheet.width, sheet.height)
+  .data.filter(Boolean).length"""
+CALL = """([name, all]) => {
+  const y = nn[name](...all);
+  return [y.shape, [...y.data]];
+}"""
+
+
+@pytest.fixture
+def nn(browser):
+    """Return a page that knows the functions of nn.js, and nothing else."""
+    names = "conv2d forward linear maxPool2d relu softmax".split()
+    source = (ROOT / "docs" / "web" / "nn.js").read_text()
+    page = browser.new_page()
+    page.add_script_tag(content=f"{source}\nwindow.nn = {{{', '.join(names)}}};", type="module")
+    page.wait_for_function("window.nn")
+    yield page
+    page.close()
+
+
+def call(nn, name, *arguments):
+    shape, numbers = nn.evaluate(CALL, [name, [volume(argument) for argument in arguments]])
+    return np.array(numbers).reshape(shape)
+
+
+def volume(value):
+    if isinstance(value, np.ndarray):
+        return {"shape": value.shape, "data": value.ravel().tolist()}
+    return value
+
+
+@pytest.fixture
+def visit(built, browser):
+    """Return a function that opens a page from its file; nothing may be asked of a network."""
+    pages, wrong = [], []
+
+    def visit(name, **how):
+        page = browser.new_page(**how)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on(
+            "request", lambda request: HOSTS.fullmatch(request.url) or wrong.append(request.url)
+        )
+        page.on("request", lambda request: request.url[:4] == "http" and wrong.append(request.url))
+        page.goto((SITE / f"{name}.html").as_uri())
+        pages.append(page)
+        return page
+
+    yield visit
+    for page in pages:
+        page.close()
+    assert wrong == []
+
+
+def pixels(canvas):
+    """Return a canvas' red, green and blue; it must not be transparent."""
+    png = base64.b64decode(canvas.evaluate("canvas => canvas.toDataURL().split(',')[1]"))
+    rgba = np.asarray(Image.open(io.BytesIO(png)).convert("RGBA")).astype(int)
+    assert (rgba[..., 3] == 255).all()
+    return rgba[..., :3]
+
+
+def grey(canvas):
+    rgb = pixels(canvas)
+    assert (rgb == rgb[..., :1]).all()
+    return rgb[..., 0]
+
+
+# The arithmetic
+
+
+def test_conv2d_equals_the_package(nn, rng):
+    for _ in range(60):
+        C, F, kH, kW = rng.integers(1, 5, 4)
+        stride, padding = map(int, rng.integers([1, 0], [4, 4]))
+        H, W = rng.integers([kH, kW], 12)
+        x, w, b = (rng.normal(size=s) for s in ((C, H, W), (F, C, kH, kW), F))
+        y = conv2d(x[None], w, b, stride, padding)[0]
+        np.testing.assert_allclose(
+            call(nn, "conv2d", x, w, b, stride, padding), y, rtol=0, atol=1e-12
+        )
+        y = conv2d(x[None], w, None, stride, padding)[0]
+        np.testing.assert_allclose(call(nn, "conv2d", x, w, None, stride, padding), y, atol=1e-12)
+
+
+def test_the_other_layers_equal_the_package(nn, rng):
+    for _ in range(30):
+        k, stride = map(int, rng.integers(1, 4, 2))
+        x = rng.normal(size=(3, *rng.integers(k, 10, 2)))
+        np.testing.assert_array_equal(call(nn, "relu", x), relu(x))
+        pooled = max_pool2d(x[None], k, stride)[0]
+        np.testing.assert_array_equal(call(nn, "maxPool2d", x, k, stride), pooled)
+        w, b = rng.normal(size=(4, x.size)), rng.normal(size=4)
+        y = linear(x.ravel(), w, b)
+        np.testing.assert_allclose(call(nn, "linear", x, w, b), y, rtol=0, atol=1e-12)
+
+
+def embedded(name):
+    """Return what the cells of a built page give its script, with arrays as arrays."""
+    (text,) = re.findall(
+        f'<script type="application/json" id="{name}-data">(.*?)</script>',
+        (SITE / f"{name}.html").read_text(),
+    )
+
+    def array(found):
+        if "float32" not in found:
+            return found
+        return np.frombuffer(base64.b64decode(found["float32"]), "<f4").reshape(found["shape"])
+
+    return json.loads(text, object_hook=array)
+
+
+def trained():
+    """Return the network whose weights are on the page."""
+    model, state = CNN([]), {}
+    for number, layer in enumerate(embedded("draw")["layers"]):
+        kind = layer.pop("kind")
+        arrays = {name: layer.pop(name) for name in ("weight", "bias") if name in layer}
+        state |= {f"{number}.{name}": array for name, array in arrays.items()}
+        model.layers.append(getattr(convdocs, kind)(**layer))
+    model.load_state_dict(state)
+    return model
+
+
+def test_the_network_of_the_page_equals_the_package_on_all_test_digits(visit, nn):
+    visit("draw")  # so that it is built
+    X, y = data.digits()[2:]
+    model, layers = trained(), embedded("draw")["layers"]
+    for layer in layers:
+        layer.update({name: volume(value) for name, value in layer.items()})
+    assert model.score(X, y) > 0.95
+    forward = """([layers, all]) => all.map(
+      x => nn.softmax(nn.forward(layers, x).at(-1).data))"""
+    p = np.array(nn.evaluate(forward, [layers, [volume(x) for x in X]]))
+    assert p.shape == (360, 10)
+    np.testing.assert_array_equal(p.argmax(axis=1), model.predict(X))
+    np.testing.assert_allclose(p, model.predict_proba(X), rtol=0, atol=1e-5)
+
+
+def test_embed_gives_arrays_bit_for_bit_and_no_text_ends_the_element(monkeypatch):
+    shown, w = [], np.array([[0.1, -2]])
+    monkeypatch.setattr(IPython, "get_ipython", lambda: True)
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    book.embed("some", {"w": w, "text": "</script>"})
+    (text,) = re.fullmatch(
+        '<script type="application/json" id="some">([^<]*)</script>', shown[0].data
+    ).groups()
+    found = json.loads(text)
+    assert (found["text"], found["w"]["shape"]) == ("</script>", [1, 2])
+    numbers = np.frombuffer(base64.b64decode(found["w"]["float32"]), "<f4")
+    np.testing.assert_array_equal(numbers, w.ravel().astype(np.float32))
+    with pytest.raises(TypeError, match="value"):
+        book.embed("some", object())
+
+
+# Try it on your own picture
+
+
+@pytest.fixture
+def colours(rng, tmp_path, monkeypatch):
+    """Return the path of a small colour picture in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(rng.integers(0, 256, (23, 31, 3), np.uint8)).save("mine.png")
+    return tmp_path / "mine.png"
+
+
+def computed(page):
+    """Run the Python that the page shows, and return the picture that it shows, in 8 bits."""
+    names = {}
+    exec(page.locator(".lab pre").inner_text(), names)
+    return np.round(255 * names["shown"].clip(0, 1))
+
+
+def same(page):
+    """Check that what the page shows is what its Python gives, to rounding."""
+    assert np.abs(grey(page.locator("canvas.y")) - computed(page)).max() <= 1
+
+
+def test_at_first_the_page_shows_the_photograph_and_its_edges(visit):
+    page = visit("try")
+    assert page.locator("canvas.x").get_attribute("aria-label")
+    expect(page.locator("figcaption").first).to_contain_text("512 × 600")
+    photo = np.round(255 * data.photo())
+    np.testing.assert_array_equal(grey(page.locator("canvas.x")), photo)
+    w = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
+    y = conv2d(photo[None, None], w[None, None])[0, 0]
+    shown = 255 * (0.5 + y / (2 * np.abs(y).max()))
+    assert np.abs(grey(page.locator("canvas.y")) - shown).max() <= 1
+    built = page.locator("pre", has_text="shown = 0.5").last.inner_text()
+    for line in page.locator(".lab pre").inner_text().splitlines()[3:]:
+        assert line in built
+
+
+def test_every_kernel_on_a_picture_of_ones_own(visit, colours):
+    page = visit("try")
+    page.set_input_files("input[type=file]", colours)
+    expect(page.locator("figcaption").first).to_have_text("mine.png, 31 × 23 pixels")
+    assert np.abs(grey(page.locator("canvas.x")) - 255 * data.photo("mine.png")).max() <= 1
+    kernels = embedded("try")["kernels"]
+    assert page.locator(".name option").all_inner_texts() == [*kernels, "my own"]
+    for name in kernels:
+        page.select_option(".name", name)
+        for show in ("absolute", "signed", "clipped"):
+            page.select_option(".show", show)
+            same(page)
+
+
+@pytest.mark.parametrize(("stride", "padding"), [(1, 1), (2, 0), (3, 2), (4, 1)])
+def test_stride_and_padding(visit, colours, stride, padding):
+    page = visit("try")
+    page.set_input_files("input[type=file]", colours)
+    expect(page.locator("figcaption").first).to_contain_text("mine.png")
+    page.select_option(".stride", str(stride))
+    page.select_option(".padding", str(padding))
+    same(page)
+
+
+def fields(page, text):
+    for field, value in zip(page.locator(".grid input").all(), text.split(), strict=True):
+        field.fill(value)
+
+
+def test_a_kernel_that_is_typed(visit, colours):
+    page = visit("try")
+    page.set_input_files("input[type=file]", colours)
+    expect(page.locator("figcaption").first).to_contain_text("mine.png")
+    page.select_option(".show", "absolute")
+    fields(page, "0.5 -2 1/3 0 −1 +4 0 1e-1 .25")
+    page.locator(".divisor").fill("3")
+    expect(page.locator(".name")).to_have_value("my own")
+    same(page)
+    expect(page.locator(".said")).to_contain_text(
+        f"{(0.5 - 2 + 1 / 3 - 1 + 4 + 0.1 + 0.25) / 3:.4}"
+    )
+    page.select_option(".size", "5 × 5")
+    assert page.locator(".grid input").count() == 25
+    assert page.locator(".grid input").nth(6).input_value() == "0.5"
+    fields(page, "1 2 3 4 5 " * 4 + "-60 0 0 0 0")
+    same(page)
+    expect(page.locator(".said")).to_contain_text("sum to 0")
+    page.select_option(".size", "3 × 3")
+    values = [field.input_value() for field in page.locator(".grid input").all()]
+    assert values == "2 3 4 2 3 4 2 3 4".split()
+    same(page)
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("abc", "“abc” is not a number."),
+        ("", "A number is missing."),
+        ("1/0", "“1/0”"),
+        ("1/2/3", "“1/2/3”"),
+    ],
+)
+def test_what_is_no_number_is_named_and_changes_nothing(visit, typed, words):
+    page = visit("try")
+    expect(page.locator("figcaption").nth(1)).to_contain_text("510 × 598")
+    before = grey(page.locator("canvas.y"))
+    field = page.locator(".grid input").nth(4)
+    field.fill(typed)
+    expect(page.locator(".error")).to_contain_text(words)
+    expect(field).to_have_attribute("aria-invalid", "true")
+    np.testing.assert_array_equal(grey(page.locator("canvas.y")), before)
+    field.fill("1")
+    expect(page.locator(".error")).to_be_hidden()
+    expect(field).to_have_attribute("aria-invalid", "false")
+    assert (grey(page.locator("canvas.y")) != before).any()
+
+
+def test_nothing_is_divided_by_zero(visit):
+    page = visit("try")
+    page.locator(".divisor").fill("0")
+    expect(page.locator(".error")).to_have_text("Nothing can be divided by 0.")
+    expect(page.locator(".divisor")).to_have_attribute("aria-invalid", "true")
+
+
+def test_a_file_that_is_no_picture_and_a_picture_that_is_too_small(visit, tmp_path):
+    page = visit("try")
+    expect(page.locator("figcaption").nth(1)).to_contain_text("510 × 598")
+    (tmp_path / "notes.txt").write_text("no picture")
+    page.set_input_files("input[type=file]", tmp_path / "notes.txt")
+    expect(page.locator(".error")).to_contain_text("“notes.txt” is no picture")
+    expect(page.locator("figcaption").first).to_contain_text("512 × 600")
+    Image.new("L", (2, 9)).save(tmp_path / "thin.png")
+    page.set_input_files("input[type=file]", tmp_path / "thin.png")
+    expect(page.locator(".error")).to_have_text("A kernel of 3 × 3 does not fit into 2 × 9 pixels.")
+    page.select_option(".padding", "1")
+    expect(page.locator(".error")).to_be_hidden()
+    page.get_by_role("button", name="The book’s photograph").click()
+    expect(page.locator("figcaption").first).to_contain_text("512 × 600")
+
+
+def test_pictures_stand_upright_on_white_and_are_made_smaller(visit, tmp_path, rng):
+    page = visit("try")
+    shades = np.repeat(rng.integers(0, 256, (5, 8), np.uint8), 16, 0).repeat(16, 1)
+    turned, exif = Image.fromarray(shades), Image.Exif()
+    exif[0x0112] = 6  # what a phone writes that was held upright
+    turned.save(tmp_path / "turned.jpg", exif=exif, quality=95)
+    page.set_input_files("input[type=file]", tmp_path / "turned.jpg")
+    expect(page.locator("figcaption").first).to_have_text("turned.jpg, 80 × 128 pixels")
+    upright = 255 * data.photo(tmp_path / "turned.jpg")
+    assert np.abs(grey(page.locator("canvas.x")) - upright).max() <= 3  # two decoders of JPEG
+
+    Image.new("RGBA", (9, 9), (0, 0, 0, 0)).save(tmp_path / "clear.png")
+    page.set_input_files("input[type=file]", tmp_path / "clear.png")
+    expect(page.locator("figcaption").first).to_contain_text("clear.png")
+    assert (pixels(page.locator("canvas.x")) == 255).all()
+
+    Image.new("RGB", (4000, 3000), (255, 0, 0)).save(tmp_path / "large.png")
+    page.set_input_files("input[type=file]", tmp_path / "large.png")
+    expect(page.locator("figcaption").first).to_contain_text("made smaller from 4000 × 3000")
+    assert page.locator("canvas.x").evaluate("({width, height}) => [width, height]") == [1155, 866]
+    assert (grey(page.locator("canvas.x")) == round(0.299 * 255)).all()
+
+
+@pytest.mark.parametrize("how", ["drop", "paste"])
+def test_a_picture_is_dropped_or_pasted(visit, colours, how):
+    page = visit("try")
+    expect(page.locator("figcaption").nth(1)).to_contain_text("510 × 598")
+    page.evaluate(
+        """([how, text]) => {
+          const bytes = Uint8Array.from(atob(text), byte => byte.charCodeAt(0));
+          const carried = new DataTransfer();
+          carried.items.add(new File([bytes], 'mine.png', {type: 'image/png'}));
+          const more = {bubbles: true, cancelable: true};
+          document.querySelector('.lab canvas').dispatchEvent(how === 'drop'
+            ? new DragEvent('drop', {dataTransfer: carried, ...more})
+            : new ClipboardEvent('paste', {clipboardData: carried, ...more}));
+        }""",
+        [how, base64.b64encode(colours.read_bytes()).decode()],
+    )
+    expect(page.locator("figcaption").first).to_have_text("mine.png, 31 × 23 pixels")
+    same(page)
+
+
+def test_the_result_is_saved_and_the_python_copied(visit, colours):
+    page = visit("try")
+    page.set_input_files("input[type=file]", colours)
+    expect(page.locator("figcaption").first).to_contain_text("mine.png")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save the result as PNG").click()
+    assert saved.value.suggested_filename == "result.png"
+    picture = np.asarray(Image.open(io.BytesIO(saved.value.path().read_bytes())).convert("L"))
+    np.testing.assert_array_equal(picture, grey(page.locator("canvas.y")))
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy the Python").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == page.locator(".lab pre").inner_text()
+
+
+# Draw a digit
+
+STROKES = {  # on a sheet of 100 × 100: column, row
+    0: [[(50, 10), (30, 25), (25, 50), (30, 75), (50, 90), (70, 75), (75, 50), (70, 25), (50, 10)]],
+    1: [[(50, 10), (50, 90)]],
+    2: [[(25, 25), (45, 10), (70, 20), (70, 40), (25, 90), (75, 90)]],
+    3: [[(30, 10), (70, 15), (68, 40), (45, 48), (70, 60), (68, 85), (28, 90)]],
+    4: [[(45, 10), (25, 60), (80, 60)], [(60, 35), (58, 92)]],
+    7: [[(25, 12), (75, 12), (45, 90)], [(35, 50), (70, 50)]],
+}
+
+
+def stroke(page, strokes, scale=2.24, left=0, top=0):
+    box = page.locator(".sheet").bounding_box()
+    for points in strokes:
+        for number, (j, i) in enumerate(points):
+            place = box["x"] + left + scale * j, box["y"] + top + scale * i
+            page.mouse.move(*place, steps=1 + 7 * (number > 0))
+            if number == 0:
+                page.mouse.down()
+        page.mouse.up()
+
+
+def seen(page):
+    """Return the 64 numbers that the network sees, from 0 to 16."""
+    cells = page.locator(".cells [role=gridcell]")
+    labels = cells.evaluate_all("all => all.map(each => each.getAttribute('aria-label'))")
+    assert [label.split(":")[0] for label in labels] == [
+        f"row {i}, column {j}" for i in range(1, 9) for j in range(1, 9)
+    ]
+    return np.array([int(label.split()[-3]) for label in labels]).reshape(8, 8)
+
+
+def probabilities(page):
+    return np.array(
+        [float(bar.split()[0]) for bar in page.locator(".bars td:last-child").all_inner_texts()]
+    )
+
+
+@pytest.mark.parametrize("digit", STROKES)
+def test_a_digit_is_drawn_and_read_however_large_and_wherever(visit, digit):
+    page = visit("draw")
+    stroke(page, STROKES[digit])
+    expect(page.locator(".lab [role=status]")).to_have_text(f"This looks like a {digit}.")
+    large = seen(page)
+    assert page.locator(".sheet").evaluate(INK) > 1000
+    assert large.any(axis=1).all()  # from the top row to the bottom row, as the data
+    assert large.sum() >= embedded("draw")["ink"]
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator(".lab [role=status]")).to_contain_text("empty")
+    assert not seen(page).any()
+    assert page.locator(".sheet").evaluate(INK) == 0
+    stroke(page, STROKES[digit], scale=1, left=100, top=20)
+    expect(page.locator(".lab [role=status]")).to_have_text(f"This looks like a {digit}.")
+    assert np.abs(seen(page) - large).mean() < 1
+
+
+def test_bars_and_maps_are_those_of_the_package(visit):
+    page, model = visit("draw"), trained()
+    stroke(page, STROKES[3])
+    expect(page.locator(".lab [role=status]")).to_have_text("This looks like a 3.")
+    for source in ("drawn", "a test image"):
+        if source == "a test image":
+            page.get_by_role("button", name="a 8", exact=True).click()
+            expect(page.locator(".lab [role=status]")).to_have_text("This looks like a 8.")
+        x = (seen(page) / 16)[None, None].astype(np.float32)
+        np.testing.assert_allclose(probabilities(page), 100 * model.predict_proba(x)[0], atol=0.051)
+        outputs = []
+        for layer in model.layers:
+            x = layer(x)
+            outputs.append(x)
+        maps = page.locator(".maps").all()
+        assert len(maps) == 3
+        for place, y in zip(maps, (outputs[1], outputs[2], outputs[4]), strict=True):
+            shown = np.stack([grey(canvas) for canvas in place.locator("canvas").all()])
+            assert np.abs(shown - 255 * y[0] / y.max()).max() <= 1
+
+
+def test_test_images_and_single_cells_from_the_keyboard(visit):
+    page, status = visit("draw"), ".lab [role=status]"
+    for digit in range(10):
+        page.get_by_role("button", name=f"a {digit}", exact=True).press("Enter")
+        expect(page.locator(status)).to_have_text(f"This looks like a {digit}.")
+    before = seen(page)
+    cells = page.locator(".cells [role=gridcell]")
+    assert page.locator(".cells [tabindex='0']").count() == 1
+    cells.first.focus()
+    for key in ("ArrowUp", "ArrowLeft", "ArrowDown", "ArrowRight", "ArrowRight"):
+        page.keyboard.press(key)
+    expect(cells.nth(10)).to_be_focused()
+    page.keyboard.press("Space")
+    turned = before.copy()
+    turned[1, 2] = 16 if before[1, 2] < 8 else 0
+    np.testing.assert_array_equal(seen(page), turned)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('.cells')") is None
+    cells.nth(63).click()
+    assert seen(page)[7, 7] == 16
+    expect(page.locator(".cells [tabindex='0']")).to_be_focused()
+
+
+def test_an_answer_is_spoken_once(visit):
+    page = visit("draw")
+    page.evaluate(
+        """() => {
+          const said = document.querySelector('.lab [role=status]');
+          window.spoken = [said.textContent];
+          new MutationObserver(() => spoken.push(said.textContent)).observe(
+            said, {childList: true, characterData: true, subtree: true});
+        }"""
+    )
+    stroke(page, STROKES[0])
+    expect(page.locator(".lab [role=status]")).to_have_text("This looks like a 0.")
+    spoken = page.evaluate("spoken")
+    assert len(spoken) >= 2
+    assert all(one != other for one, other in pairwise(spoken))
+
+
+def test_a_finger_draws(visit):
+    page = visit("draw", has_touch=True, viewport={"width": 375, "height": 800})
+    page.locator(".sheet").tap()
+    expect(page.locator(".lab [role=status]")).to_contain_text("This looks like")
+    assert seen(page).any()
+
+
+@pytest.mark.parametrize("name", ["try", "draw"])
+@pytest.mark.parametrize("width", [375, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nobody_is_shut_out(visit, name, width, scheme):
+    page = visit(name, color_scheme=scheme, viewport={"width": width, "height": 800})
+    if name == "try":
+        page.locator(".divisor").fill("nothing")
+    else:
+        page.get_by_role("button", name="a 4").click()
+    found = Axe().run(page, context=".lab").response["violations"]
+    assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == []
+    assert page.evaluate(OVERFLOW) <= 1
+    small = page.locator(".lab :is(button, select, input, [role=gridcell])").evaluate_all(
+        "all => all.filter(each => each.offsetHeight < 24 || each.offsetWidth < 24).length"
+    )
+    assert small == 0
+
+
+@pytest.mark.parametrize("name", ["try", "draw"])
+def test_without_javascript_the_page_says_what_would_be_there(site, browser, name):
+    page = browser.new_page(java_script_enabled=False)
+    page.goto((SITE / f"{name}.html").as_uri())
+    expect(page.locator(".lab")).to_contain_text("the browser needs JavaScript")
+    expect(page.locator("article img").first).to_be_visible()
+    page.close()
+    others = (SITE / "edges.html").read_text()
+    assert not re.search(r"_static/(try|draw|nn)\.(js|css)", others)
