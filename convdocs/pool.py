@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _args
-from .layer import Layer
+from .layer import Layer, let_through
 from .windows import NO_BORDERS, batch_first, batch_last, windows
 
 if TYPE_CHECKING:
@@ -107,11 +107,16 @@ def max_pool2d_backward(
     _args.same_shape("dy", dy, (*x.shape[:2], *seen.shape[3:5]))
     dy, y = batch_last(dy, dlaid.dtype), _maxima(seen)
     waiting = np.ones(y.shape, bool)  # windows whose first maximum is yet to come
+    spoilt = bool((y != y).any())
     for u, v in np.ndindex(*slide["kernel"]):
         pixel = seen[:, u, v]
-        found = waiting & real[:, u, v] & ((pixel == y) | (pixel != pixel))  # NaN: the maximum
-        dseen[:, u, v] += np.where(found, dy, 0)
-        waiting &= ~found
+        found = pixel == y
+        if spoilt:
+            found |= pixel != pixel  # a NaN is its window's maximum
+        found &= waiting
+        found &= real[:, u, v]
+        waiting ^= found
+        dseen[:, u, v] += let_through(dy, found)
     return batch_first(dlaid, borders)
 
 
