@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .windows import Borders
 
 BLOCK = 1 << 21  # bytes of patches laid out at a time: near the cache, whatever the image's size
+SMALL, FEW = 1_000_000, 4096  # a product's multiplications, and weights, in `_pieces`
 
 
 def conv2d(
@@ -90,7 +91,7 @@ def conv2d(
     kernels = w.reshape(groups, F // groups, -1).astype(dtype, copy=False)
     for rows in _blocks(seen):
         patches = seen[:, :, :, rows].reshape(groups, kernels.shape[2], -1)  # a copy
-        np.matmul(kernels, patches, out=y[:, rows].reshape(groups, F // groups, -1))  # a view
+        _multiply(kernels, patches, out=y[:, rows].reshape(groups, F // groups, -1))  # a view
     if b is not None:
         y += b.reshape(F, 1, 1, 1)
     return batch_first(y)
@@ -267,10 +268,13 @@ def _backward(
     for rows in _blocks(seen):
         patches = seen[:, :, :, rows].reshape(groups, kernels.shape[2], -1)
         dplaces = dy[:, rows].reshape(groups, kernels.shape[1], -1)
-        # dplaces times patches; with the larger matrix first, BLAS is up to twice as fast.
-        dkernels += (patches @ dplaces.swapaxes(1, 2)).swapaxes(1, 2)
+        for some in _pieces(patches, kernels):
+            # dplaces times patches; with the larger matrix first, BLAS is up to twice as fast.
+            dw = patches[:, :, some] @ dplaces[:, :, some].swapaxes(1, 2)
+            dkernels += dw.swapaxes(1, 2)
         if dlaid is not None:
-            dpatches = (kernels.swapaxes(1, 2) @ dplaces).reshape(seen[:, :, :, rows].shape)
+            dpatches = np.empty(seen[:, :, :, rows].shape, dtype)
+            _multiply(kernels.swapaxes(1, 2), dplaces, out=dpatches.reshape(patches.shape))
             dseen = windows(dlaid, **slide)[:, :, :, rows]
             for u, v in np.ndindex(*slide["kernel"]):  # windows overlap: gradients add up
                 dseen[:, u, v] += dpatches[:, u, v]
@@ -320,3 +324,21 @@ def _blocks(seen: Array) -> Iterator[slice]:
     blocks = max(1, -(-seen.size * seen.itemsize // BLOCK))
     step = max(1, -(-rows // blocks))
     return (slice(top, top + step) for top in range(0, rows, step))
+
+
+def _multiply(kernels: Array, places: Array, out: Array) -> None:
+    """Write the matrix product into ``out``, by pieces."""
+    for some in _pieces(places, kernels):
+        np.matmul(kernels, places[:, :, some], out=out[:, :, some])
+
+
+def _pieces(places: Array, kernels: Array) -> Iterator[slice]:
+    """Cut the columns of a matrix into pieces that BLAS multiplies by few kernels quickly.
+
+    In a product of up to a million multiplications it takes both matrices as they are; in a larger
+    one it rearranges them first, which many kernels repay and few do not.
+    """
+    columns = places.shape[2]
+    weights = kernels[0].size
+    step = SMALL // weights if weights <= FEW else max(1, columns)
+    return (slice(left, left + step) for left in range(0, columns, step))
