@@ -36,7 +36,14 @@ CASES = {
 }
 
 
-NAMES = "convdocs", "PyTorch", "ONNX Runtime", "SciPy correlate2d", "SciPy correlate", "bare product"
+NAMES = (
+    "convdocs",
+    "PyTorch",
+    "ONNX Runtime",
+    "SciPy correlate2d",
+    "SciPy correlate",
+    "bare product",
+)
 
 
 @functools.lru_cache(maxsize=1)

@@ -5,7 +5,6 @@ import statistics
 
 import pytest
 
-
 SPEEDS = pytest.StashKey()
 
 
