@@ -185,7 +185,7 @@ class CNN:
                 for start in range(0, len(X), size):
                     batch = order[start : start + size]
                     logits = self(X[batch], train=True, rng=rng)
-                    self.backward(cross_entropy_backward(logits, y[batch]))
+                    self._learn(cross_entropy_backward(logits, y[batch]))
                     optimizer.step(self.layers)
                     loss += len(batch) * cross_entropy(logits, y[batch])
                     hits += int((logits.argmax(axis=1) == y[batch]).sum())
@@ -395,6 +395,14 @@ class CNN:
         """Show the layers, one a line."""
         lines = "".join(f"    {layer!r},\n" for layer in self.layers)
         return f"CNN([\n{lines}])" if lines else "CNN([])"
+
+    def _learn(self, dy: Array) -> None:
+        """Set every layer's ``grads``, as `backward` does, and go no further down than needed."""
+        first = next((n for n, layer in enumerate(self.layers) if layer.params), 0)
+        for layer in reversed(self.layers[first + 1 :]):
+            dy = layer.backward(dy)
+        for layer in self.layers[first : first + 1]:
+            layer.learn(dy)
 
     def _parameters(self) -> dict[str, Array]:
         """Return the live parameters and buffers under their names in a state dictionary."""
