@@ -10,6 +10,7 @@ a matrix; then the sum over (c, u, v) is one matrix product, forward and backwar
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -89,9 +90,9 @@ def conv2d(
     seen = windows(batch_last(x, dtype, borders), **slide)
     y = np.empty((F, *seen.shape[3:]), dtype)
     kernels = w.reshape(groups, F // groups, -1).astype(dtype, copy=False)
-    for rows in _blocks(seen):
-        patches = seen[:, :, :, rows].reshape(groups, kernels.shape[2], -1)  # a copy
-        _multiply(kernels, patches, out=y[:, rows].reshape(groups, F // groups, -1))  # a view
+    for block in _blocks(seen):
+        patches = seen[:, :, :, *block].reshape(groups, kernels.shape[2], -1)  # a copy
+        _multiply(kernels, patches, out=y[:, *block].reshape(groups, F // groups, -1))  # a view
     if b is not None:
         y += b.reshape(F, 1, 1, 1)
     return batch_first(y)
@@ -265,17 +266,17 @@ def _backward(
     dy, dlaid = batch_last(dy, dtype), np.zeros_like(laid) if to_images else None
     kernels = w.reshape(groups, len(w) // groups, -1).astype(dtype, copy=False)
     dkernels = np.zeros_like(kernels)
-    for rows in _blocks(seen):
-        patches = seen[:, :, :, rows].reshape(groups, kernels.shape[2], -1)
-        dplaces = dy[:, rows].reshape(groups, kernels.shape[1], -1)
+    for block in _blocks(seen):
+        patches = seen[:, :, :, *block].reshape(groups, kernels.shape[2], -1)
+        dplaces = dy[:, *block].reshape(groups, kernels.shape[1], -1)
         for some in _pieces(patches, kernels):
             # dplaces times patches; with the larger matrix first, BLAS is up to twice as fast.
             dw = patches[:, :, some] @ dplaces[:, :, some].swapaxes(1, 2)
             dkernels += dw.swapaxes(1, 2)
         if dlaid is not None:
-            dpatches = np.empty(seen[:, :, :, rows].shape, dtype)
+            dpatches = np.empty(seen[:, :, :, *block].shape, dtype)
             _multiply(kernels.swapaxes(1, 2), dplaces, out=dpatches.reshape(patches.shape))
-            dseen = windows(dlaid, **slide)[:, :, :, rows]
+            dseen = windows(dlaid, **slide)[:, :, :, *block]
             for u, v in np.ndindex(*slide["kernel"]):  # windows overlap: gradients add up
                 dseen[:, u, v] += dpatches[:, u, v]
     dx = None if dlaid is None else batch_first(dlaid, borders)
@@ -318,12 +319,17 @@ def _check(
     return x, w, {"kernel": w.shape[2:], **how}, (borders[0], borders[1]), groups
 
 
-def _blocks(seen: Array) -> Iterator[slice]:
-    """Cut the output's rows into blocks whose patches take about `BLOCK` bytes."""
-    rows = seen.shape[3]
-    blocks = max(1, -(-seen.size * seen.itemsize // BLOCK))
-    step = max(1, -(-rows // blocks))
-    return (slice(top, top + step) for top in range(0, rows, step))
+def _blocks(seen: Array) -> Iterator[tuple[slice, slice]]:
+    """Cut the output into rows, or parts of one row, whose patches take at most `BLOCK` bytes."""
+    height, width = seen.shape[3:5]
+    places = max(1, BLOCK // max(1, seen[..., 0, 0, :].nbytes))  # one place of the whole batch
+    return itertools.product(_evenly(height, max(1, places // width)), _evenly(width, places))
+
+
+def _evenly(n: int, most: int) -> Iterator[slice]:
+    """Cut n things into parts of one size, of at most so many."""
+    step = -(-n // -(-n // most))
+    return (slice(start, start + step) for start in range(0, n, step))
 
 
 def _multiply(kernels: Array, places: Array, out: Array) -> None:
