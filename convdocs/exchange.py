@@ -66,6 +66,7 @@ def to_onnx(
     Examples
     --------
     >>> import tempfile
+    >>> from convdocs import ReLU
     >>> model = CNN([Conv2d(1, 4, 3, rng=0), ReLU(), Flatten(), Linear(144, 10, rng=1)])
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     to_onnx(model, f"{folder}/model.onnx", (1, 8, 8))

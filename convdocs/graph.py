@@ -238,7 +238,7 @@ class _Walk:
     def matmul(self, how: Any, w: Array) -> Layer:
         if w.ndim != 2:
             raise ValueError(f"weights of shape {w.shape}, not (in, out)")
-        return _filled(Linear(*w.shape, False, _kind(w), 0), weight=w.T)
+        return _filled(Linear(w.shape[0], w.shape[1], False, _kind(w), 0), weight=w.T)
 
     def add(self, how: Any, b: Array) -> None:
         """Give the layer before a bias."""
@@ -255,9 +255,8 @@ class _Walk:
     def dropout(self, how: Any, ratio: Array | None = None, train: Array | None = None) -> Layer:
         if train is not None and train:
             raise ValueError("training_mode; export the network for inference")
-        if ratio is None:
-            ratio = np.float32(how.get("ratio", 0.5))
-        return Dropout(_short(ratio) if ratio.dtype != np.float64 else float(ratio))
+        p = np.float32(how.get("ratio", 0.5)) if ratio is None else ratio[()]
+        return Dropout(float(p) if p.dtype == np.float64 else _short(p))
 
     def flatten(self, how: Any) -> Layer:
         axis = how.get("axis", 1)

@@ -295,6 +295,7 @@ def test_dropout_of_older_files(path):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the exporter that needs no more
+@pytest.mark.filterwarnings("ignore:Using padding='same'")
 def test_what_pytorch_exports(torch, path, rng):
     nn = torch.nn
     torch.manual_seed(0)
