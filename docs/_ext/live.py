@@ -18,8 +18,8 @@ import convdocs
 from convdocs import data
 
 NATIVE = (
-    "No browser has what the cells of this chapter need, so they do not run on this page. They run on "
-    "your own machine, and in the notebook for Colab below, with the package's extras: "
+    "No browser has what the cells of this chapter need, so they do not run on this page. They run "
+    "on your own machine and in the notebook for Colab below, with the package's extras: "
 )
 PROJECT = Path(__file__).parent.parent.parent / "pyproject.toml"
 
