@@ -1,6 +1,7 @@
 """Networks come out of other libraries' hands as they went in, and what cannot is said at once."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -289,9 +290,13 @@ def test_images_of_an_open_size(path, rng):
         close(model(x), run(path, x))
 
 
-def test_dropout_of_older_files(path):
+def test_operators_of_older_files(path):
     graph(path, [("Dropout", "x", "y", {"ratio": 0.3})], opset=10)
     assert repr(from_onnx(path)) == repr(CNN([Dropout(0.3)]))
+    graph(path, [("ReduceMean", "x", "y", {"axes": [2, 3]})], opset=13)
+    assert repr(from_onnx(path)) == repr(CNN([AvgPool2d(6)]))
+    graph(path, [("Flatten", "x", "y", {"axis": -3})], opset=11)
+    assert repr(from_onnx(path)) == repr(CNN([Flatten()]))
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the exporter that needs no more
@@ -631,17 +636,23 @@ def test_two_processes_of_torchrun_give_the_weights_of_one(torch, tmp_path):
     script = ROOT / "docs" / "scripts" / "ddp.py"
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
     command += ["--master-addr=127.0.0.1", f"--master-port={free_port()}", script]
-    done = subprocess.run(
+    run = subprocess.Popen(
         [*command, tmp_path / "start.npz", tmp_path / "end.npz"],
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        timeout=240,
+        start_new_session=True,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    try:
+        said, _ = run.communicate(timeout=240)
+    except subprocess.TimeoutExpired:
+        os.killpg(run.pid, signal.SIGKILL)  # torchrun and all that it has started
+        raise
+    assert run.returncode == 0, said
     digits = data.digits()
     X, y = digits.X_train[:1200], digits.y_train[:1200]
     model.fit(X, y, epochs=5, batch_size=len(X), optimizer=SGD(0.5), rng=0)
     for key, array in CNN.load(tmp_path / "end.npz").state_dict().items():
         np.testing.assert_allclose(array, model.state_dict()[key], atol=1e-5)
-    assert f"{model.score(digits.X_test, digits.y_test):.3f}" in done.stdout
+    assert f"{model.score(digits.X_test, digits.y_test):.3f}" in said
