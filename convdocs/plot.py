@@ -994,8 +994,8 @@ def histogram(
         axes.set_xscale("log")
         for number, (label, array) in enumerate(arrays.items()):
             counts, _ = np.histogram(np.maximum(array, bins[0]), bins)
-            bars = axes.stairs(counts, bins, label=label, color=COLORS[number % 4], linewidth=1.8)
-            bars.set_linestyle(DASHES[number % 4])
+            look: Any = {"color": COLORS[number % 4], "linestyle": DASHES[number % 4]}
+            axes.stairs(counts, bins, label=label, linewidth=1.8, **look)
         for label, place in (marks or {}).items():
             axes.axvline(place, color=INK, linewidth=1)
             axes.text(place, 1.0, f" {label}", transform=axes.get_xaxis_transform(), va="bottom")
