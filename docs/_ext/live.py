@@ -1,6 +1,6 @@
 """Live cells: what the page must hold, and what must lie beside it, for live.js to run them.
 
-A chapter whose cells need libraries that no browser has names their extras in its head, as in
+A chapter whose cells need libraries that Pyodide lacks names their extras in its head, as in
 ``needs: onnx, onnxruntime``. Its cells are not live, and the page says so.
 """
 
@@ -18,8 +18,9 @@ import convdocs
 from convdocs import data
 
 NATIVE = (
-    "No browser has what the cells of this chapter need, so they do not run on this page. They run "
-    "on your own machine and in the notebook for Colab below, with the package's extras: "
+    "In a browser, Python lacks what the cells of this chapter need, so they do not run on this "
+    "page. They run on your own machine, and in the notebook for Colab below, with the package's "
+    "extras: "
 )
 PROJECT = Path(__file__).parent.parent.parent / "pyproject.toml"
 
