@@ -97,6 +97,8 @@ def to_onnx(
     arrays = {key: array for key, array in model.state_dict().items() if TRACKED not in key}
     for number, layer in enumerate(layers):
         if isinstance(layer, Dropout):
+            if np.float32(layer.options["p"]) == 1:
+                raise ValueError(f"layers[{number}].p must be below 1 for ONNX, got {layer!r}")
             arrays[f"{number}.ratio"] = np.array(layer.options["p"])
     weights = [onnx.numpy_helper.from_array(array, key) for key, array in arrays.items()]
     graph = make.make_graph(nodes, "CNN", values[:1], values[-1:], weights, value_info=values[1:-1])

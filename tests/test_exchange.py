@@ -113,7 +113,7 @@ def networks(draw):
             padding = tuple(draw(st.integers(0, k // 2)) for k in size)
             layer = AvgPool2d(size, stride, padding, flag, draw(st.booleans()))
         else:
-            layer = [BatchNorm2d(C), ReLU(), Dropout(draw(st.floats(0, 1)))][kind - 3]
+            layer = [BatchNorm2d(C), ReLU(), Dropout(draw(st.floats(0, 0.99)))][kind - 3]
         try:
             y = layer.forward(np.zeros((1, C, H, W), np.float32))
         except ValueError:  # the kernel is larger than what is left of the image
@@ -464,6 +464,8 @@ CALLS = {
     "two dtypes": (
         lambda p: to_onnx(CNN([Linear(2, 2), Linear(2, 2, dtype=float)]), p, (2,)),
         ValueError, "one dtype"),
+    "all dropped": (
+        lambda p: to_onnx(CNN([Dropout(1)]), p, (2,)), ValueError, r"layers\[0\].p must be below 1"),
     "too many weights": (lambda p: to_onnx(wide(), p, (2,)), ValueError, "less than 2 GB"),
     "metadata": (lambda p: to_onnx(digits_network(), p, (1, 8, 8), 3), TypeError, "metadata"),
     "metadata of numbers": (
