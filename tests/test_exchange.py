@@ -465,7 +465,7 @@ CALLS = {
         lambda p: to_onnx(CNN([Linear(2, 2), Linear(2, 2, dtype=float)]), p, (2,)),
         ValueError, "one dtype"),
     "all dropped": (
-        lambda p: to_onnx(CNN([Dropout(1)]), p, (2,)), ValueError, r"layers\[0\].p must be below 1"),
+        lambda p: to_onnx(CNN([Dropout(1)]), p, (2,)), ValueError, r"layers\[0\].p must be"),
     "too many weights": (lambda p: to_onnx(wide(), p, (2,)), ValueError, "less than 2 GB"),
     "metadata": (lambda p: to_onnx(digits_network(), p, (1, 8, 8), 3), TypeError, "metadata"),
     "metadata of numbers": (
