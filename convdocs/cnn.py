@@ -6,7 +6,7 @@ import math
 import sys
 import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -347,17 +347,7 @@ class CNN:
         TypeError
             If a layer is not one of the package's own.
         """
-        for number, layer in enumerate(self.layers):
-            if type(layer) not in KINDS:
-                raise TypeError(f"layers[{number}] must be of convdocs to be saved, got {layer!r}")
-            given = {name: (p.dtype.name, p.shape) for name, p in _arrays(layer).items()}
-            fresh = _arrays(type(layer)(**layer.options))
-            built = {name: (p.dtype.name, p.shape) for name, p in fresh.items()}
-            if given != built:
-                need = f"layers[{number}].params must be as {layer!r} builds them, {built}"
-                raise ValueError(f"{need}, got {given}")
-        layers = [[type(layer).__name__, layer.options] for layer in self.layers]
-        store.write(path, {"format": 1, "layers": layers}, self._parameters())
+        store.write(path, {"format": 1, "layers": described(self.layers)}, self._parameters())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> CNN:
@@ -434,6 +424,20 @@ class CNN:
         if X.ndim == 0 or X.size == 0:
             raise ValueError(f"{X_name} must hold at least one image, got shape {X.shape}")
         return X, _args.labels(y_name, y, len(X), self._scores(X[:1], X_name).shape[1])
+
+
+def described(layers: list[Layer]) -> list[tuple[str, dict[str, Any]]]:
+    """Return the kind and the options of each layer, and refuse what these would not rebuild."""
+    for number, layer in enumerate(layers):
+        if type(layer) not in KINDS:
+            raise TypeError(f"layers[{number}] must be of convdocs to be saved, got {layer!r}")
+        given = {name: (p.dtype.name, p.shape) for name, p in _arrays(layer).items()}
+        fresh = _arrays(type(layer)(**layer.options))
+        built = {name: (p.dtype.name, p.shape) for name, p in fresh.items()}
+        if given != built:
+            need = f"layers[{number}].params must be as {layer!r} builds them, {built}"
+            raise ValueError(f"{need}, got {given}")
+    return [(type(layer).__name__, layer.options) for layer in layers]
 
 
 class Bar:

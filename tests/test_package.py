@@ -76,7 +76,8 @@ def test_the_metadata(built):
     assert needed == ["numpy>=2.0"]
     assert metadata["Requires-Python"] == ">=3.11"
     assert metadata["License-Expression"] == "MIT"
-    assert metadata.get_all("Provides-Extra") == ["data", "plot"]
+    extras = ["data", "onnx", "onnxruntime", "plot", "safetensors", "torch"]
+    assert metadata.get_all("Provides-Extra") == extras
     assert "Typing :: Typed" in metadata.get_all("Classifier")
 
 

@@ -1,4 +1,8 @@
-"""Live cells: what the page must hold, and what must lie beside it, for live.js to run them."""
+"""Live cells: what the page must hold, and what must lie beside it, for live.js to run them.
+
+A chapter whose cells need libraries that Pyodide lacks names their extras in its head, as in
+``needs: onnx, onnxruntime``. Its cells are not live, and the page says so.
+"""
 
 import json
 import logging
@@ -13,6 +17,11 @@ from web import BUNDLES
 import convdocs
 from convdocs import data
 
+NATIVE = (
+    "In a browser, Python lacks what the cells of this chapter need, so they do not run on this "
+    "page. They run on your own machine, and in the notebook for Colab below, with the package's "
+    "extras: "
+)
 PROJECT = Path(__file__).parent.parent.parent / "pyproject.toml"
 
 
@@ -22,6 +31,29 @@ def put_beside(app):
         logging.getLogger("flit_core").setLevel("WARNING")
         make_wheel_in(PROJECT, BUNDLES)
         np.savez_compressed(BUNDLES / "digits.npz", **data.digits()._asdict())
+
+
+def needs(env, page):
+    """Return the extras that a chapter's cells need beside those of all chapters."""
+    return [name.strip() for name in env.metadata[page].get("needs", "").split(",") if name.strip()]
+
+
+class Native(SphinxPostTransform):
+    """Say at the head of a chapter that its cells do not run in a browser."""
+
+    default_priority = 190
+    formats = ("html",)
+
+    def run(self, **kwargs):
+        """Change one page."""
+        extras = needs(self.env, self.env.docname)
+        if not extras or self.app.builder.name != "html":
+            return
+        title = next(self.document.findall(nodes.title))
+        names = nodes.literal(text=f"pip install 'convdocs[data,{','.join(extras)}]'")
+        paragraph = nodes.paragraph("", NATIVE, names, nodes.Text("."))
+        place = title.parent.index(title) + 1
+        title.parent.insert(place, nodes.container("", paragraph, classes=["native"]))
 
 
 class Cells(SphinxPostTransform):
@@ -42,7 +74,7 @@ class Cells(SphinxPostTransform):
             if node.get("nb_element") == "cell_code"
             and any("cell_input" in child["classes"] for child in node)
         }
-        if not shown or self.app.builder.name != "html":
+        if not shown or self.app.builder.name != "html" or needs(self.env, self.env.docname):
             return
         executed = Path(self.app.outdir).parent / "jupyter_execute" / f"{self.env.docname}.ipynb"
         last, early = None, []
@@ -68,7 +100,8 @@ class Cells(SphinxPostTransform):
 
 def add_scripts(app, page, template, context, doctree):
     """Load what runs cells on pages that have some."""
-    if app.builder.name == "html" and 'class="cell ' in context.get("body", ""):
+    live = 'class="cell ' in context.get("body", "") and not needs(app.env, page)
+    if app.builder.name == "html" and live:
         wheel = f"convdocs-{convdocs.__version__}-py3-none-any.whl"
         python = app.config.live_python
         app.add_js_file("live.js", **{"defer": "defer", "data-wheel": wheel, "data-python": python})
@@ -79,6 +112,7 @@ def setup(app):
     """Connect to the build."""
     app.add_config_value("live_python", "", "html")
     app.add_post_transform(Cells)
+    app.add_post_transform(Native)
     app.connect("builder-inited", put_beside)
     app.connect("html-page-context", add_scripts)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
