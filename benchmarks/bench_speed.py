@@ -34,8 +34,6 @@ CASES = {
         for n, c, s, *rest in shapes
     },
 }
-
-
 NAMES = (
     "convdocs",
     "PyTorch",

@@ -1,10 +1,20 @@
-"""Turn pytest-benchmark's times into Markdown tables: medians in ms, and ratios to ours."""
+"""Turn pytest-benchmark's times into Markdown tables: medians in ms, and ratios to ours.
 
+The medians of a whole run also become ``results.json``, which the chapter on speed reads.
+"""
+
+import datetime
+import importlib.metadata
+import json
 import os
+import platform
 import statistics
+from pathlib import Path
 
 import pytest
+from bench_speed import CASES
 
+RESULTS = Path(__file__).parent / "results.json"
 SPEEDS = pytest.StashKey()
 
 
@@ -20,11 +30,36 @@ def pytest_benchmark_group_stats():
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    """Print a table for each group."""
-    for group, cases in config.stash.get(SPEEDS, {}).items():
-        medians = {c: {n: statistics.median(t) for n, t in by.items()} for c, by in cases.items()}
+    """Print a table for each group, and keep the medians if nothing was left out."""
+    groups = {
+        group: {c: {n: statistics.median(t) for n, t in by.items()} for c, by in cases.items()}
+        for group, cases in config.stash.get(SPEEDS, {}).items()
+    }
+    for group, medians in groups.items():
         for line in table(group, medians):
             terminalreporter.write_line(line)
+    if sum(map(len, groups.values())) == len(CASES):
+        RESULTS.write_text(json.dumps(record(groups), indent=1) + "\n")
+
+
+def record(groups):
+    """Return medians in seconds, with the machine and the versions that they belong to."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
+    versions = {}
+    for name in ("numpy", "torch", "onnxruntime", "scipy"):
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {
+        "machine": names[0] if names else platform.processor(),
+        "cores": os.cpu_count(),
+        "date": datetime.date.today().isoformat(),
+        "versions": versions,
+        "groups": groups,
+    }
 
 
 def table(group, medians):
