@@ -23,7 +23,7 @@ from .summary import Summary, fitting
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import ArrayLike
 
@@ -194,31 +194,21 @@ class CNN:
         training.begin(ranks, epochs)
         bar = Bar(epochs, source.steps, shown and ranks.rank == 0)
         try:
-            while training.epoch < epochs:
-                for images, labels, batch in training.batches():
-                    share, weight = ranks.share(len(batch))
-                    mine = batch[share]
-                    logits = self(images[mine], train=True, rng=ranks.noise(rng))
-                    self.backward(cross_entropy_backward(logits, labels[mine]))
-                    part = _sums(logits, labels[mine], weight)
-                    sums = ranks.average(self.layers, weight, len(batch), *part)
-                    optimizer.step(self.layers)
-                    training.advance(len(batch), *sums)
-                    bar.advance(training)
-                ranks.average(self.layers, 0, 0, 0, 0)  # an error if another rank has more batches
-                n, loss, hits = training.sums
-                entry = {"loss": loss / n, "accuracy": hits / n}
-                if validation is not None:
-                    share, weight = ranks.share(len(validation[0]))
-                    part = _sums(self._scores(validation[0][share]), validation[1][share], weight)
-                    loss, hits = ranks.total(*part)
-                    entry["val_loss"] = loss / len(validation[0])
-                    entry["val_accuracy"] = hits / len(validation[0])
-                self.history.append(entry)
-                training.turn()
+            with ranks:
+                while training.epoch < epochs:
+                    for batch in training.batches():
+                        noise = ranks.noise(rng, training.epoch, training.step)
+                        training.advance(*self._learn(*batch, optimizer, ranks, noise))
+                        bar.advance(training)
+                    ranks.average(self.layers, 0, 0, 0, 0)  # has none of them more batches?
+                    n, loss, hits = training.sums
+                    entry = {"loss": loss / n, "accuracy": hits / n}
+                    if validation is not None:
+                        n, loss, hits = self._held(*validation, ranks)
+                        entry |= {"val_loss": loss / n, "val_accuracy": hits / n}
+                    self.history.append(entry)
+                    training.turn()
         except KeyboardInterrupt:
-            if ranks.size > 1:
-                raise  # the others wait for this one
             warnings.warn(f"training interrupted: {bar.done} steps were made", stacklevel=2)
         finally:
             bar.close()
@@ -423,6 +413,30 @@ class CNN:
         numbered = enumerate(self.layers)
         return {f"{n}.{name}": p for n, layer in numbered for name, p in _arrays(layer).items()}
 
+    def _learn(
+        self,
+        X: Array,
+        y: Array,
+        batch: Array,
+        optimizer: Optimizer,
+        ranks: Ranks,
+        rng: np.random.Generator,
+    ) -> Sequence[float]:
+        """Make one step with the images that ``batch`` numbers; return them, loss and hits."""
+        share, weight = ranks.share(len(batch))
+        x, labels = X[batch[share]], y[batch[share]]
+        logits = self(x, train=True, rng=rng)
+        self.backward(cross_entropy_backward(logits, labels))
+        sums = _sums(logits, labels, weight)
+        sums = ranks.average(self.layers, weight, len(batch), *sums)
+        optimizer.step(self.layers)
+        return len(batch), *sums
+
+    def _held(self, X: Array, y: Array, ranks: Ranks) -> Sequence[float]:
+        """Return the number of images that are not learned from, their loss and hits."""
+        share, weight = ranks.share(len(X))
+        return len(X), *ranks.total(*_sums(self._scores(X[share]), y[share], weight))
+
     def _scores(self, X: ArrayLike, name: str = "X", batch_size: int = 256) -> Array:
         """Return the output for all images, a batch at a time; no layer remembers anything."""
         X = _args.numbers(name, X)
@@ -483,7 +497,7 @@ def _accuracy(logits: Array, y: Array) -> float:
     return float((logits.argmax(axis=1) == y).mean())
 
 
-def _sums(logits: Array, y: Array, weight: int) -> tuple[float, int]:
-    """Return loss and hits, summed over the images; over none of them if the weight is 0."""
+def _sums(logits: Array, y: Array, weight: int) -> Sequence[float]:
+    """Return loss and hits, summed over ``weight`` images: all of them, or none."""
     hits = (logits.argmax(axis=1) == y)[:weight].sum()
     return weight * cross_entropy(logits, y), int(hits)

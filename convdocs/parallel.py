@@ -11,6 +11,7 @@ the same step: they stay one network. What makes that happen is below; `CNN.fit`
 
 from __future__ import annotations
 
+import copy
 import os
 import sys
 import traceback
@@ -69,14 +70,15 @@ def world() -> Any:
 
 def end_together(comm: Any) -> None:
     """Let an error that nobody catches end all processes, and not only its own."""
+    sys.excepthook = lambda kind, error, trace: end(comm, error)
 
-    def abort(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-        print(f"rank {comm.rank} of {comm.size} ends the run:", file=sys.stderr)
-        traceback.print_exception(kind, error, trace)
-        sys.stderr.flush()
-        comm.Abort(1)
 
-    sys.excepthook = abort
+def end(comm: Any, error: BaseException) -> None:
+    """Say what went wrong, and end all processes."""
+    print(f"rank {comm.rank} of {comm.size} ends the run:", file=sys.stderr)
+    traceback.print_exception(error)
+    sys.stderr.flush()
+    comm.Abort(1)
 
 
 class Ranks:
@@ -114,6 +116,14 @@ class Ranks:
         if self.size > 1:
             end_together(comm)
 
+    def __enter__(self) -> None:
+        """Begin to work in step with the other ranks."""
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        """End all ranks if this one left by any error: the others would wait for it."""
+        if error is not None and self.size > 1:
+            end(self.comm, error)
+
     def share(self, n: int) -> tuple[slice, int]:
         """Return which of ``n`` things are this rank's, and how many they are.
 
@@ -141,14 +151,15 @@ class Ranks:
         """Return what rank 0 has, on every rank."""
         return what if self.size == 1 else self.comm.bcast(what)
 
-    def noise(self, rng: np.random.Generator) -> np.random.Generator:
-        """Return what layers draw with in a step: alone ``rng``, else a stream for each rank.
+    def noise(self, rng: np.random.Generator, *place: int) -> np.random.Generator:
+        """Return what layers draw with in the step at this place: alone ``rng``.
 
-        The streams begin with a number from ``rng``, which therefore stays the same on all ranks.
+        Of several ranks each has a stream of its own, and ``rng`` stays as it is: it draws the
+        order of the images, which must be that of one process.
         """
         if self.size == 1:
             return rng
-        return np.random.default_rng([int(rng.integers(2**63)), self.rank])
+        return np.random.default_rng([int(copy.deepcopy(rng).integers(2**63)), *place, self.rank])
 
     def total(self, *numbers: float) -> Sequence[float]:
         """Return the sum of each number over the ranks."""
@@ -168,8 +179,8 @@ class Ranks:
         weight : int
             The images that this rank's gradients are the mean over.
         n : int
-            The images of the whole batch; 0 at the end of an epoch, where all ranks must have come, and
-            where nothing is replaced.
+            The images of the whole batch; 0 where the epoch ends, to see that it does for all:
+            nothing is replaced then.
         *numbers : float
             What else to add up on the way.
 
