@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 import time
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 from . import store
@@ -148,19 +149,26 @@ class Training:
         return description, arrays
 
     def _restore(self, description: dict[str, Any], arrays: dict[str, Array]) -> None:
-        """Take up a state that is known to fit."""
-        arrays = dict(arrays)
-        steps, remembered = description["optimizer"]
-        memory = {
-            (layer, name): [arrays.pop(f"memory.{layer}.{name}.{i}") for i in range(count)]
-            for layer, name, count in remembered
-        }
-        self.model.load_state_dict(arrays)
+        """Take up a state, or raise an error before anything is changed."""
+        before, arrays = self.rng.bit_generator.state, dict(arrays)
+        try:
+            steps, remembered = description["optimizer"]
+            memory = {
+                (layer, name): [arrays.pop(f"memory.{layer}.{name}.{i}") for i in range(count)]
+                for layer, name, count in remembered
+            }
+            epoch, step = index(description["epoch"]), index(description["step"])
+            history, (n, loss, hits) = list(description["history"]), description["sums"]
+            for state in (begun := description["begun"]), description["rng"]:
+                self.rng.bit_generator.state = state
+            self.model.load_state_dict(arrays)
+        except (KeyError, TypeError, ValueError) as error:
+            self.rng.bit_generator.state = before
+            need = f"checkpoint must be a whole one, {self.path!r} is not"
+            raise ValueError(f"{need}: {error!r}") from error
         self.optimizer.memory, self.optimizer.steps = memory, steps
-        self.rng.bit_generator.state = description["rng"]
-        self.model.history = list(description["history"])
-        self.epoch, self.step = description["epoch"], description["step"]
-        self.sums, self.begun = list(description["sums"]), description["begun"]
+        self.model.history, self.sums = history, [n, loss, hits]
+        self.epoch, self.step, self.begun = epoch, step, begun
 
     def _read(self, epochs: int) -> State | None:
         """Return what the file holds, or None if there is none yet."""
@@ -179,11 +187,11 @@ class Training:
             need = f"checkpoint must be a file that fit wrote ({FORMAT})"
             raise ValueError(f"{need}, got {self.path!r} with the format {kind!r}")
         need = f"checkpoint must be of this training; {self.path!r} has"
-        settings = description["settings"]
-        if not (settings["rng"] and self.settings["rng"]):
-            settings = {**settings, "rng": self.settings["rng"]}
+        settings = {**self.settings, **(description.get("settings") or {"layers": None})}
+        if not (settings["rng"] and self.settings["rng"]):  # one was not chosen
+            settings["rng"] = self.settings["rng"]
         _compare(need, settings, self.settings)
-        if description["epoch"] > epochs:
+        if (description.get("epoch") or 0) > epochs:
             raise ValueError(f"epochs must be at least those of the checkpoint, got {epochs}")
         return description, arrays
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import copy
 import os
 import sys
+import time
 import traceback
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -75,9 +76,10 @@ def end_together(comm: Any) -> None:
 
 def end(comm: Any, error: BaseException) -> None:
     """Say what went wrong, and end all processes."""
-    print(f"rank {comm.rank} of {comm.size} ends the run:", file=sys.stderr)
-    traceback.print_exception(error)
+    text = "".join(traceback.format_exception(error))
+    sys.stderr.write(f"rank {comm.rank} of {comm.size} ends the run:\n{text}")
     sys.stderr.flush()
+    time.sleep(0.2)  # let it be passed on before all ends
     comm.Abort(1)
 
 
