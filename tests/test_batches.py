@@ -128,7 +128,7 @@ print(len(model.history), X.nbytes)
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit of private memory is Linux's")
 @pytest.mark.parametrize("how", ["mapped", "batches", "copied"])
 def test_a_file_of_eight_times_the_memory_trains_within_it(how, tmp_path):
-    path, shape, bound = tmp_path / "X.npy", (6720, 3, 128, 128), 40 * 2**20
+    path, shape, bound = tmp_path / "X.npy", (6720, 3, 128, 128), 36 * 2**20
     file = np.lib.format.open_memmap(path, "w+", "u1", shape)
     file[::64, :, 64] = 200  # the rest stays a hole
     file.flush()

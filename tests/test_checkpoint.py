@@ -62,7 +62,6 @@ class Stopped(Exception):
 @pytest.fixture
 def stop(monkeypatch):
     """Return a function that lets the next training end after so many steps."""
-
     honest = checkpoint.Training.advance
 
     def after(steps):
@@ -298,7 +297,7 @@ def test_a_path_that_cannot_be_written_says_so_before_any_work(tmp_path):
     was = result(model)
     with pytest.raises(FileNotFoundError):
         train(tmp_path / "no" / "file", model=model)
-    with pytest.raises(TypeError, match="checkpoint must .*got 5"):
+    with pytest.raises(TypeError, match=r"checkpoint must .*got 5"):
         train(5, model=model)
     assert result(model) == was
 

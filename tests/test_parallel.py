@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convdocs import CNN, BatchNorm2d, Conv2d, Flatten, Linear, ReLU, SGD, cross_entropy_backward
+from convdocs import CNN, BatchNorm2d, Flatten, Linear, cross_entropy_backward
 from convdocs.parallel import Ranks, world
 
 HERE = Path(__file__).parent
@@ -116,7 +116,10 @@ model.fit([(X, Y)], epochs=1, rng=0, optimizer=SGD(0.1), comm=comm)
     want, got = each[0].state_dict(), model.state_dict()
     for number, layer in enumerate(each[0].layers):
         for name in layer.params:
-            mean = sum(n * e.layers[number].grads[name] for n, e in zip((20, 21), each)) / 41
+            mean = (
+                sum(n * e.layers[number].grads[name] for n, e in zip((20, 21), each, strict=True))
+                / 41
+            )
             want[f"{number}.{name}"] -= 0.1 * mean
     for name in ("1.running_mean", "1.running_var"):
         want[name] = (20 * each[0].state_dict()[name] + 21 * each[1].state_dict()[name]) / 41
@@ -296,7 +299,8 @@ def test_shares_make_up_the_whole_and_differ_by_one_at_most(n, size, hook):
     shares = [Ranks(Comm(rank, size)).share(n) for rank in range(size)]
     places = [list(range(n))[share] for share, _ in shares]
     weights = [weight for _, weight in shares]
-    assert sum((some[:w] for some, w in zip(places, weights, strict=True)), []) == list(range(n))
+    counted = [place for some, w in zip(places, weights, strict=True) for place in some[:w]]
+    assert counted == list(range(n))
     assert max(weights) - min(weights) <= 1
     assert min(map(len, places)) >= 1  # each has something to compute
 
