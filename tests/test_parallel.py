@@ -160,6 +160,18 @@ model.fit(X, Y, 2, 16, rng=None, optimizer=optimizer, comm=comm)
     trained(2, program + SAVE, tmp_path / "file")
 
 
+def test_the_script_of_the_book_runs_with_and_without_mpiexec(tmp_path):
+    pytest.importorskip("sklearn")
+    page = (HERE.parent / "docs" / "machines.md").read_text()
+    (script,) = re.findall(r"^%%writefile train.py\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    program = "\nsys.argv[1] = sys.argv[1].removesuffix('.npz')\n" + script
+    alone, _ = trained(0, program, tmp_path / "alone.npz")
+    model, said = trained(2, program, tmp_path / "two.npz")
+    assert said.count("of the test digits") == 1  # one rank speaks for all
+    for key, p in alone.state_dict().items():
+        np.testing.assert_allclose(model.state_dict()[key], p, atol=1e-3)
+
+
 # Errors, and no waiting
 
 DEATHS = {
