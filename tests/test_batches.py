@@ -108,7 +108,7 @@ path, how, bound = sys.argv[1], sys.argv[2], int(sys.argv[3])
 X = np.load(path, mmap_mode="r")
 y = np.arange(len(X)) % 3
 model = CNN([MaxPool2d(16), Flatten(), Linear(3 * 8 * 8, 3, rng=0)])
-np.ones((500, 500), "f4") @ np.ones((500, 500), "f4")  # the library of matrices takes its memory for good
+np.ones((500, 500), "f4") @ np.ones((500, 500), "f4")  # BLAS takes memory for good
 private = int(open("/proc/self/status").read().split("VmData:")[1].split()[0]) * 1024
 resource.setrlimit(resource.RLIMIT_DATA, (private + bound,) * 2)
 if how == "copied":
