@@ -1,7 +1,8 @@
 """Live cells: what the page must hold, and what must lie beside it, for live.js to run them.
 
 A chapter whose cells need libraries that Pyodide lacks names their extras in its head, as in
-``needs: onnx, onnxruntime``. Its cells are not live, and the page says so.
+``needs: onnx, onnxruntime``. Its cells are not live, and the page says so. If some of them have the
+tag ``native``, only those are not.
 """
 
 import json
@@ -38,24 +39,6 @@ def needs(env, page):
     return [name.strip() for name in env.metadata[page].get("needs", "").split(",") if name.strip()]
 
 
-class Native(SphinxPostTransform):
-    """Say at the head of a chapter that its cells do not run in a browser."""
-
-    default_priority = 190
-    formats = ("html",)
-
-    def run(self, **kwargs):
-        """Change one page."""
-        extras = needs(self.env, self.env.docname)
-        if not extras or self.app.builder.name != "html":
-            return
-        title = next(self.document.findall(nodes.title))
-        names = nodes.literal(text=f"pip install 'convdocs[data,{','.join(extras)}]'")
-        paragraph = nodes.paragraph("", NATIVE, names, nodes.Text("."))
-        place = title.parent.index(title) + 1
-        title.parent.insert(place, nodes.container("", paragraph, classes=["native"]))
-
-
 class Cells(SphinxPostTransform):
     """Give each cell an anchor, and keep the source of the cells that only serve the build.
 
@@ -68,18 +51,23 @@ class Cells(SphinxPostTransform):
 
     def run(self, **kwargs):
         """Change one page."""
+        if self.app.builder.name != "html":
+            return
         shown = {
             node["cell_index"]: node
             for node in self.document.findall(nodes.container)
             if node.get("nb_element") == "cell_code"
             and any("cell_input" in child["classes"] for child in node)
         }
-        if not shown or self.app.builder.name != "html" or needs(self.env, self.env.docname):
+        native = {index for index, node in shown.items() if "tag_native" in node["classes"]}
+        extras = needs(self.env, self.env.docname)
+        if extras and not native:
+            self.say_so(extras)
             return
         executed = Path(self.app.outdir).parent / "jupyter_execute" / f"{self.env.docname}.ipynb"
         last, early = None, []
         for index, cell in enumerate(json.loads(executed.read_text("utf-8"))["cells"]):
-            if cell["cell_type"] != "code":
+            if cell["cell_type"] != "code" or "native" in cell["metadata"].get("tags", ()):
                 continue
             if index in shown:
                 shown[index]["ids"].append(f"cell-{index}")
@@ -97,11 +85,18 @@ class Cells(SphinxPostTransform):
                 last.parent.insert(last.parent.index(last) + 1, node)
                 last = node
 
+    def say_so(self, extras):
+        """Say at the head of a chapter that its cells do not run in a browser."""
+        title = next(self.document.findall(nodes.title))
+        names = nodes.literal(text=f"pip install 'convdocs[data,{','.join(extras)}]'")
+        paragraph = nodes.paragraph("", NATIVE, names, nodes.Text("."))
+        place = title.parent.index(title) + 1
+        title.parent.insert(place, nodes.container("", paragraph, classes=["native"]))
+
 
 def add_scripts(app, page, template, context, doctree):
     """Load what runs cells on pages that have some."""
-    live = 'class="cell ' in context.get("body", "") and not needs(app.env, page)
-    if app.builder.name == "html" and live:
+    if app.builder.name == "html" and 'id="cell-' in context.get("body", ""):
         wheel = f"convdocs-{convdocs.__version__}-py3-none-any.whl"
         python = app.config.live_python
         app.add_js_file("live.js", **{"defer": "defer", "data-wheel": wheel, "data-python": python})
@@ -112,7 +107,6 @@ def setup(app):
     """Connect to the build."""
     app.add_config_value("live_python", "", "html")
     app.add_post_transform(Cells)
-    app.add_post_transform(Native)
     app.connect("builder-inited", put_beside)
     app.connect("html-page-context", add_scripts)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
