@@ -63,6 +63,8 @@ class Cells(SphinxPostTransform):
         extras = needs(self.env, self.env.docname)
         if extras and not native:
             self.say_so(extras)
+            shown = {}
+        if not shown:
             return
         executed = Path(self.app.outdir).parent / "jupyter_execute" / f"{self.env.docname}.ipynb"
         last, early = None, []
