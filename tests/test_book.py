@@ -47,7 +47,7 @@ def book(tmp_path):
     for part in ("convdocs", "docs"):
         ignored = shutil.ignore_patterns("_build", "__pycache__", "*.md", "api")
         shutil.copytree(ROOT / part, tmp_path / part, ignore=ignored)
-    for name in ("Makefile", "pyproject.toml", "requirements.txt"):
+    for name in ("LICENSE", "Makefile", "README.md", "pyproject.toml", "requirements.txt"):
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / ".venv").mkdir()
     (tmp_path / ".venv" / "ready").touch()  # the environment that these tests run in serves
@@ -169,7 +169,9 @@ def test_a_book_that_knows_its_addresses_says_them(book):
 def cells(path):
     """Return the code of each cell that a reader sees, without its options."""
     for cell in re.findall(r"```\{code-cell\} python\n(.*?)```", path.read_text(), re.DOTALL):
-        options, _, code = cell.rpartition("---\n") if cell.startswith("---") else ("", "", cell)
+        head = r"---\n.*?---\n" if cell.startswith("---") else r"(?::\w+: .*\n)*"
+        options = re.match(head, cell, re.DOTALL if cell.startswith("---") else 0)[0]
+        code = cell.removeprefix(options)
         if not re.search("remove-(cell|input)", options + code):
             yield code
 
