@@ -16,6 +16,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Rectangle
+from matplotlib.ticker import LogLocator
 from PIL import Image
 
 from .stepper import COLORS
@@ -920,6 +921,10 @@ def roofline(peak: float, bandwidth: float, groups: Mapping[str, Any]) -> Pictur
             letter, away = chr(ord("a") + number), (4, 4)
             axes.annotate(letter, place, away, textcoords="offset points", weight="bold")
         axes.set(xscale="log", yscale="log", xlim=(low, high))
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter("")
         axes.set_xlabel("arithmetic intensity (multiply-accumulates per byte)")
         axes.set_ylabel("billions of multiply-accumulates per second")
         axes.legend(loc="lower right")
