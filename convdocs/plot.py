@@ -16,6 +16,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Rectangle
+from matplotlib.ticker import LogLocator
 from PIL import Image
 
 from .stepper import COLORS
@@ -881,6 +882,52 @@ def dots(groups: Mapping[str, ArrayLike], xlabel: str, first: bool = False) -> P
         axes.set_yticks(range(len(groups)), list(groups))
         axes.set(xlabel=xlabel, ylim=(len(groups) - 0.4, -0.6))
         axes.grid(axis="x", color=INK, alpha=0.15, linewidth=0.6)
+    return figure
+
+
+def roofline(peak: float, bandwidth: float, groups: Mapping[str, Any]) -> Picture:
+    """Draw a machine's roofline, and under it what was measured, as dots with letters.
+
+    Parameters
+    ----------
+    peak : float
+        What the machine computes, in billions of multiply-accumulates per second.
+    bandwidth : float
+        What its memory moves, in billions of bytes per second.
+    groups : dict of str to (intensities, rates)
+        Labels, multiply-accumulates per byte, and billions of them per second. The cases of
+        all groups are the same, in the same order; thin lines join each case's dots.
+
+    Returns
+    -------
+    Picture
+    """
+    points = np.array([group for group in groups.values()], float)  # (group, 2, case)
+    ridge = peak / bandwidth
+    low = min(points[:, 0].min(), ridge) / 2
+    high = max(points[:, 0].max(), ridge) * 2
+    with matplotlib.rc_context(STYLE):
+        figure = Picture((WIDTH, 4.0), layout="constrained")
+        axes = figure.subplots()
+        roof = [low * bandwidth, peak, peak]
+        axes.plot([low, ridge, high], roof, color=INK, linewidth=1.8)
+        for case in points.transpose(2, 1, 0):
+            axes.plot(*case, color=INK, alpha=0.3, linewidth=0.7)
+        for number, (label, (x, y)) in enumerate(zip(groups, points, strict=True)):
+            color = COLORS[number % 4]
+            fill = "none" if number else color
+            axes.plot(x, y, "o", color=color, markerfacecolor=fill, markersize=6, label=label)
+        for number, place in enumerate(points[0].T):
+            letter, away = chr(ord("a") + number), (4, 4)
+            axes.annotate(letter, place, away, textcoords="offset points", weight="bold")
+        axes.set(xscale="log", yscale="log", xlim=(low, high))
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter("")
+        axes.set_xlabel("arithmetic intensity (multiply-accumulates per byte)")
+        axes.set_ylabel("billions of multiply-accumulates per second")
+        axes.legend(loc="lower right")
     return figure
 
 

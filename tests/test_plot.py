@@ -28,6 +28,7 @@ FIGURES = {
     "numbers": lambda: plot.numbers({"w": X[:2, :2], "x": X, "y": X[:2, :3]}, "⋆=", (0, 1)),
     "curves": lambda: plot.lines({"loss": [3, 2, 1], "error": ([1, 2], [4, 5])}, "step", "$L$"),
     "curves apart": lambda: plot.lines({"a": [1, 2], "b": [3, 4]}, "column", apart=True),
+    "a roofline": lambda: plot.roofline(40, 16, {"a": ([1, 9], [8, 30]), "b": ([0.5, 2], [7, 9])}),
     "powers of ten": lambda: plot.lines({"a": [1, 10, 1000]}, "x", "y", log="xy"),
 }
 SPACES = r'\sxmlns(:\w+)?="[^"]*"'
@@ -285,3 +286,21 @@ def test_graph_writes_each_node_its_weights_and_what_flows(tmp_path):
         *("0.weight:  2 × 1 × 3 × 3\n0.bias:  2", "Relu", "1.y:  N × 2 × 6 × 6"),
         *("Flatten", "2.y:  N × 72", "Gemm", "y:  N × 4", "3.weight:  4 × 72"),
     ]
+
+
+def test_a_roofline_bends_at_its_ridge_and_has_a_dot_and_a_letter_for_each_case():
+    groups = {"blocks": ([1, 9, 20], [8, 30, 39]), "whole": ([0.5, 2, 3], [7, 9, 12])}
+    axes = plot.roofline(40, 16, groups).axes[0]
+    low, high = axes.get_xlim()
+    roof, *cases = axes.lines[:4]
+    assert_allclose(roof.get_xydata(), [(low, 16 * low), (2.5, 40), (high, 40)])
+    assert low < 0.5
+    assert high > 20
+    joined = [line.get_xydata() for line in cases]  # (case, group, coordinate)
+    assert_allclose(joined, np.array(list(groups.values())).transpose(2, 0, 1))
+    for dots, (label, points) in zip(axes.lines[4:], groups.items(), strict=True):
+        assert dots.get_label() == label
+        assert_allclose(dots.get_xydata().T, points)
+    assert {text.get_text(): text.xy for text in axes.texts} == dict(
+        zip("abc", zip(*groups["blocks"], strict=True), strict=True)
+    )
