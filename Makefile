@@ -6,7 +6,7 @@ BIN    := .venv/bin
 BUILD  := docs/_build
 SPHINX := $(BIN)/sphinx-build -n -W --keep-going -j auto -d $(BUILD)/doctrees
 
-.PHONY: help html epub pdf test lint serve live lock clean
+.PHONY: help html epub pdf test bench lint serve live lock clean
 # One commit gives the same bytes at any time: what asks for a date gets the last commit's.
 export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1767225600)
 
@@ -15,6 +15,7 @@ help:
 	@echo "make html   build the book"
 	@echo "make epub   the same for electronic readers; make pdf for paper"
 	@echo "make test   run all tests"
+	@echo "make bench  measure speed, beside PyTorch, SciPy and ONNX Runtime where installed"
 	@echo "make lint   check style, spelling and types"
 	@echo "make serve  build, and serve the book on this machine"
 	@echo "make live   serve, rebuild on save, reload in the browser"
@@ -34,6 +35,10 @@ epub pdf: .venv/ready
 # One thread: more contend for matrices as small as the tests'.
 test: .venv/ready
 	@OMP_NUM_THREADS=1 $(BIN)/pytest
+
+bench: .venv/ready
+	@$(BIN)/pytest -q -p no:cacheprovider -o python_files=bench_*.py -o addopts= \
+	    -o pythonpath=benchmarks -W default benchmarks
 
 lint: .venv/ready
 	@$(BIN)/ruff check .

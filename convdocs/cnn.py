@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _args, store
+from . import _args, batches, store
+from .checkpoint import Training
 from .conv import Conv2d
 from .fc import Dropout, Flatten, Linear, ReLU
 from .layer import in_a_row
 from .loss import cross_entropy, cross_entropy_backward, softmax
 from .norm import BatchNorm2d
 from .optim import Adam, Optimizer
+from .parallel import Ranks
 from .pool import AvgPool2d, MaxPool2d
 from .summary import Summary, fitting
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import ArrayLike
 
@@ -120,14 +121,16 @@ class CNN:
 
     def fit(
         self,
-        X: ArrayLike,
-        y: ArrayLike,
+        X: ArrayLike | Iterable[tuple[ArrayLike, ArrayLike]],
+        y: ArrayLike | None = None,
         epochs: int = 10,
         batch_size: int = 32,
         rng: Rng = None,
         optimizer: Optimizer | None = None,
         validation: tuple[ArrayLike, ArrayLike] | None = None,
         progress: bool | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        comm: Any = None,
     ) -> CNN:
         """Train on images with labels by steps against the gradient of the cross-entropy.
 
@@ -135,14 +138,16 @@ class CNN:
 
         Parameters
         ----------
-        X : array_like of shape (N, C, H, W)
-            Images.
-        y : array_like of shape (N,)
+        X : array_like of shape (N, C, H, W), or iterable of batches
+            Images. Of an array that is mapped from a file, only one batch is in memory at a time.
+            Without ``y``, an iterable that gives pairs (images, labels), a batch each, and starts
+            anew in each epoch; if it draws their order, then best with the same ``rng``.
+        y : array_like of shape (N,), optional
             Class numbers from 0 to K - 1.
         epochs : int
             How often to go through all images.
         batch_size : int
-            Images a step.
+            Images a step, where ``X`` is an array.
         rng : int or numpy.random.Generator, optional
             What the order of the images, and dropout, are drawn with.
         optimizer : optimiser, optional
@@ -152,6 +157,14 @@ class CNN:
             Images and labels that are not learned from, but scored after each epoch.
         progress : bool, optional
             Whether to show a progress bar; by default on a terminal, and nowhere else.
+        checkpoint : path-like, optional
+            A file to go on from. Where there is none, it is written: at the start, after each
+            epoch, and in a long one each minute. Where there is one, the same call goes on from
+            it, and ends at the same weights to the last bit as if it had never been stopped.
+        comm : mpi4py.MPI.Comm, optional
+            The processes that train together, as `parallel.world` returns them. Each makes the
+            same call and takes its share of every batch; all end with the same weights. Batch
+            normalisation is over each share, and dropout is drawn for each.
 
         Returns
         -------
@@ -163,39 +176,38 @@ class CNN:
         ValueError, TypeError
             If an argument cannot be right; the message names it, and nothing is changed.
         """
-        X, y = self._examples("X", X, "y", y)
+        ranks, epochs = Ranks(comm), _args.integer("epochs", epochs, 0)
+        source = batches.of(X, y, batch_size, epochs, self._examples)
         if validation is not None:
             if not isinstance(validation, tuple | list) or len(validation) != 2:
                 raise TypeError(f"validation must be a pair (X, y), got {validation!r}")
             validation = self._examples(
                 "validation[0]", validation[0], "validation[1]", validation[1]
             )
-        epochs, size = (
-            _args.integer("epochs", epochs, 0),
-            _args.integer("batch_size", batch_size, 1),
-        )
-        rng, optimizer = _args.generator(rng), Adam(lr=3e-3) if optimizer is None else optimizer
+        seeded, rng = rng is not None, _args.generator(rng)
+        optimizer = Adam(lr=3e-3) if optimizer is None else optimizer
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"optimizer must be one of convdocs.optim, got {optimizer!r}")
         shown = sys.stderr.isatty() if progress is None else _args.flag("progress", progress)
-        bar = Bar(epochs, math.ceil(len(X) / size), shown)
+        path = checkpoint if ranks.rank == 0 else None
+        training = Training(self, optimizer, rng, source, seeded, path)
+        training.begin(ranks, epochs)
+        bar = Bar(epochs, source.steps, shown and ranks.rank == 0)
         try:
-            for _ in range(epochs):
-                order, loss, hits = rng.permutation(len(X)), 0.0, 0
-                for start in range(0, len(X), size):
-                    batch = order[start : start + size]
-                    logits = self(X[batch], train=True, rng=rng)
-                    self.backward(cross_entropy_backward(logits, y[batch]))
-                    optimizer.step(self.layers)
-                    loss += len(batch) * cross_entropy(logits, y[batch])
-                    hits += int((logits.argmax(axis=1) == y[batch]).sum())
-                    bar.advance(loss / (start + len(batch)))
-                entry = {"loss": loss / len(X), "accuracy": hits / len(X)}
-                if validation is not None:
-                    logits = self._scores(validation[0])
-                    entry["val_loss"] = cross_entropy(logits, validation[1])
-                    entry["val_accuracy"] = _accuracy(logits, validation[1])
-                self.history.append(entry)
+            with ranks:
+                while training.epoch < epochs:
+                    for batch in training.batches():
+                        noise = ranks.noise(rng, training.epoch, training.step)
+                        training.advance(*self._learn(*batch, optimizer, ranks, noise))
+                        bar.advance(training)
+                    ranks.average(self.layers, 0, 0, 0, 0)  # has none of them more batches?
+                    n, loss, hits = training.sums
+                    entry = {"loss": loss / n, "accuracy": hits / n}
+                    if validation is not None:
+                        n, loss, hits = self._held(*validation, ranks)
+                        entry |= {"val_loss": loss / n, "val_accuracy": hits / n}
+                    self.history.append(entry)
+                    training.turn()
         except KeyboardInterrupt:
             warnings.warn(f"training interrupted: {bar.done} steps were made", stacklevel=2)
         finally:
@@ -347,17 +359,7 @@ class CNN:
         TypeError
             If a layer is not one of the package's own.
         """
-        for number, layer in enumerate(self.layers):
-            if type(layer) not in KINDS:
-                raise TypeError(f"layers[{number}] must be of convdocs to be saved, got {layer!r}")
-            given = {name: (p.dtype.name, p.shape) for name, p in _arrays(layer).items()}
-            fresh = _arrays(type(layer)(**layer.options))
-            built = {name: (p.dtype.name, p.shape) for name, p in fresh.items()}
-            if given != built:
-                need = f"layers[{number}].params must be as {layer!r} builds them, {built}"
-                raise ValueError(f"{need}, got {given}")
-        layers = [[type(layer).__name__, layer.options] for layer in self.layers]
-        store.write(path, {"format": 1, "layers": layers}, self._parameters())
+        store.write(path, {"format": 1, "layers": described(self.layers)}, self._parameters())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> CNN:
@@ -396,10 +398,42 @@ class CNN:
         lines = "".join(f"    {layer!r},\n" for layer in self.layers)
         return f"CNN([\n{lines}])" if lines else "CNN([])"
 
+    def _gradients(self, dy: Array) -> None:
+        """Set every layer's ``grads``, as `backward` does, and go no further down than needed."""
+        first = next((n for n, layer in enumerate(self.layers) if layer.params), 0)
+        for layer in reversed(self.layers[first + 1 :]):
+            dy = layer.backward(dy)
+        for layer in self.layers[first : first + 1]:
+            layer.learn(dy)
+
     def _parameters(self) -> dict[str, Array]:
         """Return the live parameters and buffers under their names in a state dictionary."""
         numbered = enumerate(self.layers)
         return {f"{n}.{name}": p for n, layer in numbered for name, p in _arrays(layer).items()}
+
+    def _learn(
+        self,
+        X: Array,
+        y: Array,
+        batch: Array,
+        optimizer: Optimizer,
+        ranks: Ranks,
+        rng: np.random.Generator,
+    ) -> Sequence[float]:
+        """Make one step with the images that ``batch`` numbers; return them, loss and hits."""
+        share, weight = ranks.share(len(batch))
+        x, labels = X[batch[share]], y[batch[share]]
+        logits = self(x, train=True, rng=rng)
+        self._gradients(cross_entropy_backward(logits, labels))
+        sums = _sums(logits, labels, weight)
+        sums = ranks.average(self.layers, weight, len(batch), *sums)
+        optimizer.step(self.layers)
+        return len(batch), *sums
+
+    def _held(self, X: Array, y: Array, ranks: Ranks) -> Sequence[float]:
+        """Return the number of images that are not learned from, their loss and hits."""
+        share, weight = ranks.share(len(X))
+        return len(X), *ranks.total(*_sums(self._scores(X[share]), y[share], weight))
 
     def _scores(self, X: ArrayLike, name: str = "X", batch_size: int = 256) -> Array:
         """Return the output for all images, a batch at a time; no layer remembers anything."""
@@ -428,19 +462,35 @@ class CNN:
         return X, _args.labels(y_name, y, len(X), self._scores(X[:1], X_name).shape[1])
 
 
+def described(layers: list[Layer]) -> list[tuple[str, dict[str, Any]]]:
+    """Return the kind and the options of each layer, and refuse what these would not rebuild."""
+    for number, layer in enumerate(layers):
+        if type(layer) not in KINDS:
+            raise TypeError(f"layers[{number}] must be of convdocs to be saved, got {layer!r}")
+        given = {name: (p.dtype.name, p.shape) for name, p in _arrays(layer).items()}
+        fresh = _arrays(type(layer)(**layer.options))
+        built = {name: (p.dtype.name, p.shape) for name, p in fresh.items()}
+        if given != built:
+            need = f"layers[{number}].params must be as {layer!r} builds them, {built}"
+            raise ValueError(f"{need}, got {given}")
+    return [(type(layer).__name__, layer.options) for layer in layers]
+
+
 class Bar:
     """A progress bar on one line of the terminal."""
 
-    def __init__(self, epochs: int, steps: int, shown: bool) -> None:
+    def __init__(self, epochs: int, steps: int | None, shown: bool) -> None:
         self.epochs, self.steps, self.shown, self.done = epochs, steps, shown, 0
 
-    def advance(self, loss: float) -> None:
-        """Count one step, and draw the bar."""
-        epoch, step = divmod(self.done, self.steps)
+    def advance(self, training: Training) -> None:
+        """Count one step, and draw the bar; of an iterable without a length, only its number."""
         self.done += 1
         if self.shown:
-            filled = "#" * (20 * (step + 1) // self.steps)
-            text = f"epoch {epoch + 1}/{self.epochs} [{filled:20}] loss {loss:.4f}"
+            n, loss, _ = training.sums
+            part = f"step {training.step}"
+            if self.steps is not None:
+                part = f"[{'#' * (20 * training.step // self.steps):20}]"
+            text = f"epoch {training.epoch + 1}/{self.epochs} {part} loss {loss / n:.4f}"
             print(f"\r{text}", end="", file=sys.stderr, flush=True)
 
     def close(self) -> None:
@@ -457,3 +507,9 @@ def _arrays(layer: Layer) -> dict[str, Array]:
 def _accuracy(logits: Array, y: Array) -> float:
     """Return the share of rows whose largest score is at the label."""
     return float((logits.argmax(axis=1) == y).mean())
+
+
+def _sums(logits: Array, y: Array, weight: int) -> Sequence[float]:
+    """Return loss and hits, summed over ``weight`` images: all of them, or none."""
+    hits = (logits.argmax(axis=1) == y)[:weight].sum()
+    return weight * cross_entropy(logits, y), int(hits)

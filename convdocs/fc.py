@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import _args
-from .layer import Layer
+from .layer import Layer, let_through
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
@@ -219,7 +219,7 @@ class ReLU(Layer):
     def gradients(self, dy: Array, x: Array) -> tuple[Array, ...]:
         """Return ``dy`` where the input was positive, and 0 elsewhere."""
         _args.same_shape("dy", dy, x.shape)
-        return (np.where(x <= 0, dy.dtype.type(0), dy),)  # as in PyTorch, a NaN lets dy through
+        return (let_through(dy, ~(x <= 0)),)  # as in PyTorch, a NaN lets dy through
 
 
 class Dropout(Layer):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from . import _args
 
 if TYPE_CHECKING:
@@ -73,11 +75,19 @@ class Layer:
         RuntimeError
             If the layer has not been called yet.
         """
-        if self.x is None:
-            raise RuntimeError(f"{type(self).__name__}.backward needs a forward pass before it")
-        dx, *grads = self.gradients(_args.numbers("dy", dy), self.x)
+        dx, *grads = self.gradients(_args.numbers("dy", dy), self.seen())
         self.grads = dict(zip(self.params, grads, strict=False))  # no bias: its gradient is unused
         return dx
+
+    def learn(self, dy: ArrayLike) -> None:
+        """Set `grads` alone, as the first layer with parameters needs it in training."""
+        self.backward(dy)
+
+    def seen(self) -> Array:
+        """Return the last input."""
+        if self.x is None:
+            raise RuntimeError(f"{type(self).__name__}.backward needs a forward pass before it")
+        return self.x
 
     def forward(self, x: Array) -> Array:
         """Return the output for ``x``."""
@@ -108,6 +118,20 @@ class Layer:
         """Show the call that builds the layer."""
         options = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
         return f"{type(self).__name__}({options})"
+
+
+def let_through(dy: Array, gate: Array) -> Array:
+    """Return ``dy`` where ``gate`` is true, and 0 elsewhere: `numpy.where`, several times faster.
+
+    A true gate becomes a number all of whose bits are 1, a false one all 0, and a bitwise "and"
+    does the rest. A product would do as well, were it not that 0 times infinity is NaN.
+    """
+    if dy.dtype.itemsize > 8:  # a long double: no integer has as many bits
+        return np.where(gate, dy, dy.dtype.type(0))
+    bits = np.dtype(f"i{dy.dtype.itemsize}")
+    mask = np.negative(gate.view(np.int8), dtype=bits)
+    mask &= dy.view(bits)
+    return mask.view(dy.dtype)
 
 
 def in_a_row(layers: Iterable[Layer]) -> list[Layer]:

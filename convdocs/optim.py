@@ -36,6 +36,11 @@ class Optimizer:
         self.memory: dict[tuple[int, str], list[Array]] = {}
         self.steps = 0
 
+    def __repr__(self) -> str:
+        """Show the settings, but not what is remembered."""
+        settings = (item for item in vars(self).items() if item[0] not in ("memory", "steps"))
+        return f"{type(self).__name__}({', '.join(f'{name}={v!r}' for name, v in settings)})"
+
     def step(self, layers: Iterable[Layer]) -> None:
         """Change every parameter of the layers, in place, by its last gradient.
 

@@ -16,6 +16,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Rectangle
+from matplotlib.ticker import LogLocator
 from PIL import Image
 
 from .stepper import COLORS
@@ -884,6 +885,52 @@ def dots(groups: Mapping[str, ArrayLike], xlabel: str, first: bool = False) -> P
     return figure
 
 
+def roofline(peak: float, bandwidth: float, groups: Mapping[str, Any]) -> Picture:
+    """Draw a machine's roofline, and under it what was measured, as dots with letters.
+
+    Parameters
+    ----------
+    peak : float
+        What the machine computes, in billions of multiply-accumulates per second.
+    bandwidth : float
+        What its memory moves, in billions of bytes per second.
+    groups : dict of str to (intensities, rates)
+        Labels, multiply-accumulates per byte, and billions of them per second. The cases of
+        all groups are the same, in the same order; thin lines join each case's dots.
+
+    Returns
+    -------
+    Picture
+    """
+    points = np.array([group for group in groups.values()], float)  # (group, 2, case)
+    ridge = peak / bandwidth
+    low = min(points[:, 0].min(), ridge) / 2
+    high = max(points[:, 0].max(), ridge) * 2
+    with matplotlib.rc_context(STYLE):
+        figure = Picture((WIDTH, 4.0), layout="constrained")
+        axes = figure.subplots()
+        roof = [low * bandwidth, peak, peak]
+        axes.plot([low, ridge, high], roof, color=INK, linewidth=1.8)
+        for case in points.transpose(2, 1, 0):
+            axes.plot(*case, color=INK, alpha=0.3, linewidth=0.7)
+        for number, (label, (x, y)) in enumerate(zip(groups, points, strict=True)):
+            color = COLORS[number % 4]
+            fill = "none" if number else color
+            axes.plot(x, y, "o", color=color, markerfacecolor=fill, markersize=6, label=label)
+        for number, place in enumerate(points[0].T):
+            letter, away = chr(ord("a") + number), (4, 4)
+            axes.annotate(letter, place, away, textcoords="offset points", weight="bold")
+        axes.set(xscale="log", yscale="log", xlim=(low, high))
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter("")
+        axes.set_xlabel("arithmetic intensity (multiply-accumulates per byte)")
+        axes.set_ylabel("billions of multiply-accumulates per second")
+        axes.legend(loc="lower right")
+    return figure
+
+
 def confusion(counts: ArrayLike, labels: Any = None) -> Picture:
     """Show a confusion matrix: the true class in rows, the predicted one in columns.
 
@@ -918,4 +965,87 @@ def confusion(counts: ArrayLike, labels: Any = None) -> Picture:
                 alpha = share if i == j else 0.15 + 0.6 * share
                 axes.add_patch(Rectangle(corner, 1, 1, color=color, alpha=alpha, lw=0))
                 axes.text(j, i + 0.03, f"{count:.0f}", ha="center", va="center", size=11)
+    return figure
+
+
+def graph(model: Any) -> Picture:
+    """Draw an ONNX graph from top to bottom: operators, their weights, and what flows between them.
+
+    Parameters
+    ----------
+    model : onnx.ModelProto
+        With nodes in a row, whose shapes it tells.
+
+    Returns
+    -------
+    Picture
+    """
+    g = model.graph
+    weights = {each.name: tuple(each.dims) for each in g.initializer}
+    shapes = {
+        each.name: [d.dim_param or d.dim_value for d in each.type.tensor_type.shape.dim]
+        for each in (*g.input, *g.value_info, *g.output)
+    }
+
+    def flow(name: str, y: float) -> None:
+        text = f"{name}:  {' × '.join(map(str, shapes[name]))}"
+        axes.text(0.15, y, text, va="center", size=9)
+
+    with matplotlib.rc_context(STYLE):
+        figure = Picture((0.85 * WIDTH, 0.62 * len(g.node) + 0.5), layout="constrained")
+        axes = figure.subplots()
+        axes.set(xlim=(-2.9, 2.9), ylim=(len(g.node) - 0.2, -0.65))
+        axes.set_axis_off()
+        arrow = {"arrowstyle": "->", "color": INK}
+        flow(g.input[0].name, -0.45)
+        for row, node in enumerate(g.node):
+            axes.annotate("", (0, row - 0.22), (0, row - 0.7), arrowprops=arrow)
+            axes.add_patch(Rectangle((-0.75, row - 0.2), 1.5, 0.4, color=BLUE, alpha=0.25, lw=0))
+            axes.text(0, row, node.op_type, ha="center", va="center_baseline", size=10)
+            flow(node.output[0], row + 0.5)
+            held = [name for name in node.input if name in weights]
+            text = "\n".join(f"{name}:  {' × '.join(map(str, weights[name]))}" for name in held)
+            axes.text(-1.2, row, text, ha="right", va="center", size=9, color=INK)
+            if held:
+                axes.annotate("", (-0.77, row), (-1.15, row), arrowprops=arrow)
+        end = len(g.node) - 0.3
+        axes.annotate("", (0, end), (0, end - 0.48), arrowprops=arrow)
+    return figure
+
+
+def histogram(
+    groups: Mapping[str, ArrayLike], xlabel: str, marks: Mapping[str, float] | None = None
+) -> Picture:
+    """Count numbers above 0 by their size, in powers of ten, each group as an outline.
+
+    Parameters
+    ----------
+    groups : dict of str to array_like
+        Labels and numbers; zeros are left out, and the smallest half percent is in the first bar.
+    xlabel : str
+        What the numbers are, with the unit.
+    marks : dict of str to float, optional
+        Sizes to compare with, each a line with its label.
+
+    Returns
+    -------
+    Picture
+    """
+    arrays = {label: np.asarray(array, float).ravel() for label, array in groups.items()}
+    arrays = {label: array[array > 0] for label, array in arrays.items()}
+    every = np.concatenate(list(arrays.values()))
+    bins = np.geomspace(np.percentile(every, 0.5), every.max() * 1.001, 40)
+    with matplotlib.rc_context(STYLE):
+        figure = Picture((WIDTH, 2.9), layout="constrained")
+        axes = figure.subplots()
+        axes.set_xscale("log")
+        for number, (label, array) in enumerate(arrays.items()):
+            counts, _ = np.histogram(np.maximum(array, bins[0]), bins)
+            look: Any = {"color": COLORS[number % 4], "linestyle": DASHES[number % 4]}
+            axes.stairs(counts, bins, label=label, linewidth=1.8, **look)
+        for label, place in (marks or {}).items():
+            axes.axvline(place, color=INK, linewidth=1)
+            axes.text(place, 1.0, f" {label}", transform=axes.get_xaxis_transform(), va="bottom")
+        axes.set(xlabel=xlabel, ylabel="how many")
+        axes.legend(loc="upper left")
     return figure

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _args
-from .layer import Layer
+from .layer import Layer, let_through
 from .windows import NO_BORDERS, batch_first, batch_last, windows
 
 if TYPE_CHECKING:
@@ -102,16 +102,23 @@ def max_pool2d_backward(
     dy = _args.numbers("dy", dy, "N C oH oW")
     laid = batch_last(x, x.dtype, borders, _lowest(x.dtype))
     dlaid = np.zeros(laid.shape, _args.floating(dy, x))
-    inside = batch_last(np.ones((1, 1, *x.shape[2:]), bool), bool, borders)
-    seen, dseen, real = (windows(array, **slide) for array in (laid, dlaid, inside))
+    seen, dseen = windows(laid, **slide), windows(dlaid, **slide)
     _args.same_shape("dy", dy, (*x.shape[:2], *seen.shape[3:5]))
     dy, y = batch_last(dy, dlaid.dtype), _maxima(seen)
+    spoilt = bool((y != y).any())
     waiting = np.ones(y.shape, bool)  # windows whose first maximum is yet to come
+    inside = batch_last(np.ones((1, 1, *x.shape[2:]), bool), bool, borders)
+    real = windows(inside, **slide)
     for u, v in np.ndindex(*slide["kernel"]):
         pixel = seen[:, u, v]
-        found = waiting & real[:, u, v] & ((pixel == y) | (pixel != pixel))  # NaN: the maximum
-        dseen[:, u, v] += np.where(found, dy, 0)
-        waiting &= ~found
+        found = pixel == y
+        if spoilt:
+            found |= pixel != pixel  # a NaN is its window's maximum
+        found &= waiting
+        if borders != NO_BORDERS:
+            found &= real[:, u, v]
+        waiting ^= found
+        dseen[:, u, v] += let_through(dy, found)
     return batch_first(dlaid, borders)
 
 
@@ -323,7 +330,8 @@ def _maxima(seen: Array) -> Array:
     """Return the maximum of each window."""
     y = seen[:, 0, 0].copy()
     for u, v in np.ndindex(*seen.shape[1:3]):
-        np.maximum(y, seen[:, u, v], out=y)
+        if u or v:
+            np.maximum(y, seen[:, u, v], out=y)
     return y
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import threading
@@ -10,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import BinaryIO
+
     from ._args import Array
 
 KEY = "convdocs"  # the entry that holds the description, and tells our files from others
 
 
-def _name(path: str | os.PathLike[str]) -> str:
+def name_of(path: str | os.PathLike[str]) -> str:
     """Return ``path`` as text; an open file's number is not a path."""
     try:
         name = os.fsdecode(path)
@@ -26,8 +30,36 @@ def _name(path: str | os.PathLike[str]) -> str:
     return name
 
 
+@contextlib.contextmanager
+def whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Give a file beside ``path`` and move it there at the end: an interrupt leaves the old one.
+
+    Parameters
+    ----------
+    path : path-like
+        Exactly this file is written.
+    """
+    path = os.path.realpath(name_of(path))
+    part = f".{os.getpid()}-{threading.get_ident()}.part"  # a short name, and nobody else's
+    part = os.path.join(os.path.dirname(path), part)
+    try:
+        if os.path.lexists(part):  # left by a process of the same number that was killed
+            os.unlink(part)
+        with open(part, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if os.path.exists(path):
+            os.chmod(part, os.stat(path).st_mode)
+        os.replace(part, path)
+    except BaseException:
+        if os.path.exists(part):
+            os.unlink(part)
+        raise
+
+
 def write(path: str | os.PathLike[str], description: Any, arrays: dict[str, Array]) -> None:
-    """Write the file beside ``path`` and then move it there: an interrupt leaves the old one.
+    """Write a description and arrays to a file, as `whole` does.
 
     Parameters
     ----------
@@ -38,24 +70,9 @@ def write(path: str | os.PathLike[str], description: Any, arrays: dict[str, Arra
     arrays : dict of str to ndarray
         What to store under which name.
     """
-    path = os.path.realpath(_name(path))
-    part = f".{os.getpid()}-{threading.get_ident()}.part"  # a short name, and nobody else's
-    part = os.path.join(os.path.dirname(path), part)
-    try:
-        if os.path.lexists(part):  # left by a process of the same number that was killed
-            os.unlink(part)
-        with open(part, "xb") as file:
-            entries: dict[str, Any] = {KEY: np.array(json.dumps(description)), **arrays}
-            np.savez(file, **entries)  # NumPy 2.0 would take allow_pickle for an array's name
-            file.flush()
-            os.fsync(file.fileno())
-        if os.path.exists(path):
-            os.chmod(part, os.stat(path).st_mode)
-        os.replace(part, path)
-    except BaseException:
-        if os.path.exists(part):
-            os.unlink(part)
-        raise
+    with whole(path) as file:
+        entries: dict[str, Any] = {KEY: np.array(json.dumps(description)), **arrays}
+        np.savez(file, **entries)  # NumPy 2.0 would take allow_pickle for an array's name
 
 
 def read(path: str | os.PathLike[str]) -> tuple[Any, dict[str, Array]]:
@@ -80,7 +97,7 @@ def read(path: str | os.PathLike[str]) -> tuple[Any, dict[str, Array]]:
     """
     import zipfile
 
-    name = _name(path)
+    name = name_of(path)
     with open(name, "rb") as file:
         try:
             with zipfile.ZipFile(file) as archive:

@@ -621,3 +621,20 @@ STACK = st.lists(CONVOLUTION | st.builds(AvgPool2d, PAIR, PAIR), min_size=1, max
 def test_the_receptive_field_is_what_backpropagation_reaches(layers):
     side = 79  # the widest field of three such layers: 7 + 3 * 6 + 9 * 6
     assert CNN(layers).summary((1, side, side))[-1].receptive_field == seen(layers, side)
+
+
+def test_training_goes_no_further_down_than_the_first_parameters(rng):
+    X, y = rng.random((8, 1, 6, 6)), rng.integers(0, 3, 8)
+
+    def network():
+        layers = [ReLU(), Conv2d(1, 2, 3, dtype=float, rng=0), ReLU(), MaxPool2d(2), Flatten()]
+        return CNN([*layers, Linear(8, 3, dtype=float, rng=1)])
+
+    trained, by_hand = network(), network()
+    trained.fit(X, y, epochs=1, batch_size=8, rng=0, optimizer=SGD(0.1))
+    order = np.random.default_rng(0).permutation(8)
+    by_hand.backward(cross_entropy_backward(by_hand(X[order]), y[order]))
+    for ours, theirs in zip(trained.layers, by_hand.layers, strict=True):
+        assert ours.grads.keys() == theirs.grads.keys()
+        for name, gradient in ours.grads.items():
+            np.testing.assert_array_equal(gradient, theirs.grads[name])

@@ -366,12 +366,16 @@ def test_blocks_of_rows_give_the_same(monkeypatch, rng, name, rows):
     reference.same_results(parts[1:], reference.conv2d_backward(dy, x, w, **how))
 
 
-def test_a_block_smaller_than_a_row_is_a_row(monkeypatch, rng):
-    x, w, b, dy = arrays_for(rng, *CASES["padding"])
-    monkeypatch.setattr(conv, "BLOCK", 1)
-    assert_array_equal(conv2d(x, w, b, padding=1), reference.conv2d(x, w, b, padding=1))
-    expected = reference.conv2d_backward(dy, x, w, padding=1)
-    reference.same_results(conv2d_backward(dy, x, w, padding=1), expected)
+@pytest.mark.parametrize("name", ["everything", "padding", "same", "groups"])
+@pytest.mark.parametrize("places", [0, 1, 2, 3])
+def test_blocks_smaller_than_a_row_give_the_same(monkeypatch, rng, name, places):
+    x, w, how = CASES[name]
+    x, w, b, dy = arrays_for(rng, x, w, how)
+    place = x.itemsize * len(x) * x.shape[1] * w.shape[2] * w.shape[3]
+    monkeypatch.setattr(conv, "BLOCK", places * place)
+    reference.same_results(conv2d(x, w, b, **how), reference.conv2d(x, w, b, **how))
+    expected = reference.conv2d_backward(dy, x, w, **how)
+    reference.same_results(conv2d_backward(dy, x, w, **how), expected)
 
 
 def test_the_patches_of_a_large_image_never_lie_in_memory_at_once():
@@ -385,6 +389,40 @@ def test_the_patches_of_a_large_image_never_lie_in_memory_at_once():
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert peak < 40e6
+
+
+@pytest.mark.parametrize("name", ["everything", "stride that leaves a remainder", "same", "groups"])
+@pytest.mark.parametrize("columns", [1, 7])
+def test_products_in_pieces_give_the_same(monkeypatch, rng, name, columns):
+    x, w, how = CASES[name]
+    x, w, b, dy = arrays_for(rng, x, w, how)
+    monkeypatch.setattr(conv, "SMALL", columns * w.size // how.get("groups", 1))
+    reference.same_results(conv2d(x, w, b, **how), reference.conv2d(x, w, b, **how))
+    expected = reference.conv2d_backward(dy, x, w, **how)
+    reference.same_results(conv2d_backward(dy, x, w, **how), expected)
+
+
+def test_a_kernel_of_one_pixel_leaves_the_images_as_they_are(rng):
+    x = rng.random((3, 2, 4, 5)).transpose(1, 2, 3, 0).copy().transpose(3, 0, 1, 2)  # no patch copy
+    w, before = rng.random((4, 2, 1, 1)), x.copy()
+    dx, _, _ = conv2d_backward(np.ones((3, 4, 4, 5)), x, w)
+    assert_array_equal(x, before)
+    assert not np.shares_memory(dx, x)
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 8, 400, 400), (64, 8, 50, 50), (2000, 8, 6, 60)], ids=["image", "batch", "row"]
+)
+def test_memory_beside_the_arrays_themselves_is_bounded(shape):
+    x, w = np.ones(shape, np.float32), np.ones((8, 8, 5, 5), np.float32)  # patches of 128 MB
+    dy = np.ones_like(conv2d(x, w, padding=2))
+    arrays = 2 * (x.nbytes + dy.nbytes)  # in the package's order, and the results
+    for function in (conv2d, x, w, None, 1, 2), (conv2d_backward, dy, x, w, 1, 2):
+        tracemalloc.start()
+        function[0](*function[1:])
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak - arrays < 64e6
 
 
 # --- One dimension -------------------------------------------------------------------------------

@@ -74,6 +74,13 @@ def test_numbers_and_references_are_those_of_the_page(chapters):
     assert "307,200 numbers" in text
 
 
+def test_the_notebook_for_colab_installs_what_its_chapter_needs(chapters):
+    for chapter in chapters:
+        needs = re.search("^needs: (.*)$", (ROOT / "docs" / f"{chapter}.md").read_text(), re.M)
+        extras = f"data,{needs[1].replace(' ', '')}" if needs else "data"
+        assert f"whl[{extras}]" in notebook(f"{chapter}-colab").cells[1].source
+
+
 def test_the_notebook_for_colab_runs_with_the_package_that_it_carries(
     chapters, tmp_path, monkeypatch
 ):

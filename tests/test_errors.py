@@ -495,7 +495,7 @@ TOGETHER = [
     (lambda: MODEL.fit(one, [0, 1]), ValueError, r"y must .*\(1,\), got \(2,\)"),
     (lambda: MODEL.fit(one, [3]), ValueError, "y must .*3 classes, got 3"),
     (lambda: MODEL.fit(one, [[0]]), ValueError, r"y must .*\(1,\), got \(1, 1\)"),
-    (lambda: MODEL.fit(one), TypeError, "'y'"),
+    (lambda: MODEL.fit(one), TypeError, r"y must .*pairs \(X, y\), got ndarray"),
     (lambda: MODEL.fit(a(0, 1, 4, 4), []), ValueError, r"X must .*image, got .*\(0, 1, 4, 4\)"),
     (lambda: MODEL.score(a(0, 1, 4, 4), []), ValueError, r"X must .*image, got .*\(0, 1, 4, 4\)"),
     (lambda: MODEL.fit(5, [0]), ValueError, r"X must .*got .*\(\)"),

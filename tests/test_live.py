@@ -5,6 +5,7 @@ fetches it); without it, what needs Python is skipped.
 """
 
 import re
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -13,9 +14,13 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 ROOT = Path(__file__).parent.parent
-CHAPTERS = sorted(
-    path.stem for path in (ROOT / "docs").glob("*.md") if "{code-cell}" in path.read_text("utf-8")
-)
+PAGES = {path.stem: path.read_text("utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
+NATIVE = [  # no cell of these runs in a browser
+    name
+    for name, text in PAGES.items()
+    if re.search("^needs: ", text, re.MULTILINE) and not re.search(r"tags: \[.*\bnative\b", text)
+]
+CHAPTERS = [name for name, text in PAGES.items() if "{code-cell}" in text and name not in NATIVE]
 HOST = "https://cdn.jsdelivr.net/pyodide/"
 WHEELS = sorted((ROOT / "docs" / "_build" / "pyodide").glob("*.whl"))
 TYPES = {"mjs": "text/javascript", "wasm": "application/wasm", "json": "application/json"}
@@ -203,6 +208,18 @@ def test_without_a_network_the_page_says_so(reader):
     page = reader("edges", python=False)
     cell = press(page, 0, "Run")
     expect(finished(cell, "unreachable")).to_contain_text("Is there a network?")
+
+
+@pytest.mark.parametrize("chapter", NATIVE)
+def test_a_chapter_that_no_browser_can_run_says_so_and_offers_no_run(reader, chapter):
+    page = reader(chapter, python=False)
+    expect(page.locator(".native")).to_contain_text("do not run on this page")
+    expect(page.locator(".cell").first).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile("^Run"))).to_have_count(0)
+    assert not [url for url in page.asked if "live.js" in url]
+    extras = re.search(r"convdocs\[data,(.*?)\]", page.locator(".native code").text_content())[1]
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert set(extras.split(",")) <= declared["optional-dependencies"].keys()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -76,7 +76,8 @@ def test_the_metadata(built):
     assert needed == ["numpy>=2.0"]
     assert metadata["Requires-Python"] == ">=3.11"
     assert metadata["License-Expression"] == "MIT"
-    assert metadata.get_all("Provides-Extra") == ["data", "plot"]
+    extras = ["data", "mpi", "onnx", "onnxruntime", "plot", "safetensors", "torch"]
+    assert metadata.get_all("Provides-Extra") == extras
     assert "Typing :: Typed" in metadata.get_all("Classifier")
 
 
@@ -134,8 +135,8 @@ INTERFACE = {
     "CNN": "layers",
     "CNN.__call__": "self, x, train=False, rng=None",
     "CNN.backward": "self, dy",
-    "CNN.fit": "self, X, y, epochs=10, batch_size=32, rng=None, optimizer=None, validation=None, "
-    "progress=None",
+    "CNN.fit": "self, X, y=None, epochs=10, batch_size=32, rng=None, optimizer=None, "
+    "validation=None, progress=None, checkpoint=None, comm=None",
     "CNN.predict": "self, X",
     "CNN.predict_proba": "self, X",
     "CNN.score": "self, X, y",

@@ -14,7 +14,7 @@ from matplotlib.textpath import TextPath
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
-from convdocs import data, plot
+from convdocs import CNN, Conv2d, Flatten, Linear, ReLU, data, exchange, plot
 
 COLOR = data.photo(color=True)[:, 100:300]
 PHOTO = COLOR[1]
@@ -28,6 +28,7 @@ FIGURES = {
     "numbers": lambda: plot.numbers({"w": X[:2, :2], "x": X, "y": X[:2, :3]}, "⋆=", (0, 1)),
     "curves": lambda: plot.lines({"loss": [3, 2, 1], "error": ([1, 2], [4, 5])}, "step", "$L$"),
     "curves apart": lambda: plot.lines({"a": [1, 2], "b": [3, 4]}, "column", apart=True),
+    "a roofline": lambda: plot.roofline(40, 16, {"a": ([1, 9], [8, 30]), "b": ([0.5, 2], [7, 9])}),
     "powers of ten": lambda: plot.lines({"a": [1, 10, 1000]}, "x", "y", log="xy"),
 }
 SPACES = r'\sxmlns(:\w+)?="[^"]*"'
@@ -262,3 +263,44 @@ def test_bands_reach_from_the_smallest_to_the_largest():
     corners = axes.collections[0].get_paths()[0].vertices
     assert {(10, 0.1), (10, 0.3), (1000, 0.5), (1000, 0.7)} <= set(map(tuple, corners))
     assert [label.get_text() for label in axes.get_xticklabels()] == ["10", "1,000"]
+
+
+def test_histogram_counts_what_is_above_zero():
+    picture = plot.histogram({"a": [0, 1e-3, 1e-3, 1], "b": [[0.1], [0]]}, "size", {"here": 0.01})
+    axes = picture.axes[0]
+    heights = [each.get_data().values for each in axes.patches]
+    assert [each.sum() for each in heights] == [3, 1]
+    assert heights[0][0] == 2
+    assert heights[0][-1] == 1
+    assert "here" in [each.get_text().strip() for each in axes.texts]
+
+
+def test_graph_writes_each_node_its_weights_and_what_flows(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    model = CNN([Conv2d(1, 2, 3, rng=0), ReLU(), Flatten(), Linear(72, 4, bias=False, rng=0)])
+    exchange.to_onnx(model, tmp_path / "model.onnx", (1, 8, 8))
+    picture = plot.graph(onnx.load(tmp_path / "model.onnx"))
+    texts = [each.get_text() for each in picture.axes[0].texts if each.get_text()]
+    assert texts == [
+        *("x:  N × 1 × 8 × 8", "Conv", "0.y:  N × 2 × 6 × 6"),
+        *("0.weight:  2 × 1 × 3 × 3\n0.bias:  2", "Relu", "1.y:  N × 2 × 6 × 6"),
+        *("Flatten", "2.y:  N × 72", "Gemm", "y:  N × 4", "3.weight:  4 × 72"),
+    ]
+
+
+def test_a_roofline_bends_at_its_ridge_and_has_a_dot_and_a_letter_for_each_case():
+    groups = {"blocks": ([1, 9, 20], [8, 30, 39]), "whole": ([0.5, 2, 3], [7, 9, 12])}
+    axes = plot.roofline(40, 16, groups).axes[0]
+    low, high = axes.get_xlim()
+    roof, *cases = axes.lines[:4]
+    assert_allclose(roof.get_xydata(), [(low, 16 * low), (2.5, 40), (high, 40)])
+    assert low < 0.5
+    assert high > 20
+    joined = [line.get_xydata() for line in cases]  # (case, group, coordinate)
+    assert_allclose(joined, np.array(list(groups.values())).transpose(2, 0, 1))
+    for dots, (label, points) in zip(axes.lines[4:], groups.items(), strict=True):
+        assert dots.get_label() == label
+        assert_allclose(dots.get_xydata().T, points)
+    assert {text.get_text(): text.xy for text in axes.texts} == dict(
+        zip("abc", zip(*groups["blocks"], strict=True), strict=True)
+    )

@@ -179,7 +179,7 @@ def test_a_page_opens_without_a_server(visit, built):
 def clean_build(folder):
     """Build a copy of the project, and return the files of the site."""
     copied = shutil.ignore_patterns("_build", "__pycache__", "node_modules")
-    for part in ("convdocs", "docs"):
+    for part in ("convdocs", "docs", "benchmarks"):
         shutil.copytree(ROOT / part, folder / part, ignore=copied, dirs_exist_ok=True)
     for name in ("LICENSE", "Makefile", "README.md", "pyproject.toml", "requirements.txt"):
         shutil.copy(ROOT / name, folder)

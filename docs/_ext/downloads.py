@@ -15,6 +15,7 @@ import nbformat
 from docutils import nodes
 from flit_core.wheel import make_wheel_in
 from jupyter_cache import get_cache
+from live import needs
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
 ROOT = Path(__file__).parent.parent.parent
@@ -29,7 +30,7 @@ import base64
 from pathlib import Path
 
 Path({name!r}).write_bytes(base64.b64decode({wheel!r}))
-%pip install -q ./{name}[data]
+%pip install -q ./{name}[{extras}]
 """
 HEAD = "*This is a chapter of the book {book}, version {version}{rest}.*"
 EXECUTED = (
@@ -183,9 +184,7 @@ def notebooks(app, exception):
     folder.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as there:
         wheel = make_wheel_in(ROOT / "pyproject.toml", Path(there)).file
-        install = INSTALL.format(
-            name=wheel.name, wheel=base64.b64encode(wheel.read_bytes()).decode()
-        )
+        package = {"name": wheel.name, "wheel": base64.b64encode(wheel.read_bytes()).decode()}
     book = {"book": app.config.project, "version": app.config.release}
     for page in chapters(app.env):
         notebook = nbformat.read(executed / f"{page}.ipynb", as_version=4)
@@ -197,7 +196,8 @@ def notebooks(app, exception):
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
         head = new_markdown_cell(HEAD.format(rest=COLAB, **book))
-        first = new_code_cell(install)
+        extras = ",".join(["data", *needs(app.env, page)])
+        first = new_code_cell(INSTALL.format(extras=extras, **package))
         first.metadata = {"cellView": "form", "jupyter": {"source_hidden": True}}
         write(folder / f"{page}-colab.ipynb", [head, first, *cells])
 

@@ -1,4 +1,9 @@
-"""Live cells: what the page must hold, and what must lie beside it, for live.js to run them."""
+"""Live cells: what the page must hold, and what must lie beside it, for live.js to run them.
+
+A chapter whose cells need libraries that Pyodide lacks names their extras in its head, as in
+``needs: onnx, onnxruntime``. Its cells are not live, and the page says so. If some of them have the
+tag ``native``, only those are not.
+"""
 
 import json
 import logging
@@ -13,6 +18,11 @@ from web import BUNDLES
 import convdocs
 from convdocs import data
 
+NATIVE = (
+    "In a browser, Python lacks what the cells of this chapter need, so they do not run on this "
+    "page. They run on your own machine, and in the notebook for Colab below, with the package's "
+    "extras: "
+)
 PROJECT = Path(__file__).parent.parent.parent / "pyproject.toml"
 
 
@@ -22,6 +32,11 @@ def put_beside(app):
         logging.getLogger("flit_core").setLevel("WARNING")
         make_wheel_in(PROJECT, BUNDLES)
         np.savez_compressed(BUNDLES / "digits.npz", **data.digits()._asdict())
+
+
+def needs(env, page):
+    """Return the extras that a chapter's cells need beside those of all chapters."""
+    return [name.strip() for name in env.metadata[page].get("needs", "").split(",") if name.strip()]
 
 
 class Cells(SphinxPostTransform):
@@ -36,18 +51,25 @@ class Cells(SphinxPostTransform):
 
     def run(self, **kwargs):
         """Change one page."""
+        if self.app.builder.name != "html":
+            return
         shown = {
             node["cell_index"]: node
             for node in self.document.findall(nodes.container)
             if node.get("nb_element") == "cell_code"
             and any("cell_input" in child["classes"] for child in node)
         }
-        if not shown or self.app.builder.name != "html":
+        native = {index for index, node in shown.items() if "tag_native" in node["classes"]}
+        extras = needs(self.env, self.env.docname)
+        if extras and not native:
+            self.say_so(extras)
+            shown = {}
+        if not shown:
             return
         executed = Path(self.app.outdir).parent / "jupyter_execute" / f"{self.env.docname}.ipynb"
         last, early = None, []
         for index, cell in enumerate(json.loads(executed.read_text("utf-8"))["cells"]):
-            if cell["cell_type"] != "code":
+            if cell["cell_type"] != "code" or "native" in cell["metadata"].get("tags", ()):
                 continue
             if index in shown:
                 shown[index]["ids"].append(f"cell-{index}")
@@ -65,10 +87,18 @@ class Cells(SphinxPostTransform):
                 last.parent.insert(last.parent.index(last) + 1, node)
                 last = node
 
+    def say_so(self, extras):
+        """Say at the head of a chapter that its cells do not run in a browser."""
+        title = next(self.document.findall(nodes.title))
+        names = nodes.literal(text=f"pip install 'convdocs[data,{','.join(extras)}]'")
+        paragraph = nodes.paragraph("", NATIVE, names, nodes.Text("."))
+        place = title.parent.index(title) + 1
+        title.parent.insert(place, nodes.container("", paragraph, classes=["native"]))
+
 
 def add_scripts(app, page, template, context, doctree):
     """Load what runs cells on pages that have some."""
-    if app.builder.name == "html" and 'class="cell ' in context.get("body", ""):
+    if app.builder.name == "html" and 'id="cell-' in context.get("body", ""):
         wheel = f"convdocs-{convdocs.__version__}-py3-none-any.whl"
         python = app.config.live_python
         app.add_js_file("live.js", **{"defer": "defer", "data-wheel": wheel, "data-python": python})

@@ -1,0 +1,177 @@
+"""What is measured: the same work for this package and for every competitor that is installed.
+
+Each case is a dictionary from a competitor's name to a function without arguments. Ours comes
+first. All compute in float32, from arrays in the order that each of them prefers.
+"""
+
+import importlib.util
+
+import numpy as np
+from scipy import signal
+
+from convdocs import CNN, Conv2d, Flatten, Linear, MaxPool2d, ReLU
+from convdocs.conv import conv2d, conv2d_backward
+from convdocs.optim import SGD
+
+TORCH = importlib.util.find_spec("torch") is not None
+ONNX = importlib.util.find_spec("onnxruntime") is not None
+STEPS = 4  # batches in an epoch of a training benchmark
+
+# name: batch, channels, side, kernels, kernel's side, stride, padding
+LAYERS = {
+    "LeNet 5x5, 1 to 6": (64, 1, 28, 6, 5, 1, 2),
+    "LeNet 5x5, 6 to 16": (64, 6, 14, 16, 5, 1, 0),
+    "CIFAR 3x3, 3 to 32": (32, 3, 32, 32, 3, 1, 1),
+    "CIFAR 3x3, 32 to 64": (32, 32, 16, 64, 3, 1, 1),
+    "ResNet 3x3, 64 to 64": (8, 64, 56, 64, 3, 1, 1),
+    "ResNet 3x3, 128 to 128": (8, 128, 28, 128, 3, 1, 1),
+    "ResNet 3x3, 64 to 128, stride 2": (8, 64, 56, 128, 3, 2, 1),
+    "ResNet 1x1, 64 to 256": (8, 64, 56, 256, 1, 1, 0),
+    "AlexNet 11x11, 3 to 64, stride 4": (8, 3, 224, 64, 11, 4, 2),
+    "AlexNet 5x5, 64 to 192": (8, 64, 27, 192, 5, 1, 2),
+}
+GROWTH = {  # the middle one of each row is the same layer
+    "image side": [(16, 32, side, 32, 3, 1, 1) for side in (14, 28, 56)],
+    "channels": [(16, c, 28, c, 3, 1, 1) for c in (16, 32, 64)],
+    "batch": [(n, 32, 28, 32, 3, 1, 1) for n in (8, 16, 32)],
+}
+PHOTOS = {"0.3 megapixels": (480, 640), "3 megapixels": (1536, 2048), "12 megapixels": (3000, 4000)}
+
+
+def lenet(rng):
+    """Return LeNet-5 in the form that is trained today."""
+    return CNN([
+        *(Conv2d(1, 6, 5, padding=2, rng=rng), ReLU(), MaxPool2d(2)),
+        *(Conv2d(6, 16, 5, rng=rng), ReLU(), MaxPool2d(2), Flatten()),
+        *(Linear(400, 120, rng=rng), ReLU(), Linear(120, 84, rng=rng), ReLU()),
+        Linear(84, 10, rng=rng),
+    ])  # fmt: skip
+
+
+def digits(rng):
+    """Return the network of the chapter on training."""
+    return CNN([
+        *(Conv2d(1, 8, 3, padding=1, rng=rng), ReLU(), MaxPool2d(2)),
+        *(Conv2d(8, 16, 3, padding=1, rng=rng), ReLU(), Flatten()),
+        Linear(16 * 4 * 4, 10, rng=rng),
+    ])  # fmt: skip
+
+
+def training(network, side, batch):
+    """Return epochs of `STEPS` steps: shuffle, forward, loss, backward, SGD."""
+    rng = np.random.default_rng(0)
+    X = rng.random((STEPS * batch, 1, side, side), np.float32)
+    y = rng.integers(0, 10, len(X))
+    model, optimizer = network(rng), SGD(lr=0.01)
+    how = {"epochs": 1, "batch_size": batch, "rng": rng, "optimizer": optimizer}
+    runs = {"convdocs": lambda: model.fit(X, y, **how)}
+    if TORCH:
+        import torch
+
+        theirs = torch.nn.Sequential(*map(_theirs, model.layers))
+        descent = torch.optim.SGD(theirs.parameters(), lr=0.01)
+        images, labels = torch.from_numpy(X), torch.from_numpy(y)
+
+        def epoch():
+            for some in torch.randperm(len(images)).split(batch):
+                descent.zero_grad()
+                scores = theirs(images[some])
+                loss = torch.nn.functional.cross_entropy(scores, labels[some])
+                loss.backward()
+                descent.step()
+                loss.item()
+
+        runs["PyTorch"] = epoch
+    return runs
+
+
+def layer(N, C, side, F, k, stride, padding, backward):
+    """Return one layer, forward, or forward and backward for images, weight and bias."""
+    rng = np.random.default_rng(0)
+    laid = rng.standard_normal((C, side, side, N), np.float32)
+    x = laid.transpose(3, 0, 1, 2)  # as a layer of ours hands it to the next
+    w = rng.standard_normal((F, C, k, k), np.float32)
+    b = rng.standard_normal(F, np.float32)
+    how = {"stride": stride, "padding": padding}
+    y = conv2d(x, w, b, **how)
+    dy = np.ones_like(y)  # in y's order
+    side_out = y.shape[2]
+
+    def ours():
+        conv2d(x, w, b, **how)
+        if backward:
+            conv2d_backward(dy, x, w, **how)
+
+    kernels = w.reshape(F, -1)
+    patches = rng.standard_normal((C * k * k, side_out * side_out * N), np.float32)
+    places = np.empty((F, patches.shape[1]), np.float32)
+    dpatches = np.empty_like(patches) if backward else None
+
+    def product():
+        np.matmul(kernels, patches, out=places)
+        if backward:
+            places @ patches.T
+            np.matmul(kernels.T, places, out=dpatches)
+
+    runs = {"convdocs": ours, "bare product": product}
+    if TORCH:
+        import torch
+
+        tensor = torch.from_numpy(np.ascontiguousarray(x)).requires_grad_(backward)
+        weight, bias = (torch.from_numpy(a).requires_grad_(backward) for a in (w, b))
+        grad = torch.from_numpy(np.ascontiguousarray(dy))
+
+        def theirs():
+            out = torch.nn.functional.conv2d(tensor, weight, bias, **how)
+            if backward:
+                torch.autograd.grad(out, (tensor, weight, bias), grad)
+
+        runs["PyTorch"] = theirs
+    if ONNX and not backward:
+        runs["ONNX Runtime"] = _session(np.ascontiguousarray(x), w, b, stride, padding)
+    return runs
+
+
+def edges(height, width):
+    """Return edge detection on one grey photograph: Sobel's two kernels of 3 x 3."""
+    photo = np.random.default_rng(0).random((height, width), np.float32)
+    across = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], np.float32)
+    kernels = np.stack([across, across.T])
+    x, w = photo[None, None], kernels[:, None]
+    runs = {"convdocs": lambda: conv2d(x, w)}
+    for name in "correlate2d", "correlate":
+        run = getattr(signal, name)
+        runs[f"SciPy {name}"] = lambda run=run: [run(photo, k, mode="valid") for k in kernels]
+    if TORCH:
+        import torch
+
+        tensor, weight = torch.from_numpy(x), torch.from_numpy(w)
+        runs["PyTorch"] = lambda: torch.nn.functional.conv2d(tensor, weight)
+    if ONNX:
+        runs["ONNX Runtime"] = _session(x, w, np.zeros(2, np.float32), 1, 0)
+    return runs
+
+
+def _theirs(ours):
+    """Return PyTorch's layer of the same name and options."""
+    import torch
+
+    options = {k: v for k, v in ours.options.items() if k not in ("dtype", "rng")}
+    return getattr(torch.nn, type(ours).__name__)(**options)
+
+
+def _session(x, w, b, stride, padding):
+    """Return ONNX Runtime's run of one convolution."""
+    import onnx
+    import onnxruntime
+    from onnx import helper, numpy_helper
+
+    node = helper.make_node(
+        "Conv", ["x", "w", "b"], ["y"], strides=[stride] * 2, pads=[padding] * 4
+    )
+    values = [helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, None) for n in "xy"]
+    fixed = [numpy_helper.from_array(a, n) for a, n in ((w, "w"), (b, "b"))]
+    graph = helper.make_graph([node], "conv", values[:1], values[1:], fixed)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    return lambda: session.run(None, {"x": x})

@@ -1,0 +1,313 @@
+"""A training that was stopped anywhere ends as if it had not been; a wrong file changes nothing."""
+
+import json
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from convdocs import (
+    CNN,
+    SGD,
+    Adam,
+    BatchNorm2d,
+    Conv2d,
+    Dropout,
+    Flatten,
+    Linear,
+    ReLU,
+    checkpoint,
+    store,
+)
+
+X = np.random.default_rng(0).normal(size=(23, 1, 4, 4)).astype("f4")
+Y = np.arange(23) % 3
+BATCHES = [(X[i : i + 5], Y[i : i + 5]) for i in range(0, 23, 5)]
+OPTIMIZERS = {
+    "Adam": Adam,
+    "SGD": SGD,
+    "momentum": lambda: SGD(0.1, 0.9, 0.01),
+}
+
+
+def net(width=4):
+    rng = np.random.default_rng(1)
+    return CNN(
+        [
+            *(Conv2d(1, width, 3, rng=rng), BatchNorm2d(width), ReLU(), Flatten(), Dropout(0.3)),
+            Linear(4 * width, 3, rng=rng),
+        ]
+    )
+
+
+def train(path=None, model=None, rng=2, optimizer=Adam, data=(X, Y), epochs=4, **more):
+    """Make the call that all tests make."""
+    model = net() if model is None else model
+    options = {"batch_size": 5, "validation": (X[:7], Y[:7]), "optimizer": optimizer(), **more}
+    return model.fit(*data, epochs=epochs, rng=rng, checkpoint=path, **options)
+
+
+def result(model):
+    return {key: p.tobytes() for key, p in model.state_dict().items()}, model.history
+
+
+class Stopped(Exception):
+    """What ends a training in these tests."""
+
+
+@pytest.fixture
+def stop(monkeypatch):
+    """Return a function that lets the next training end after so many steps."""
+    honest = checkpoint.Training.advance
+
+    def after(steps):
+        left = iter(range(steps))
+
+        def advance(self, *sums):
+            honest(self, *sums)
+            if next(left, None) is None:
+                raise Stopped
+
+        monkeypatch.setattr(checkpoint.Training, "advance", advance)
+
+    return after
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
+@pytest.mark.parametrize("data", [(X, Y), (BATCHES,)], ids=["arrays", "batches"])
+@pytest.mark.parametrize("seconds", [-1, 60])
+def test_stopped_anywhere_it_ends_at_the_same_bits(
+    optimizer, data, seconds, tmp_path, monkeypatch, stop
+):
+    want = result(train(optimizer=optimizer, data=data))
+    for steps in (0, 1, 3, 4, 5, 11, 19):  # an epoch has five
+        path = tmp_path / f"{steps}.npz"
+        with monkeypatch.context() as patched:
+            patched.setattr(checkpoint, "SECONDS", seconds)
+            stop(steps)
+            with pytest.raises(Stopped):
+                train(path, optimizer=optimizer, data=data)
+        stop(99)
+        description, _ = store.read(path)
+        done = 5 * description["epoch"] + description["step"]
+        assert done == (steps + 1 if seconds < 0 else 5 * (steps // 5))  # what was not lost
+        assert result(train(path, optimizer=optimizer, data=data)) == want
+
+
+def test_without_a_stop_a_checkpoint_changes_nothing(tmp_path):
+    assert result(train(tmp_path / "file")) == result(train())
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_finished_training_is_restored_and_a_longer_one_goes_on(tmp_path):
+    path = tmp_path / "file"
+    short = result(train(path, epochs=2))
+    bytes_ = path.read_bytes()
+    assert result(train(path, epochs=2)) == short
+    assert path.read_bytes() == bytes_
+    assert result(train(path, epochs=4)) == result(train(epochs=4))
+
+
+@pytest.mark.parametrize("kind", ["PCG64", "MT19937", "Philox", "SFC64"])
+def test_any_generator_goes_on_where_it_was(kind, tmp_path, stop):
+    def generator():
+        rng = np.random.Generator(getattr(np.random, kind)(3))
+        rng.integers(5, dtype="u4")  # half of a number is kept for the next call
+        return rng
+
+    whole, resumed = generator(), generator()
+    want = result(train(rng=whole))
+    stop(12)
+    with pytest.raises(Stopped):
+        train(tmp_path / "file", rng=generator())
+    stop(99)
+    assert result(train(tmp_path / "file", rng=resumed)) == want
+    assert resumed.random() == whole.random()
+
+
+def test_without_a_seed_it_goes_on_as_well(tmp_path, stop):
+    path = tmp_path / "file"
+    stop(7)
+    with pytest.raises(Stopped):
+        train(path, rng=None)
+    before = store.read(path)[1]
+    stop(0)
+    with pytest.raises(Stopped):  # one step further than the file
+        train(path, rng=None)
+    stop(99)
+    assert len(train(path, rng=None).history) == 4
+    assert len(before) > 6
+
+
+class Drawn:
+    """Batches that draw their order with the training's own generator, as arrays do."""
+
+    def __init__(self, rng):
+        self.rng = rng
+
+    def __iter__(self):
+        order = self.rng.permutation(23)
+        for start in range(0, 23, 5):
+            yield X[order[start : start + 5]], Y[order[start : start + 5]]
+
+
+def test_batches_that_draw_with_the_same_generator_go_on_as_well(tmp_path, monkeypatch, stop):
+    want = result(train())
+    rng = np.random.default_rng(2)
+    assert result(train(data=(Drawn(rng),), rng=rng)) == want
+    monkeypatch.setattr(checkpoint, "SECONDS", -1)
+    stop(12)
+    for _ in range(2):
+        rng = np.random.default_rng(2)
+        with pytest.raises(Stopped):
+            train(tmp_path / "file", data=(Drawn(rng),), rng=rng)
+        stop(3)
+    stop(99)
+    rng = np.random.default_rng(2)
+    assert result(train(tmp_path / "file", data=(Drawn(rng),), rng=rng)) == want
+
+
+PROGRAM = """
+import sys
+sys.path[:0] = [{tests!r}]
+import test_checkpoint as t
+from convdocs import checkpoint
+checkpoint.SECONDS = -1  # save after each step
+honest = checkpoint.Training.advance
+def advance(self, *sums):
+    honest(self, *sums)
+    print(5 * self.epoch + self.step, flush=True)
+checkpoint.Training.advance = advance
+t.train(sys.argv[1], epochs=12).save(sys.argv[2])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+def test_killed_again_and_again_it_loses_only_the_step_it_was_in(tmp_path):
+    file, end = tmp_path / "file", tmp_path / "end"
+    command = [sys.executable, "-c", PROGRAM.format(tests=str(Path(__file__).parent)), file, end]
+    chance, done, kills = random.Random(0), 0, 0
+    while not end.exists():
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+            stopped, lines = chance.randint(1, 20), []
+            for line in child.stdout:
+                lines.append(int(line))
+                if len(lines) == stopped:
+                    time.sleep(chance.uniform(0, 0.004))  # somewhere in a step, or in a save
+                    child.kill()
+                    kills += 1
+            code = child.wait(60)
+        assert code == -9 or (code == 0 and end.exists())
+        assert not lines or done + 1 <= lines[0] <= done + 2  # perhaps saved, and not yet printed
+        done = lines[-1] if lines else done
+    assert kills >= 3
+    assert result(CNN.load(end))[0] == result(train(epochs=12))[0]
+
+
+# Wrong files
+
+
+@pytest.fixture
+def saved(tmp_path):
+    train(tmp_path / "saved.npz", epochs=2)
+    return tmp_path / "saved.npz"
+
+
+def refused(path, error, match, **call):
+    """Check that a call is refused, and that neither file nor model is changed."""
+    before = {file: file.read_bytes() for file in path.parent.iterdir()}
+    model = call.pop("model", None) or net()
+    was, optimizer = result(model), call.pop("optimizer", Adam)()
+    with pytest.raises(error, match=match):
+        train(path, model=model, optimizer=lambda: optimizer, **call)
+    assert {file: file.read_bytes() for file in path.parent.iterdir()} == before
+    assert result(model) == was
+    assert (optimizer.memory, optimizer.steps) == ({}, 0)
+
+
+OTHERS = {
+    "width": ({"model": net(5)}, r"layers .*Conv2d\(in_channels=1, out_channels=4.*, got .*=5"),
+    "layer": ({"model": CNN(net().layers[:-2] + net().layers[-1:])}, r"layers .*Dropout.*got"),
+    "kind of optimiser": ({"optimizer": SGD}, r"optimizer Adam\(.*, got SGD\(lr=0.001"),
+    "its settings": ({"optimizer": lambda: Adam(0.1)}, r"optimizer .*lr=0.001.*, got .*lr=0.1"),
+    "batch size": ({"batch_size": 4}, "batch_size 5, got 4"),
+    "images": ({"data": (X[:22], Y[:22])}, "images 23, got 22"),
+    "batches": ({"data": (BATCHES,)}, "images 23, got None"),
+    "seed": ({"rng": 3}, "another rng"),
+    "generator": ({"rng": np.random.Generator(np.random.MT19937(2))}, "another rng"),
+    "fewer epochs": ({"epochs": 1}, "epochs must be at least .*got 1"),
+}
+
+
+@pytest.mark.parametrize(("call", "match"), OTHERS.values(), ids=OTHERS)
+def test_the_checkpoint_of_another_training_is_refused(call, match, saved):
+    refused(saved, ValueError, match, **call)
+
+
+def test_any_truncated_file_is_refused(saved):
+    whole, path = saved.read_bytes(), saved.parent / "cut.npz"
+    for length in {*range(0, len(whole), 499), len(whole) - 1}:
+        path.write_bytes(whole[:length])
+        refused(path, ValueError, r"checkpoint must .*cut\.npz")
+
+
+def foreign(path, description, arrays=None):
+    store.write(path, description, arrays or {})
+
+
+@pytest.mark.parametrize(
+    "description", [None, 1, [], {}, {"format": 2}, {"format": "checkpoint 2"}]
+)
+def test_a_file_of_another_kind_is_refused(description, saved):
+    foreign(saved, description)
+    refused(saved, ValueError, r"checkpoint must .*saved\.npz")
+
+
+def test_text_a_model_file_and_a_folder_are_refused(saved):
+    saved.write_text("hello, world\n" * 20)
+    refused(saved, ValueError, r"checkpoint must .*saved\.npz")
+    net().save(saved)
+    refused(saved, ValueError, r"checkpoint must .*saved\.npz.* 1$")
+    with pytest.raises(IsADirectoryError):
+        train(saved.parent)
+
+
+@pytest.mark.parametrize("key", ["0.weight", "memory.0.weight.1", "1.running_var"])
+def test_a_file_that_lacks_an_array_is_refused(key, saved):
+    description, arrays = store.read(saved)
+    del arrays[key]
+    store.write(saved, description, arrays)
+    refused(saved, ValueError, f"checkpoint must .*{key}")
+
+
+@pytest.mark.parametrize("key", ["settings", "epoch", "step", "sums", "begun", "rng", "optimizer"])
+def test_a_file_that_lacks_a_part_of_its_description_is_refused(key, saved):
+    description, arrays = store.read(saved)
+    for wrong in ({k: v for k, v in description.items() if k != key}, {**description, key: None}):
+        store.write(saved, wrong, arrays)
+        refused(saved, ValueError, "checkpoint must ")
+
+
+def test_a_path_that_cannot_be_written_says_so_before_any_work(tmp_path):
+    model = net()
+    was = result(model)
+    with pytest.raises(FileNotFoundError):
+        train(tmp_path / "no" / "file", model=model)
+    with pytest.raises(TypeError, match=r"checkpoint must .*got 5"):
+        train(5, model=model)
+    assert result(model) == was
+
+
+def test_a_checkpoint_is_no_model_file(saved):
+    with pytest.raises(ValueError, match=r"path must be a model file .*checkpoint 1"):
+        CNN.load(saved)
+
+
+def test_the_description_is_plain(saved):
+    description, _ = store.read(saved)
+    assert json.loads(json.dumps(description)) == description
+    assert description["settings"]["optimizer"] == repr(Adam())

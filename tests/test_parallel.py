@@ -1,0 +1,325 @@
+"""Many processes train the network that one would, and end together however one of them ends."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from convdocs import CNN, BatchNorm2d, Flatten, Linear, cross_entropy_backward
+from convdocs.parallel import Ranks, world
+
+HERE = Path(__file__).parent
+MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}")
+STARTS = """
+import sys
+import numpy as np
+from convdocs import *
+from convdocs import parallel
+comm = parallel.world()
+rank, size = (0, 1) if comm is None else (comm.rank, comm.size)
+X = np.random.default_rng(0).normal(size=(41, 1, 6, 6))
+Y = np.arange(41) % 3
+def net(*more, dtype="f8"):
+    rng = np.random.default_rng(1)
+    return CNN([Conv2d(1, 4, 3, dtype=dtype, rng=rng), *more, ReLU(), MaxPool2d(2), Flatten(),
+                Linear(16, 3, dtype=dtype, rng=rng)])
+def digest(model):  # of every rank, on each
+    own = b"".join(p.tobytes() for p in model.state_dict().values())
+    return [own] if comm is None else comm.allgather(own)
+"""
+
+
+def run(ranks, program, *arguments, timeout=100, **environment):
+    """Run a program on so many ranks, and return how it ended."""
+    if MPIEXEC is None:
+        pytest.skip("no mpiexec: pip install 'convdocs[mpi]'")
+    pytest.importorskip("mpi4py")
+    start = [MPIEXEC, "-n", str(ranks)] if ranks else []
+    command = [*start, sys.executable, "-c", STARTS + program, *map(str, arguments)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=timeout, env=environment, cwd=HERE.parent
+    )
+
+
+def trained(ranks, program, path):
+    """Return the model that a program saves."""
+    done = run(ranks, program, path)
+    assert done.returncode == 0, done.stderr
+    return CNN.load(path), done.stdout
+
+
+FITS = {  # 41 images: the last batch is incomplete, in the second case a single one
+    "Adam": "net().fit(X, Y, 3, 16, rng=2, validation=(X[:7], Y[:7]), comm=comm)",
+    "one left": "net().fit(X, Y, 3, 8, rng=2, validation=(X[:1], Y[:1]), comm=comm)",
+    "one a batch": "net().fit(X[:5], Y[:5], 2, 1, rng=2, comm=comm)",
+    "momentum": "net().fit(X, Y, 3, 41, np.random.default_rng(2), SGD(0.1, 0.9, 0.01), comm=comm)",
+    "batches": "net().fit([(X[:9], Y[:9]), (X[9:], Y[9:])], epochs=3, rng=2, comm=comm)",
+}
+SAVE = """
+assert len(set(digest(model))) == 1
+if rank == 0:
+    model.save(sys.argv[1])
+    print(*(value for entry in model.history for value in entry.values()))
+"""
+
+
+@pytest.mark.parametrize("fit", FITS.values(), ids=FITS)
+def test_two_and_four_ranks_give_the_weights_of_one_process(fit, tmp_path):
+    program = f"model = {fit}" + SAVE
+    alone, history = trained(0, program, tmp_path / "alone.npz")
+    for ranks in (2, 4):
+        model, said = trained(ranks, program, tmp_path / f"{ranks}.npz")
+        for key, p in alone.state_dict().items():
+            np.testing.assert_allclose(model.state_dict()[key], p, rtol=1e-9, atol=1e-11)
+        theirs, ours = (np.array(text.split(), float) for text in (said, history))
+        np.testing.assert_allclose(theirs, ours, rtol=1e-5)
+
+
+def test_in_float32_they_agree_within_its_rounding(tmp_path):
+    program = (
+        "model = net(dtype='f4').fit(X, Y, 3, 16, rng=2, optimizer=SGD(0.1), comm=comm)" + SAVE
+    )
+    alone, _ = trained(0, program, tmp_path / "alone.npz")
+    model, _ = trained(2, program, tmp_path / "two.npz")
+    for key, p in alone.state_dict().items():
+        np.testing.assert_allclose(model.state_dict()[key], p, rtol=1e-4, atol=1e-5)
+
+
+def test_one_rank_under_mpiexec_gives_the_bits_of_one_process(tmp_path):
+    program = "model = net(Dropout(0.3)).fit(X, Y, 2, 16, rng=2, comm=comm)" + SAVE
+    trained(0, program, tmp_path / "alone.npz")
+    trained(1, program, tmp_path / "one.npz")
+    alone, one = (CNN.load(tmp_path / f"{name}.npz").state_dict() for name in ("alone", "one"))
+    assert all((one[key] == p).all() for key, p in alone.items())
+
+
+def test_batch_normalisation_is_over_each_share_and_its_running_means_over_all(tmp_path):
+    program = """
+model = net(BatchNorm2d(4, dtype="f8"))
+model.fit([(X, Y)], epochs=1, rng=0, optimizer=SGD(0.1), comm=comm)
+"""
+    model, _ = trained(2, program + SAVE, tmp_path / "two.npz")
+    scope = {}
+    exec(STARTS, scope)
+    X, Y, shares = scope["X"], scope["Y"], (slice(0, 20), slice(20, 41))
+    each = []
+    for share in shares:  # by hand: a step of each share, and the weighted mean of the gradients
+        net = scope["net"](BatchNorm2d(4, dtype="f8"))
+        net.backward(cross_entropy_backward(net(X[share], train=True), Y[share]))
+        each.append(net)
+    want, got = each[0].state_dict(), model.state_dict()
+    for number, layer in enumerate(each[0].layers):
+        for name in layer.params:
+            mean = (
+                sum(n * e.layers[number].grads[name] for n, e in zip((20, 21), each, strict=True))
+                / 41
+            )
+            want[f"{number}.{name}"] -= 0.1 * mean
+    for name in ("1.running_mean", "1.running_var"):
+        want[name] = (20 * each[0].state_dict()[name] + 21 * each[1].state_dict()[name]) / 41
+    for key, p in want.items():
+        np.testing.assert_allclose(got[key], p, rtol=1e-10, atol=1e-13, err_msg=key)
+    assert got["1.num_batches_tracked"] == 1
+
+
+def test_dropout_is_drawn_for_each_rank_and_step_and_the_weights_stay_the_same(tmp_path):
+    program = """
+class Watch(Dropout):
+    seen = []
+    def __call__(self, x, train=False, rng=None):
+        y = super().__call__(x, train, rng)
+        if train:
+            self.seen.append(self.mask.tobytes())
+        return y
+watch = Watch(0.5)
+model = CNN([Flatten(), watch, Linear(36, 3, rng=0)])
+model.fit(X[:40], Y[:40], 3, 8, rng=0, comm=comm)
+masks = sum(comm.allgather(watch.seen), [])
+assert len(masks) == len(set(masks)) == size * 15
+model.layers.pop(1)
+"""
+    model, _ = trained(2, program + SAVE, tmp_path / "one.npz")
+    again, _ = trained(2, program + SAVE, tmp_path / "two.npz")
+    assert all((again.state_dict()[key] == p).all() for key, p in model.state_dict().items())
+
+
+def test_ranks_that_begin_differently_begin_alike_all_the_same(tmp_path):
+    program = """
+model, optimizer = net(), Adam()
+if rank:
+    model.layers[0].params["weight"] += 1
+model.fit(X, Y, 2, 16, rng=2, optimizer=optimizer, comm=comm)
+model.fit(X, Y, 2, 16, rng=None, optimizer=optimizer, comm=comm)
+"""
+    trained(2, program + SAVE, tmp_path / "file")
+
+
+def test_the_script_of_the_book_runs_with_and_without_mpiexec(tmp_path):
+    pytest.importorskip("sklearn")
+    page = (HERE.parent / "docs" / "machines.md").read_text()
+    (script,) = re.findall(r"^%%writefile train.py\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    program = "\nsys.argv[1] = sys.argv[1].removesuffix('.npz')\n" + script
+    alone, _ = trained(0, program, tmp_path / "alone.npz")
+    model, said = trained(2, program, tmp_path / "two.npz")
+    assert said.count("of the test digits") == 1  # one rank speaks for all
+    for key, p in alone.state_dict().items():
+        np.testing.assert_allclose(model.state_dict()[key], p, atol=1e-3)
+
+
+# Errors, and no waiting
+
+DEATHS = {
+    "raise": "1 / 0",
+    "exit": "sys.exit(3)",
+    "interrupt": "raise KeyboardInterrupt",
+    "kill": "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+}
+DIES = """
+class Mortal(ReLU):
+    calls = 0
+    def forward(self, x):
+        self.calls += 1
+        if rank == size - 1 and self.calls == 5:
+            {}
+        return super().forward(x)
+net(Mortal()).fit(X, Y, 10**6, 8, rng=0, comm=comm)
+"""
+
+
+@pytest.mark.parametrize("death", DEATHS.values(), ids=DEATHS)
+@pytest.mark.parametrize("ranks", [2, 3])
+def test_a_rank_that_dies_ends_the_run_with_an_error(death, ranks):
+    done = run(ranks, DIES.format(death))
+    assert done.returncode != 0
+    if "kill" not in death:
+        assert f"rank {ranks - 1} of {ranks} ends the run" in done.stderr
+
+
+def test_an_error_of_one_rank_before_the_training_ends_all():
+    done = run(2, "if rank: open('no such file')\nnet().fit(X, Y, rng=0, comm=comm)")
+    assert done.returncode != 0
+    assert "rank 1 of 2 ends the run" in done.stderr
+    assert "no such file" in done.stderr
+
+
+UNLIKE = {
+    "batch size": ("net().fit(X, Y, 2, 8 + rank, rng=0, comm=comm)", "batch_size 8, got 9"),
+    "epochs": ("net().fit(X, Y, 2 + rank, 8, rng=0, comm=comm)", "epochs 2, got 3"),
+    "images": ("net().fit(X[rank:], Y[rank:], 2, 8, rng=0, comm=comm)", "images 41, got 40"),
+    "network": ("net(*[ReLU()] * rank).fit(X, Y, 2, 8, rng=0, comm=comm)", "layers"),
+    "seed": ("net().fit(X, Y, 2, 8, rng=rank, comm=comm)", "another rng"),
+    "optimiser": ("net().fit(X, Y, 2, 8, 0, SGD(0.1 + rank), comm=comm)", r"SGD\(lr=0.1,"),
+    "number of batches": (
+        "net().fit([(X, Y)] * (2 - rank), epochs=2, rng=0, comm=comm)",
+        "every rank must be given the same batches",
+    ),
+    "size of batches": (
+        "net().fit([(X[rank:], Y[rank:])], epochs=2, rng=0, comm=comm)",
+        "every rank must be given the same batches",
+    ),
+}
+
+
+@pytest.mark.parametrize(("fit", "match"), UNLIKE.values(), ids=UNLIKE)
+def test_ranks_that_are_not_called_alike_are_told_so(fit, match):
+    done = run(2, fit)
+    assert done.returncode != 0
+    assert re.search(match, done.stderr), done.stderr
+
+
+def test_a_wrong_checkpoint_is_an_error_on_every_rank(tmp_path):
+    (tmp_path / "file").write_text("hello")
+    program = """
+try:
+    net().fit(X, Y, 2, 8, rng=0, comm=comm, checkpoint=sys.argv[1])
+except ValueError as error:
+    assert "checkpoint must" in str(error)
+    comm.barrier()
+    print("refused")
+"""
+    done = run(2, program, tmp_path / "file")
+    said = "".join(done.stdout.split())  # two ranks' lines may be mixed
+    assert (done.returncode, said) == (0, 2 * "refused"), done.stderr
+    assert (tmp_path / "file").read_text() == "hello"
+
+
+def test_two_ranks_that_are_killed_go_on_to_the_same_bits(tmp_path):
+    fit = "net(Dropout(0.2)).fit(X, Y, 4, 8, rng=2, comm=comm, checkpoint=sys.argv[2])"
+    program = (
+        f"""
+from convdocs import checkpoint
+checkpoint.SECONDS = -1
+honest, killed = checkpoint.Training.advance, int(sys.argv[3])
+def advance(self, *sums):
+    honest(self, *sums)
+    if rank == 1 and 6 * self.epoch + self.step == killed:
+        import os, signal
+        os.kill(os.getpid(), signal.SIGKILL)
+checkpoint.Training.advance = advance
+model = {fit}
+"""
+        + SAVE
+    )
+    whole = run(2, program, tmp_path / "whole.npz", tmp_path / "untouched", -1)
+    assert whole.returncode == 0, whole.stderr
+    for killed in (3, 9, 17):
+        done = run(2, program, tmp_path / "end.npz", tmp_path / "checkpoint", killed)
+        assert done.returncode != 0
+    done = run(2, program, tmp_path / "end.npz", tmp_path / "checkpoint", -1)
+    assert (done.returncode, done.stdout) == (0, whole.stdout), done.stderr
+    end, want = (CNN.load(tmp_path / name).state_dict() for name in ("end.npz", "whole.npz"))
+    assert all((end[key] == p).all() for key, p in want.items())
+
+
+def test_several_processes_without_mpi4py_are_told_what_is_missing():
+    code = "import sys; sys.modules['mpi4py'] = None\nfrom convdocs import parallel\n"
+    command = [sys.executable, "-c", code + "print(parallel.world())"]
+    for name in ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS"):
+        for count in (1, 2):
+            done = subprocess.run(
+                command, capture_output=True, text=True, env={**os.environ, name: str(count)}
+            )
+            assert (done.returncode == 0) == (count == 1)
+            assert count == 1 or "2 processes need mpi4py" in done.stderr
+
+
+# What needs no other process
+
+
+def test_alone_there_is_no_communicator():
+    assert world() is None
+
+
+class Comm:
+    def __init__(self, rank, size):
+        self.rank, self.size = rank, size
+
+
+@pytest.fixture
+def hook(monkeypatch):
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 7, 8, 9, 1000])
+@pytest.mark.parametrize("size", [1, 2, 3, 8])
+def test_shares_make_up_the_whole_and_differ_by_one_at_most(n, size, hook):
+    shares = [Ranks(Comm(rank, size)).share(n) for rank in range(size)]
+    places = [list(range(n))[share] for share, _ in shares]
+    weights = [weight for _, weight in shares]
+    counted = [place for some, w in zip(places, weights, strict=True) for place in some[:w]]
+    assert counted == list(range(n))
+    assert max(weights) - min(weights) <= 1
+    assert min(map(len, places)) >= 1  # each has something to compute
+
+
+@pytest.mark.parametrize("comm", [5, "world", object(), Comm])
+def test_what_is_no_communicator_is_refused(comm):
+    model = CNN([Flatten(), Linear(4, 2, rng=0)])
+    with pytest.raises(TypeError, match="comm must be an MPI communicator"):
+        model.fit(np.zeros((2, 4)), [0, 1], comm=comm)
