@@ -28,9 +28,9 @@ CALL = """([name, all]) => {
 
 @pytest.fixture
 def nn(browser):
-    """Return a page that knows the functions of nn.js, and nothing else."""
+    """Return a page that knows the functions of nn.mjs, and nothing else."""
     names = "conv2d forward linear maxPool2d relu softmax".split()
-    source = (ROOT / "docs" / "web" / "nn.js").read_text()
+    source = (ROOT / "docs" / "web" / "nn.mjs").read_text()
     page = browser.new_page()
     page.add_script_tag(content=f"{source}\nwindow.nn = {{{', '.join(names)}}};", type="module")
     page.wait_for_function("window.nn")

@@ -1,7 +1,7 @@
 """What runs in the reader's browser: each script of docs/web, with all it imports, in one file.
 
 A classic script rather than a module, since browsers load no module from ``file://``. A bundle that
-has the name of a page is loaded by that page alone.
+has the name of a page is loaded by that page alone. What others import is an ``.mjs``.
 """
 
 import json

@@ -1,7 +1,7 @@
 // "Draw a digit": the reader's strokes, what the network sees of them, and what it answers.
 
 import "./try.css";
-import {embedded, forward, softmax} from "./nn.js";
+import {embedded, forward, softmax} from "./nn.mjs";
 
 const {layers, examples, ink} = embedded("draw-data");
 const lab = document.querySelector(".lab"), SIDE = 32, HALF = SIDE / 2, WIDE = 20, FULL = 16;

@@ -1,7 +1,7 @@
-// The reader's hand on the figure that draw.mjs draws: a slider for each setting, and the window
+// The reader's hand on the figure that window.mjs draws: a slider for each setting, and the window
 // moved by sliders, by the arrow keys, or by a click on the output.
 
-import { FIRST, RANGES, draw, explore } from "./draw.mjs";
+import { FIRST, RANGES, draw, explore } from "./window.mjs";
 
 const NAMES = {
   input: "Input side", kernel: "Kernel side", stride: "Stride", padding: "Padding",

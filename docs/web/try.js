@@ -1,7 +1,7 @@
 // "Try it on your own picture": the reader's picture and kernel, and what comes out. Nothing is sent.
 
 import "./try.css";
-import {conv2d, embedded} from "./nn.js";
+import {conv2d, embedded} from "./nn.mjs";
 
 const {kernels, grey, photo} = embedded("try-data"), MOST = 1e6; // pixels
 const lab = document.querySelector(".lab"), OWN = "my own";
