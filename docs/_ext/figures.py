@@ -10,7 +10,7 @@ from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 from web import WEB
 
-WINDOW = WEB / "window.mjs"
+DRAW = WEB / "window.mjs"
 
 
 class Explorer(SphinxDirective):
@@ -21,12 +21,12 @@ class Explorer(SphinxDirective):
 
     def run(self):
         """Return a figure that holds the picture of the first settings."""
-        self.env.note_dependency(str(WINDOW))
-        script = f"import {{FIRST, html}} from '{WINDOW.as_uri()}'; console.log(html(FIRST, [0, 0]))"
+        self.env.note_dependency(str(DRAW))
+        script = f"import {{FIRST, html}} from '{DRAW.as_uri()}'; console.log(html(FIRST, [0, 0]))"
         command = ["--input-type=module", "--eval", script]
         done = node(command, return_completed_process=True, capture_output=True, text=True)
         if done.returncode:
-            raise ExtensionError(f"{WINDOW.name}: {done.stderr}")
+            raise ExtensionError(f"{DRAW.name}: {done.stderr}")
         said, messages = self.parse_inline(" ".join(self.content), lineno=self.content_offset)
         picture = nodes.raw("", done.stdout.strip(), format="html")
         figure = nodes.figure("", picture, nodes.caption("", "", *said))
