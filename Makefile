@@ -56,16 +56,19 @@ live: .venv/ready
 
 lock: .venv/ready
 	@$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --fork-strategy fewest \
-	    --no-header --no-annotate --group dev -o requirements.txt pyproject.toml
+	    --generate-hashes --no-header --no-annotate --group dev -o requirements.txt pyproject.toml
 
 clean:
 	rm -rf $(BUILD) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
+# pip brings uv, and uv the rest; every file's hash is pinned.
 .venv/ready: requirements.txt docs/web/package-lock.json
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and "This needs Python 3.11 or newer, and $(PYTHON) is %d.%d. Name another: make PYTHON=python3.12" % v)'
-	@echo "Making the environment in .venv (once; a minute or two)"
+	@echo "Making the environment in .venv (once; less than a minute where packages are near)"
 	@$(PYTHON) -m venv --clear .venv
-	@$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt
-	@$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.txt > .venv/uv.txt
+	@$(BIN)/python -m pip install -qq --no-deps --require-hashes -r .venv/uv.txt
+	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements.txt
+	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@cd docs/web && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund
 	@touch $@

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import operator
 import sys
 from typing import TYPE_CHECKING, Any
@@ -140,13 +139,3 @@ def generator(rng: Rng) -> np.random.Generator:
     except (TypeError, ValueError):
         message = f"rng must be a seed, a numpy.random.Generator or None, got {rng!r}"
         raise TypeError(message) from None
-
-
-def library(module: str) -> Any:
-    """Import what only one function needs, or say how to get it."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        name = module.partition(".")[0]
-        message = f"this needs {name}: pip install 'convdocs[{name}]'"
-        raise ImportError(message, name=name) from error

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _args, batches, store
-from .checkpoint import Training
+from . import _args, store
 from .conv import Conv2d
 from .fc import Dropout, Flatten, Linear, ReLU
-from .layer import in_a_row
+from .layer import fitting, in_a_row
 from .loss import cross_entropy, cross_entropy_backward, softmax
 from .norm import BatchNorm2d
 from .optim import Adam, Optimizer
-from .parallel import Ranks
 from .pool import AvgPool2d, MaxPool2d
-from .summary import Summary, fitting
+from .summary import Summary
+from .training import batches
+from .training.checkpoint import Training
+from .training.parallel import Ranks
 
 if TYPE_CHECKING:
     import os

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from . import _args
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import ArrayLike
 
@@ -145,3 +146,12 @@ def in_a_row(layers: Iterable[Layer]) -> list[Layer]:
         if not isinstance(layer, Layer):
             raise TypeError(f"layers[{number}] must be a layer, got {layer!r}")
     return row
+
+
+@contextlib.contextmanager
+def fitting(name: str, number: int, layer: Layer) -> Iterator[None]:
+    """Say in an error which argument did not get through which layer of the network."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"{name} must fit layers[{number}], {layer!r}: {error}") from None

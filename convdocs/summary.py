@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,22 +9,14 @@ import numpy as np
 
 from . import _args
 from .fc import Linear
+from .layer import fitting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from .layer import Layer
 
 SLIDE = ("kernel_size", "stride", "dilation")  # the options that widen a receptive field
-
-
-@contextlib.contextmanager
-def fitting(name: str, number: int, layer: Layer) -> Iterator[None]:
-    """Say in an error which argument did not get through which layer of the network."""
-    try:
-        yield
-    except (ValueError, TypeError) as error:
-        raise type(error)(f"{name} must fit layers[{number}], {layer!r}: {error}") from None
 
 
 class Row(NamedTuple):

@@ -12,9 +12,8 @@ from pathlib import Path
 import hypothesis
 import numpy as np
 import pytest
+from places import ROOT
 
-ROOT = Path(__file__).parent.parent
-SITE = ROOT / "docs" / "_build" / "html"
 FLAGS = "--no-sandbox --disable-gpu --disable-background-networking --no-first-run".split()
 
 hypothesis.settings.register_profile("tests", deadline=None, max_examples=100, derandomize=True)

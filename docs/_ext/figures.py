@@ -10,7 +10,7 @@ from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 from web import WEB
 
-DRAW = WEB / "window.mjs"
+DRAW = WEB / "figures" / "window.mjs"
 
 
 class Explorer(SphinxDirective):

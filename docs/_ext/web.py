@@ -12,14 +12,18 @@ from sphinx.errors import ExtensionError
 
 WEB = Path(__file__).parent.parent / "web"
 BUNDLES = WEB.parent / "_build" / "web"
+ROOMS = "live", "labs", "figures"
 
 
 def bundle(app):
     """Write the bundles to the folder of static files that conf.py names."""
-    scripts = sorted(path.name for path in WEB.iterdir() if path.suffix in (".js", ".css"))
+    ours = [WEB, *(WEB / room for room in ROOMS)]
+    found = (path for room in ours for path in room.iterdir() if path.suffix in (".js", ".css"))
+    scripts = sorted(str(path.relative_to(WEB)) for path in found)
     options = {
         "entryPoints": scripts,
         "outdir": str(BUNDLES),
+        "entryNames": "[name]",
         "bundle": True,
         "minify": True,
         "format": "iife",

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpydoc.docscrape import ClassDoc, FunctionDoc
+from places import ROOT
 
 import convdocs
 
-ROOT = Path(__file__).parent.parent
-FILES = {f"convdocs/{path.name}" for path in (ROOT / "convdocs").glob("*.py")}
+FILES = {path.relative_to(ROOT).as_posix() for path in (ROOT / "convdocs").rglob("*.py")}
 FILES |= {"convdocs/py.typed"}
 
 

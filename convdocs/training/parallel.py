@@ -23,7 +23,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .layer import Layer
+    from ..layer import Layer
 
     Result = TypeVar("Result")
 

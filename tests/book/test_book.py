@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from places import ROOT
 
-ROOT = Path(__file__).parent.parent
 CHAPTERS = [path for path in (ROOT / "docs").glob("*.md") if "{code-cell}" in path.read_text()]
 WORKBENCHES = ["draw", "try"]  # pages to try things on, without exercises
 PAGE = """---
@@ -29,7 +29,8 @@ mystnb:
     caption: One number.
     name: fig-one
 ---
-from convdocs import conv2d, plot
+from convdocs import conv2d
+from convdocs.book import plot
 
 open("RUNS", "a").write("x")
 y = conv2d([[[[2]]]], [[[[3]]]])[0, 0]

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _args
-from .conv import Conv2d
-from .fc import Dropout, Flatten, Linear, ReLU
-from .norm import BatchNorm2d
-from .pool import AvgPool2d, MaxPool2d
+from .. import _extras
+from ..conv import Conv2d
+from ..fc import Dropout, Flatten, Linear, ReLU
+from ..norm import BatchNorm2d
+from ..pool import AvgPool2d, MaxPool2d
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ._args import Array
-    from .layer import Layer
+    from .._args import Array
+    from ..layer import Layer
 
 FOLDED = set("Add Cast Concat Constant Gather Identity Mul Reshape Slice Squeeze Sub".split())
 FOLDED |= set("Transpose Unsqueeze".split())  # what exporters compute constants with
@@ -71,7 +71,7 @@ class _Walk:
     """
 
     def __init__(self, proto: Any) -> None:
-        to_array, graph = _args.library("onnx.numpy_helper").to_array, proto.graph
+        to_array, graph = _extras.library("onnx.numpy_helper").to_array, proto.graph
         self.opsets = proto.opset_import
         self.constants: dict[str, Array] = {each.name: to_array(each) for each in graph.initializer}
         self.layers: list[Layer] = []
@@ -111,7 +111,7 @@ class _Walk:
 
     def fold(self, node: Any, *data: Array) -> None:
         """Compute a node whose inputs are known."""
-        make = _args.library("onnx.helper")
+        make = _extras.library("onnx.helper")
         names = [name for name in node.input if name]
         feeds = dict(zip(names, data or [self.constants[name] for name in names], strict=True))
         values = [
@@ -120,7 +120,7 @@ class _Walk:
         ]
         graph = make.make_graph([node], "constant", *values)
         proto = make.make_model(graph, opset_imports=self.opsets)
-        results = _args.library("onnx.reference").ReferenceEvaluator(proto).run(None, feeds)
+        results = _extras.library("onnx.reference").ReferenceEvaluator(proto).run(None, feeds)
         self.constants |= dict(zip(node.output, results, strict=True))
 
     def take(self, op: str, node: Any, open_: list[str]) -> None:
@@ -128,7 +128,7 @@ class _Walk:
         first = node.input[0] if op != "Add" else self.here  # a sum may begin with the bias
         if open_ != [self.here] or first != self.here:
             raise ValueError("it is not behind the node before it, in a row")
-        value = _args.library("onnx.helper").get_attribute_value
+        value = _extras.library("onnx.helper").get_attribute_value
         how = {each.name: value(each) for each in node.attribute}
         known = [self.constants.get(name) for name in node.input]
         if op == "Add":

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from places import ROOT
 
 from convdocs import CNN, BatchNorm2d, Flatten, Linear, cross_entropy_backward
-from convdocs.parallel import Ranks, world
+from convdocs.training.parallel import Ranks, world
 
-HERE = Path(__file__).parent
 MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}")
 STARTS = """
 import sys
 import numpy as np
 from convdocs import *
-from convdocs import parallel
+from convdocs.training import parallel
 comm = parallel.world()
 rank, size = (0, 1) if comm is None else (comm.rank, comm.size)
 X = np.random.default_rng(0).normal(size=(41, 1, 6, 6))
@@ -43,7 +43,7 @@ def run(ranks, program, *arguments, timeout=100, **environment):
     command = [*start, sys.executable, "-c", STARTS + program, *map(str, arguments)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=timeout, env=environment, cwd=HERE.parent
+        command, capture_output=True, text=True, timeout=timeout, env=environment, cwd=ROOT
     )
 
 
@@ -162,7 +162,7 @@ model.fit(X, Y, 2, 16, rng=None, optimizer=optimizer, comm=comm)
 
 def test_the_script_of_the_book_runs_with_and_without_mpiexec(tmp_path):
     pytest.importorskip("sklearn")
-    page = (HERE.parent / "docs" / "machines.md").read_text()
+    page = (ROOT / "docs" / "machines.md").read_text()
     (script,) = re.findall(r"^%%writefile train.py\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
     program = "\nsys.argv[1] = sys.argv[1].removesuffix('.npz')\n" + script
     alone, _ = trained(0, program, tmp_path / "alone.npz")
@@ -253,7 +253,7 @@ def test_two_ranks_that_are_killed_go_on_to_the_same_bits(tmp_path):
     fit = "net(Dropout(0.2)).fit(X, Y, 4, 8, rng=2, comm=comm, checkpoint=sys.argv[2])"
     program = (
         f"""
-from convdocs import checkpoint
+from convdocs.training import checkpoint
 checkpoint.SECONDS = -1
 honest, killed = checkpoint.Training.advance, int(sys.argv[3])
 def advance(self, *sums):
@@ -278,7 +278,7 @@ model = {fit}
 
 
 def test_several_processes_without_mpi4py_are_told_what_is_missing():
-    code = "import sys; sys.modules['mpi4py'] = None\nfrom convdocs import parallel\n"
+    code = "import sys; sys.modules['mpi4py'] = None\nfrom convdocs.training import parallel\n"
     command = [sys.executable, "-c", code + "print(parallel.world())"]
     for name in ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS"):
         for count in (1, 2):

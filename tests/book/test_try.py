@@ -10,8 +10,8 @@ import IPython
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import ROOT, SITE
 from PIL import Image
+from places import ROOT, SITE
 from playwright.sync_api import expect
 from test_site import HOSTS, OVERFLOW
 
@@ -30,7 +30,7 @@ CALL = """([name, all]) => {
 def nn(browser):
     """Return a page that knows the functions of nn.mjs, and nothing else."""
     names = "conv2d forward linear maxPool2d relu softmax".split()
-    source = (ROOT / "docs" / "web" / "nn.mjs").read_text()
+    source = (ROOT / "docs" / "web" / "labs" / "nn.mjs").read_text()
     page = browser.new_page()
     page.add_script_tag(content=f"{source}\nwindow.nn = {{{', '.join(names)}}};", type="module")
     page.wait_for_function("window.nn")

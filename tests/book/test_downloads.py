@@ -4,8 +4,8 @@ import re
 
 import nbformat
 import pytest
-from conftest import ROOT, SITE
 from nbclient import NotebookClient
+from places import ROOT, SITE
 
 RAW = re.compile(
     r"\{[\w:]+\}`|^```\{|^:\w+:|\$\$ \(|\bFig\. (?!\d)|Exercise (?!\d)|^\([\w-]+\)=", re.MULTILINE

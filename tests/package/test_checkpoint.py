@@ -20,9 +20,9 @@ from convdocs import (
     Flatten,
     Linear,
     ReLU,
-    checkpoint,
     store,
 )
+from convdocs.training import checkpoint
 
 X = np.random.default_rng(0).normal(size=(23, 1, 4, 4)).astype("f4")
 Y = np.arange(23) % 3
@@ -175,7 +175,7 @@ PROGRAM = """
 import sys
 sys.path[:0] = [{tests!r}]
 import test_checkpoint as t
-from convdocs import checkpoint
+from convdocs.training import checkpoint
 checkpoint.SECONDS = -1  # save after each step
 honest = checkpoint.Training.advance
 def advance(self, *sums):

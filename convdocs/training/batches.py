@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _args
+from .. import _args
 
 if TYPE_CHECKING:
-    from ._args import Array
+    from .._args import Array
 
     Batch = tuple[Array, Array, Array]  # images, labels, and which of them make the batch
 

@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -15,6 +14,7 @@ import pytest
 import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from places import ROOT
 
 from convdocs import (
     CNN,
@@ -31,8 +31,6 @@ from convdocs import (
 )
 from convdocs.exchange import from_onnx, load_safetensors, save_safetensors, to_onnx, to_torch
 from convdocs.layer import Layer
-
-ROOT = Path(__file__).parent.parent
 
 
 def run(path, x):

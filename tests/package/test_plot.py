@@ -14,7 +14,8 @@ from matplotlib.textpath import TextPath
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
-from convdocs import CNN, Conv2d, Flatten, Linear, ReLU, data, exchange, plot
+from convdocs import CNN, Conv2d, Flatten, Linear, ReLU, data, exchange
+from convdocs.book import plot
 
 COLOR = data.photo(color=True)[:, 100:300]
 PHOTO = COLOR[1]
@@ -60,7 +61,7 @@ def test_every_figure_stands_alone_and_follows_the_page(draw):
 def test_another_process_draws_the_same_bytes_and_needs_no_pyplot():
     code = """
 import hashlib, sys
-from convdocs import plot
+from convdocs.book import plot
 svg = plot.images({"a": [[0, 0.5]]})._repr_svg_() + plot.lines({"a": [1, 2]}, "x")._repr_svg_()
 print(hashlib.sha256(svg.encode()).hexdigest(), "matplotlib.pyplot" in sys.modules)
 """

@@ -14,9 +14,9 @@ import axe_playwright_python
 import numpy as np
 import pytest
 from PIL import Image
+from places import ROOT
 from playwright.sync_api import expect
 
-ROOT = Path(__file__).parent.parent
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 LOOK = r"""async () => {
   const all = selector => [...document.querySelectorAll(selector)];

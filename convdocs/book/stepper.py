@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _args
-from .conv import conv2d, conv2d_backward
-from .pool import max_pool2d, max_pool2d_backward
-from .windows import windows
+from .. import _args
+from ..conv import conv2d, conv2d_backward
+from ..pool import max_pool2d, max_pool2d_backward
+from ..windows import windows
+from .ink import COLORS
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from ._args import Array, Size
+    from .._args import Array, Size
 
-COLORS = "#2f7fd0", "#d2691e", "#2e9e5b", "#9a5fd0"  # on any page, light or dark
 CELL, GAP, TITLE = 32, 38, 28  # pixels: a number's square, between grids, above them
 CHOSEN, MARK, WRITTEN = 1, 2, 3  # colours: the largest number, the window, the place of the result
 WORDS = "margin:0;max-width:20em;text-align:left"

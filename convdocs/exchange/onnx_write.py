@@ -1,7 +1,7 @@
 """Models and weights to and from other libraries: ONNX, PyTorch and safetensors.
 
 An ONNX file holds a graph of operators with its weights. `to_onnx` writes one node or a few for
-each layer; `from_onnx` makes layers of a graph again, as `convdocs.graph` reads it. Weights alone
+each layer; `from_onnx` makes layers of a graph again, as `onnx_read` reads it. Weights alone
 travel as a state dictionary, whose keys and shapes are those of ``torch.nn.Sequential``:
 `CNN.load_state_dict` takes PyTorch's as it is, and a safetensors file holds nothing else.
 
@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import __version__, _args, store
-from .cnn import CNN, described
-from .conv import Conv2d
-from .fc import Dropout, Flatten, Linear
-from .graph import TRACKED, layers_of, same_borders
-from .norm import BatchNorm2d
-from .pool import AvgPool2d, MaxPool2d
-from .summary import fitting
+from .. import __version__, _args, _extras, store
+from ..cnn import CNN, described
+from ..conv import Conv2d
+from ..fc import Dropout, Flatten, Linear
+from ..layer import fitting
+from ..norm import BatchNorm2d
+from ..pool import AvgPool2d, MaxPool2d
+from .onnx_read import TRACKED, layers_of, same_borders
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
-    from .layer import Layer
+    from ..layer import Layer
 
     Path = str | os.PathLike[str]
 
@@ -73,7 +73,7 @@ def to_onnx(
     ...     print(from_onnx(f"{folder}/model.onnx").layers[0].options == model.layers[0].options)
     True
     """
-    onnx, make = _args.library("onnx"), _args.library("onnx.helper")
+    onnx, make = _extras.library("onnx"), _extras.library("onnx.helper")
     layers, dtype, notes = _checked(model).layers, _dtype(model), _texts(metadata, model)
     kind = make.np_dtype_to_tensor_dtype(dtype)
     if not isinstance(input_shape, tuple | list) or not input_shape:
@@ -140,7 +140,7 @@ def from_onnx(path: Path) -> CNN:
         If the file is damaged or of another kind, or has what the package has no layer for; the
         message lists all of it.
     """
-    onnx, name = _args.library("onnx"), store.name_of(path)
+    onnx, name = _extras.library("onnx"), store.name_of(path)
     try:
         proto = onnx.load(name, format="protobuf")
         onnx.checker.check_model(proto)
@@ -175,7 +175,7 @@ def to_torch(model: CNN) -> Any:
     ImportError
         If PyTorch is not installed.
     """
-    torch, layers = _args.library("torch"), []
+    torch, layers = _extras.library("torch"), []
     for kind, options in described(_checked(model).layers):
         dtype = {"dtype": getattr(torch, options["dtype"])} if "dtype" in options else {}
         layers.append(getattr(torch.nn, kind)(**options | dtype))
@@ -199,7 +199,7 @@ def save_safetensors(model: CNN, path: Path) -> None:
     ImportError
         If safetensors is not installed.
     """
-    content = _args.library("safetensors.numpy").save(_checked(model).state_dict())
+    content = _extras.library("safetensors.numpy").save(_checked(model).state_dict())
     with store.whole(path) as file:
         file.write(content)
 
@@ -224,7 +224,7 @@ def load_safetensors(model: CNN, path: Path) -> None:
         If the file is damaged, or lacks a weight, or has one too many or of another shape;
         nothing is changed then.
     """
-    library, name = _args.library("safetensors.numpy"), store.name_of(path)
+    library, name = _extras.library("safetensors.numpy"), store.name_of(path)
     with open(name, "rb") as file:
         content = file.read()
     try:

@@ -8,7 +8,8 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from convdocs import conv2d, conv2d_backward, max_pool2d, stepper
+from convdocs import conv2d, conv2d_backward, max_pool2d
+from convdocs.book import stepper
 
 DRAW = [
     lambda rng: stepper.convolution(rng.integers(-9, 9, (4, 5)), rng.integers(-9, 9, (2, 3))),
@@ -99,7 +100,7 @@ def test_long_numbers_fit_their_cells_and_blanks_are_said():
 
 
 def test_it_needs_numpy_and_no_more():
-    code = "import sys; from convdocs import stepper; print('matplotlib' in sys.modules)"
+    code = "import sys; from convdocs.book import stepper; print('matplotlib' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 

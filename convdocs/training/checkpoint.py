@@ -13,7 +13,7 @@ import time
 from operator import index
 from typing import TYPE_CHECKING, Any
 
-from . import store
+from .. import store
 
 if TYPE_CHECKING:
     import os
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from ._args import Array
+    from .._args import Array
+    from ..cnn import CNN
+    from ..optim import Optimizer
     from .batches import Arrays, Batch, Given
-    from .cnn import CNN
-    from .optim import Optimizer
     from .parallel import Ranks
 
     State = tuple[dict[str, Any], dict[str, Array]]

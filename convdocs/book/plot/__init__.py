@@ -19,7 +19,7 @@ from matplotlib.patches import Circle, Rectangle
 from matplotlib.ticker import LogLocator
 from PIL import Image
 
-from .stepper import COLORS
+from ..ink import COLORS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from convdocs import conv2d, plot
-from convdocs.plot import BLUE, ORANGE
+from convdocs import conv2d
+from convdocs.book import plot
+from convdocs.book.plot import BLUE, ORANGE
 
 
 def texts(figure):

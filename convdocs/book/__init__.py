@@ -1,0 +1,10 @@
+"""What the book's pages need beside the package: figures, numbers for the text, checks of answers.
+
+`plot` needs matplotlib and is imported by name, as in ``from convdocs.book import plot``.
+"""
+
+from .check import check
+from .gradient import numeric_gradient
+from .notes import embed, note
+
+__all__ = ["check", "embed", "note", "numeric_gradient"]

@@ -1,0 +1,1 @@
+"""How a network learns: the loop, its batches, checkpoints, and many processes."""
