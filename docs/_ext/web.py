@@ -38,9 +38,11 @@ def bundle(app):
     if done.returncode:
         why = "run `make html`, which installs it" if "MODULE_NOT_FOUND" in done.stderr else ""
         raise ExtensionError(f"esbuild: {done.stderr} {why}")
-    # The licences of what is bundled ask to come along.
+    # The licences of what is bundled ask to come along, those of the tools do not.
     modules = WEB / "node_modules"
-    found = sorted([*modules.glob("*/LICENSE*"), *modules.glob("@*/*/LICENSE*")])
+    packages = json.loads((WEB / "package-lock.json").read_text("utf-8"))["packages"]
+    ours = [WEB / place for place, package in packages.items() if place and "dev" not in package]
+    found = sorted(path for package in ours for path in package.glob("LICENSE*"))
     texts = [f"{path.parent.relative_to(modules)}\n\n{path.read_text('utf-8')}" for path in found]
     (BUNDLES / "licences.txt").write_text("\n\n".join(texts), "utf-8")
 

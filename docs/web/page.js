@@ -5,8 +5,8 @@ const BOXES = ".highlight pre, .table-wrapper, div.math, .math-wrapper, .output"
 
 function letBoxesFocus() {
   for (const box of document.querySelectorAll(BOXES)) {
-    const scrolls = /auto|scroll/.test(getComputedStyle(box).overflowX)
-      && box.scrollWidth > box.clientWidth;
+    const scrolls =
+      /auto|scroll/.test(getComputedStyle(box).overflowX) && box.scrollWidth > box.clientWidth;
     if (scrolls && !box.hasAttribute("tabindex")) box.tabIndex = 0;
   }
 }

@@ -4,26 +4,36 @@
 import { FIRST, RANGES, draw, explore } from "./window.mjs";
 
 const NAMES = {
-  input: "Input side", kernel: "Kernel side", stride: "Stride", padding: "Padding",
-  dilation: "Dilation", row: "Window: row", column: "Window: column",
+  input: "Input side",
+  kernel: "Kernel side",
+  stride: "Stride",
+  padding: "Padding",
+  dilation: "Dilation",
+  row: "Window: row",
+  column: "Window: column",
 };
 const KEYS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
 function enliven(figure) {
   const settings = { ...FIRST };
   const place = { row: 0, column: 0 };
-  const parts = Object.fromEntries(["input", "output", "words"].map(
-    name => [name, figure.querySelector(`.${name}`)]));
+  const parts = Object.fromEntries(
+    ["input", "output", "words"].map(name => [name, figure.querySelector(`.${name}`)]),
+  );
   parts.facts = figure.querySelector("dl");
   parts.words.setAttribute("role", "status");
 
   const controls = document.createElement("div");
   controls.className = "explorer-controls";
-  controls.innerHTML = Object.entries(NAMES).map(([name, words]) => {
-    const [least, most] = RANGES[name] ?? [0, 0];
-    return `<label>${words} <output></output>` +
-      `<input type="range" name="${name}" min="${least}" max="${most}"></label>`;
-  }).join("");
+  controls.innerHTML = Object.entries(NAMES)
+    .map(([name, words]) => {
+      const [least, most] = RANGES[name] ?? [0, 0];
+      return (
+        `<label>${words} <output></output>` +
+        `<input type="range" name="${name}" min="${least}" max="${most}"></label>`
+      );
+    })
+    .join("");
   figure.prepend(controls);
   const sliders = [...controls.querySelectorAll("input")];
 
@@ -71,4 +81,4 @@ function enliven(figure) {
 }
 
 document.querySelectorAll(".explorer").forEach(enliven);
-globalThis.explore = explore;  // for the console, and for the test over all settings
+globalThis.explore = explore; // for the console, and for the test over all settings

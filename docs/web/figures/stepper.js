@@ -35,7 +35,8 @@ function enliven(strip) {
   slider.addEventListener("input", () => show(slider.value - 1));
   controls.addEventListener("keydown", event => {
     const steps = { ArrowLeft: now - 1, ArrowRight: now + 1, Home: 0, End: last };
-    if (event.target !== slider && event.key in steps) {  // the slider knows its keys
+    if (event.target !== slider && event.key in steps) {
+      // the slider knows its keys
       event.preventDefault();
       show(steps[event.key]);
     }

@@ -3,7 +3,11 @@
 // numbers with the package's for every setting.
 
 export const RANGES = {
-  input: [1, 16], kernel: [1, 7], stride: [1, 5], padding: [0, 5], dilation: [1, 4],
+  input: [1, 16],
+  kernel: [1, 7],
+  stride: [1, 5],
+  padding: [0, 5],
+  dilation: [1, 4],
 };
 export const FIRST = { input: 8, kernel: 3, stride: 2, padding: 0, dilation: 1 };
 
@@ -20,20 +24,32 @@ export function explore({ input, kernel, stride, padding, dilation }) {
     legal.kernel = [Math.floor((padded - 1) / dilation) + 1, "at most"];
     legal.dilation = [Math.floor((padded - 1) / (kernel - 1)), "at most"];
     const remedies = Object.entries(legal).filter(
-      ([name, [value]]) => value >= RANGES[name][0] && value <= RANGES[name][1]);
+      ([name, [value]]) => value >= RANGES[name][0] && value <= RANGES[name][1],
+    );
     return {
-      padded, span, parameters, remedies,
-      error: `x must be at least as large as the kernel, got ${padded} x ${padded} pixels ` +
+      padded,
+      span,
+      parameters,
+      remedies,
+      error:
+        `x must be at least as large as the kernel, got ${padded} x ${padded} pixels ` +
         `(with padding) for a kernel that spans ${span} x ${span} (with dilation)`,
     };
   }
   const output = Math.floor((padded - span) / stride) + 1;
   // The rows that each output row sees, and the columns alike. Below 0 and from `input` on: padding.
-  const windows = count(output).map(i => count(kernel).map(u => i * stride + u * dilation - padding));
+  const windows = count(output).map(i =>
+    count(kernel).map(u => i * stride + u * dilation - padding),
+  );
   const touched = new Set(windows.flat());
   const seen = count(input).filter(row => touched.has(row));
   return {
-    padded, span, parameters, output, windows, seen,
+    padded,
+    span,
+    parameters,
+    output,
+    windows,
+    seen,
     unseen: input ** 2 - seen.length ** 2,
     macs: output ** 2 * kernel ** 2,
   };
@@ -41,8 +57,10 @@ export function explore({ input, kernel, stride, padding, dilation }) {
 
 const box = (x, y, side = 1) => `M${x} ${y}h${side}v${side}h${-side}z`;
 const boxes = (rows, columns) => rows.map(y => columns.map(x => box(x, y)).join("")).join("");
-const lines = (from, side) => count(side + 1).map(
-  n => `M${from} ${from + n}h${side}M${from + n} ${from}v${side}`).join("");
+const lines = (from, side) =>
+  count(side + 1)
+    .map(n => `M${from} ${from + n}h${side}M${from + n} ${from}v${side}`)
+    .join("");
 
 // The ink is in the picture itself, since not every reader of an e-book brings the style sheet.
 const INK = {
@@ -58,12 +76,16 @@ const path = (what, d) =>
 
 function svg(side, label, drawn) {
   const size = side * Math.min(24, 320 / side);
-  return `<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="${label}" ` +
-    `viewBox="0 0 ${side} ${side}" width="${size}" height="${size}">${drawn}</svg>`;
+  return (
+    `<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="${label}" ` +
+    `viewBox="0 0 ${side} ${side}" width="${size}" height="${size}">${drawn}</svg>`
+  );
 }
 
 function list(words, last) {
-  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} ${last} ${words.at(-1)}`;
+  return words.length < 2
+    ? words.join("")
+    : `${words.slice(0, -1).join(", ")} ${last} ${words.at(-1)}`;
 }
 
 function sees(rows, input, what) {
@@ -77,7 +99,8 @@ export function draw(settings, [i, j]) {
   const found = explore(settings);
   const { padded, span, output, windows } = found;
   const side = Math.max(padded, span);
-  const grid = path("padding", padding ? lines(0, padded) : "") + path("grid", lines(padding, input));
+  const grid =
+    path("padding", padding ? lines(0, padded) : "") + path("grid", lines(padding, input));
   const size = n => `${n} × ${n}`;
   const title = `Input, ${size(input)}${padding ? `; with padding, ${size(padded)}` : ""}`;
   const weights = `${kernel ** 2} + 1 = ${found.parameters}`;
@@ -88,10 +111,12 @@ export function draw(settings, [i, j]) {
     const taps = count(kernel).map(u => u * dilation);
     const label = `A picture of ${size(padded)}, and a kernel that reaches beyond it, to ${size(span)}`;
     return {
-      input: `<p>${title}</p>` + svg(side, label,
-        grid + path("tap", boxes(taps, taps)) + path("span", box(0, 0, span))),
+      input:
+        `<p>${title}</p>` +
+        svg(side, label, grid + path("tap", boxes(taps, taps)) + path("span", box(0, 0, span))),
       output: "<p>No output</p>",
-      words: `This does not fit. The package refuses it: “${found.error}”. ` +
+      words:
+        `This does not fit. The package refuses it: “${found.error}”. ` +
         `One change would do: ${list(remedies, "or")}.`,
       facts: [["Parameters", weights]].map(fact).join(""),
     };
@@ -99,33 +124,52 @@ export function draw(settings, [i, j]) {
 
   const [rows, columns] = [windows[i], windows[j]];
   const shift = numbers => numbers.map(n => n + padding);
-  const unseen = count(input).flatMap(y => count(input).filter(
-    x => !(found.seen.includes(y) && found.seen.includes(x))).map(
-    x => `M${x + padding + 0.25} ${y + padding + 0.25}l.5 .5m0 -.5l-.5 .5`)).join("");
+  const unseen = count(input)
+    .flatMap(y =>
+      count(input)
+        .filter(x => !(found.seen.includes(y) && found.seen.includes(x)))
+        .map(x => `M${x + padding + 0.25} ${y + padding + 0.25}l.5 .5m0 -.5l-.5 .5`),
+    )
+    .join("");
   const where = `${sees(rows, input, "row")} and ${sees(columns, input, "column")}`;
   const lost = found.unseen ? `; ${found.unseen} pixels are crossed out` : "";
   const fraction = `(${input} + 2 · ${padding} − ${dilation} · (${kernel} − 1) − 1) / ${stride}`;
   return {
-    input: `<p>${title}</p>` + svg(side, `Picture of ${size(input)}; marked: ${where}${lost}`,
-      grid + path("tap", boxes(shift(rows), shift(columns))) +
-      path("span", box(columns[0] + padding, rows[0] + padding, span)) + path("lost", unseen)),
-    output: `<p>Output, ${size(output)}</p>` + svg(output, `Output; marked: row ${i}, column ${j}`,
-      path("here", box(j, i)) + path("grid", lines(0, output))),
+    input:
+      `<p>${title}</p>` +
+      svg(
+        side,
+        `Picture of ${size(input)}; marked: ${where}${lost}`,
+        grid +
+          path("tap", boxes(shift(rows), shift(columns))) +
+          path("span", box(columns[0] + padding, rows[0] + padding, span)) +
+          path("lost", unseen),
+      ),
+    output:
+      `<p>Output, ${size(output)}</p>` +
+      svg(
+        output,
+        `Output; marked: row ${i}, column ${j}`,
+        path("here", box(j, i)) + path("grid", lines(0, output)),
+      ),
     words: `The output at row ${i}, column ${j} sees ${where} of the input.`,
     facts: [
       ["Side of the output", `⌊${fraction}⌋ + 1 = ⌊${padded - span} / ${stride}⌋ + 1 = ${output}`],
       ["Windows", `${output} · ${output} = ${output ** 2}`],
-      ["Pixels that no window sees",
-        `${input}² − ${found.seen.length}² = ${found.unseen}`],
+      ["Pixels that no window sees", `${input}² − ${found.seen.length}² = ${found.unseen}`],
       ["Multiply-accumulates", `${output ** 2} · ${kernel ** 2} = ${found.macs}`],
       ["Parameters", weights],
-    ].map(fact).join(""),
+    ]
+      .map(fact)
+      .join(""),
   };
 }
 
 export function html(settings, place) {
   const { input, output, words, facts } = draw(settings, place);
-  return `<div class="explorer"><div class="pictures"><div class="input">${input}</div>` +
+  return (
+    `<div class="explorer"><div class="pictures"><div class="input">${input}</div>` +
     `<div class="output">${output}</div></div><p class="words">${words}</p>` +
-    `<dl>${facts}</dl></div>`;
+    `<dl>${facts}</dl></div>`
+  );
 }

@@ -1,11 +1,15 @@
 // "Draw a digit": the reader's strokes, what the network sees of them, and what it answers.
 
 import "./try.css";
-import {embedded, forward, softmax} from "./nn.mjs";
+import { embedded, forward, softmax } from "./nn.mjs";
 
-const {layers, examples, ink} = embedded("draw-data");
-const lab = document.querySelector(".lab"), SIDE = 32, HALF = SIDE / 2, WIDE = 20, FULL = 16;
-const SHOWN = {ReLU: "convolution and ReLU", MaxPool2d: "max pooling"};
+const { layers, examples, ink } = embedded("draw-data");
+const lab = document.querySelector(".lab");
+const SIDE = 32;
+const HALF = SIDE / 2;
+const WIDE = 20;
+const FULL = 16;
+const SHOWN = { ReLU: "convolution and ReLU", MaxPool2d: "max pooling" };
 
 lab.innerHTML = `
   <div class="drawing">
@@ -13,25 +17,33 @@ lab.innerHTML = `
       aria-label="A sheet to draw on. Without a pointer, set the cells of the picture that the network sees."
       ></canvas><button type="button" class="clear">Clear</button></div>
     <div class="answer"><strong role="status"></strong>
-      <table class="bars" aria-label="Probability of each digit">${examples.map((_, digit) =>
-        `<tr><th scope="row">${digit}</th><td><div class="bar"></div></td><td></td></tr>`).join("")}</table></div>
+      <table class="bars" aria-label="Probability of each digit">${examples
+        .map(
+          (_, digit) =>
+            `<tr><th scope="row">${digit}</th><td><div class="bar"></div></td><td></td></tr>`,
+        )
+        .join("")}</table></div>
     <div><span id="seen">What the network sees</span>
       <div class="cells" role="grid" aria-labelledby="seen" aria-describedby="keys"></div></div>
   </div>
   <p class="examples">Or take a test image:
-    ${examples.map(({label}) => `<button type="button" aria-label="a ${label}">${label}</button>`).join("")}</p>
+    ${examples.map(({ label }) => `<button type="button" aria-label="a ${label}">${label}</button>`).join("")}</p>
   <p id="keys">The 8 × 8 cells can be set one by one, by a click, or with the arrow keys and the space bar.</p>
   <div class="volumes"></div>`;
 
-const sheet = lab.querySelector(".sheet"), pen = sheet.getContext("2d");
-const cells = lab.querySelector(".cells"), said = lab.querySelector("[role=status]");
-const volumes = lab.querySelector(".volumes"), bars = [...lab.querySelectorAll(".bars tr")];
+const sheet = lab.querySelector(".sheet");
+const pen = sheet.getContext("2d");
+const cells = lab.querySelector(".cells");
+const said = lab.querySelector("[role=status]");
+const volumes = lab.querySelector(".volumes");
+const bars = [...lab.querySelectorAll(".bars tr")];
 let strokes = []; // each a list of points [column, row] on the sheet
 let x = new Float64Array(64); // what the network sees: 0 (paper) to 1 (ink)
 
 // How far a point is from the piece of a stroke between a and b.
 function distance([j, i], [aj, ai], [bj, bi]) {
-  const [dj, di] = [bj - aj, bi - ai], long = dj * dj + di * di;
+  const [dj, di] = [bj - aj, bi - ai];
+  const long = dj * dj + di * di;
   const part = long && Math.min(1, Math.max(0, ((j - aj) * dj + (i - ai) * di) / long));
   return Math.hypot(j - aj - part * dj, i - ai - part * di);
 }
@@ -40,22 +52,37 @@ function distance([j, i], [aj, ai], [bj, bi]) {
 // the middle of a bitmap of 32 × 32, in which the black pixels of each block of 4 × 4 are counted.
 // No side grows more than 1.6 times as much as the other, so that a 1 stays a stroke.
 function prepare(strokes) {
-  const points = strokes.flat(), counts = new Float64Array(64);
+  const points = strokes.flat();
+  const counts = new Float64Array(64);
   if (!points.length) return counts;
   const [left, top] = [0, 1].map(axis => Math.min(...points.map(point => point[axis])));
   const [right, bottom] = [0, 1].map(axis => Math.max(...points.map(point => point[axis])));
   for (let r = 1, black = 0; black < ink && r <= 8; r += 0.25) {
-    const fit = [(WIDE - 2 * r) / Math.max(right - left, 1), (SIDE - 2 * r) / Math.max(bottom - top, 1)];
+    const fit = [
+      (WIDE - 2 * r) / Math.max(right - left, 1),
+      (SIDE - 2 * r) / Math.max(bottom - top, 1),
+    ];
     const [across, down] = [Math.min(fit[0], 1.6 * fit[1]), Math.min(fit[1], 1.6 * fit[0])];
-    const fitted = strokes.map(stroke => stroke.map(([j, i]) =>
-      [HALF + across * (j - (left + right) / 2), HALF + down * (i - (top + bottom) / 2)]));
+    const fitted = strokes.map(stroke =>
+      stroke.map(([j, i]) => [
+        HALF + across * (j - (left + right) / 2),
+        HALF + down * (i - (top + bottom) / 2),
+      ]),
+    );
     counts.fill(0);
     black = 0;
-    for (let i = 0; i < SIDE; i++) for (let j = 0; j < SIDE; j++) {
-      const inside = fitted.some(stroke => stroke.some((point, at) =>
-        distance([j + 0.5, i + 0.5], stroke[Math.max(0, at - 1)], point) <= r));
-      if (inside) { black++; counts[8 * (i >> 2) + (j >> 2)]++; }
-    }
+    for (let i = 0; i < SIDE; i++)
+      for (let j = 0; j < SIDE; j++) {
+        const inside = fitted.some(stroke =>
+          stroke.some(
+            (point, at) => distance([j + 0.5, i + 0.5], stroke[Math.max(0, at - 1)], point) <= r,
+          ),
+        );
+        if (inside) {
+          black++;
+          counts[8 * (i >> 2) + (j >> 2)]++;
+        }
+      }
   }
   return counts.map(count => count / FULL);
 }
@@ -66,23 +93,29 @@ function show() {
   [...cells.querySelectorAll("[role=gridcell]")].forEach((cell, at) => {
     const value = shade(x[at]);
     cell.style.background = `rgb(${value} ${value} ${value})`;
-    cell.setAttribute("aria-label", `row ${1 + (at >> 3)}, column ${1 + at % 8}: ${
-      Math.round(FULL * x[at])} of ${FULL}`);
+    cell.setAttribute(
+      "aria-label",
+      `row ${1 + (at >> 3)}, column ${1 + (at % 8)}: ${Math.round(FULL * x[at])} of ${FULL}`,
+    );
   });
-  const outputs = forward(layers, {shape: [1, 8, 8], data: x}), empty = x.every(value => value === 0);
-  const p = softmax(outputs.at(-1).data), best = p.indexOf(Math.max(...p));
+  const outputs = forward(layers, { shape: [1, 8, 8], data: x });
+  const empty = x.every(value => value === 0);
+  const p = softmax(outputs.at(-1).data);
+  const best = p.indexOf(Math.max(...p));
   bars.forEach((bar, digit) => {
     bar.querySelector(".bar").style.width = empty ? 0 : `${100 * p[digit]}%`;
     bar.lastElementChild.textContent = empty ? "" : `${(100 * p[digit]).toFixed(1)} %`;
   });
-  const words = empty ? "The sheet is empty: there is nothing to read." : `This looks like a ${best}.`;
+  const words = empty
+    ? "The sheet is empty: there is nothing to read."
+    : `This looks like a ${best}.`;
   if (said.textContent !== words) said.textContent = words; // and so is spoken once
   maps(outputs.filter((_, number) => layers[number].kind in SHOWN));
 }
 
 // The maps of each layer on one scale: black is 0, white the largest number of the layer.
 function maps(outputs) {
-  outputs.forEach(({shape: [, H, W], data}, number) => {
+  outputs.forEach(({ shape: [, H, W], data }, number) => {
     const most = Math.max(...data) || 1;
     volumes.children[number].querySelectorAll("canvas").forEach((canvas, f) => {
       const picture = new ImageData(W, H);
@@ -95,15 +128,20 @@ function maps(outputs) {
   });
 }
 
-forward(layers, {shape: [1, 8, 8], data: x}).forEach(({shape: [F, H, W]}, number) => {
-  const {kind} = layers[number], title = `After ${SHOWN[kind]}: ${F} maps of ${H} × ${W}`;
-  if (kind in SHOWN) volumes.insertAdjacentHTML("beforeend", `<div>${title}<div class="maps" role="img"
-    aria-label="${title}">${`<canvas width="${W}" height="${H}"></canvas>`.repeat(F)}</div></div>`);
+forward(layers, { shape: [1, 8, 8], data: x }).forEach(({ shape: [F, H, W] }, number) => {
+  const { kind } = layers[number];
+  const title = `After ${SHOWN[kind]}: ${F} maps of ${H} × ${W}`;
+  if (kind in SHOWN)
+    volumes.insertAdjacentHTML(
+      "beforeend",
+      `<div>${title}<div class="maps" role="img"
+    aria-label="${title}">${`<canvas width="${W}" height="${H}"></canvas>`.repeat(F)}</div></div>`,
+    );
 });
 
 function draw() {
   pen.clearRect(0, 0, sheet.width, sheet.height);
-  Object.assign(pen, {lineWidth: 28, lineCap: "round", lineJoin: "round"});
+  Object.assign(pen, { lineWidth: 28, lineCap: "round", lineJoin: "round" });
   for (const stroke of strokes) {
     pen.beginPath();
     for (const point of [stroke[0], ...stroke]) pen.lineTo(...point); // a point alone is a dot
@@ -123,15 +161,16 @@ function drawn() {
   });
 }
 
-function replace(picture) { // what was not drawn has no strokes
+function replace(picture) {
+  // what was not drawn has no strokes
   strokes = [];
   draw();
   x = Float64Array.from(picture);
   show();
 }
 
-const place = event => [event.offsetX, event.offsetY].map(
-  distance => distance * sheet.width / sheet.clientWidth);
+const place = event =>
+  [event.offsetX, event.offsetY].map(distance => (distance * sheet.width) / sheet.clientWidth);
 sheet.addEventListener("pointerdown", event => {
   if (event.button) return;
   event.preventDefault();
@@ -141,13 +180,15 @@ sheet.addEventListener("pointerdown", event => {
 });
 sheet.addEventListener("pointermove", event => {
   if (!sheet.hasPointerCapture(event.pointerId)) return;
-  const [stroke, point] = [strokes.at(-1), place(event)], last = stroke.at(-1);
+  const [stroke, point] = [strokes.at(-1), place(event)];
+  const last = stroke.at(-1);
   if (Math.hypot(point[0] - last[0], point[1] - last[1]) < 6) return; // so near adds only work
   stroke.push(point);
   drawn();
 });
 
-cells.innerHTML = `<div role="row">${'<div role="gridcell" tabindex="-1"></div>'.repeat(8)}</div>`.repeat(8);
+cells.innerHTML =
+  `<div role="row">${'<div role="gridcell" tabindex="-1"></div>'.repeat(8)}</div>`.repeat(8);
 const all = [...cells.querySelectorAll("[role=gridcell]")];
 all[0].tabIndex = 0;
 function toggle(at) {
@@ -155,8 +196,11 @@ function toggle(at) {
   changed[at] = changed[at] < 0.5 ? 1 : 0;
   replace(changed);
 }
-function go(at) { // one cell at a time is reached by Tab
-  all.forEach((cell, other) => { cell.tabIndex = other === at ? 0 : -1; });
+function go(at) {
+  // one cell at a time is reached by Tab
+  all.forEach((cell, other) => {
+    cell.tabIndex = other === at ? 0 : -1;
+  });
   all[at].focus();
 }
 cells.addEventListener("click", event => {
@@ -166,8 +210,9 @@ cells.addEventListener("click", event => {
   toggle(at);
 });
 cells.addEventListener("keydown", event => {
-  const at = all.indexOf(event.target), j = at % 8;
-  const steps = {ArrowUp: -8, ArrowDown: 8, ArrowLeft: j && -1, ArrowRight: j < 7 && 1};
+  const at = all.indexOf(event.target);
+  const j = at % 8;
+  const steps = { ArrowUp: -8, ArrowDown: 8, ArrowLeft: j && -1, ArrowRight: j < 7 && 1 };
   if (event.key === " ") toggle(at);
   else if (event.key in steps) go(all[at + steps[event.key]] ? at + steps[event.key] : at);
   else return;
@@ -175,6 +220,9 @@ cells.addEventListener("keydown", event => {
 });
 
 lab.querySelector(".clear").addEventListener("click", () => replace(new Float64Array(64)));
-lab.querySelectorAll(".examples button").forEach((button, number) =>
-  button.addEventListener("click", () => replace(examples[number].x.data)));
+lab
+  .querySelectorAll(".examples button")
+  .forEach((button, number) =>
+    button.addEventListener("click", () => replace(examples[number].x.data)),
+  );
 show();

@@ -1,10 +1,12 @@
 // "Try it on your own picture": the reader's picture and kernel, and what comes out. Nothing is sent.
 
 import "./try.css";
-import {conv2d, embedded} from "./nn.mjs";
+import { conv2d, embedded } from "./nn.mjs";
 
-const {kernels, grey, photo} = embedded("try-data"), MOST = 1e6; // pixels
-const lab = document.querySelector(".lab"), OWN = "my own";
+const { kernels, grey, photo } = embedded("try-data");
+const MOST = 1e6; // pixels
+const lab = document.querySelector(".lab");
+const OWN = "my own";
 const choices = (...values) => values.map(value => `<option>${value}</option>`).join("");
 lab.innerHTML = `
   <p><label>Your picture <input type="file" accept="image/*"></label>
@@ -34,16 +36,26 @@ lab.innerHTML = `
   <p><button type="button" class="copy">Copy the Python</button></p>`;
 
 const find = selector => lab.querySelector(selector);
-const choose = find("input[type=file]"), grid = find(".grid"), divisor = find(".divisor");
-const name = find(".name"), size = find(".size"), show = find(".show");
-const error = find(".error"), said = find(".said"), python = find("pre");
-const [from, to] = lab.querySelectorAll("canvas"), captions = lab.querySelectorAll("figcaption");
-let x = null, path = ""; // the picture in grey, and what Python calls its file
+const choose = find("input[type=file]");
+const grid = find(".grid");
+const divisor = find(".divisor");
+const name = find(".name");
+const size = find(".size");
+const show = find(".show");
+const error = find(".error");
+const said = find(".said");
+const python = find("pre");
+const [from, to] = lab.querySelectorAll("canvas");
+const captions = lab.querySelectorAll("figcaption");
+let x = null;
+let path = ""; // the picture in grey, and what Python calls its file
 
 // A number for each way to write one: 2, -0.5, 1/9. Anything else is NaN.
 function read(field) {
-  const [above, below, more] = field.value.replaceAll("−", "-").split("/").map(
-    part => part.trim() ? Number(part) : NaN);
+  const [above, below, more] = field.value
+    .replaceAll("−", "-")
+    .split("/")
+    .map(part => (part.trim() ? Number(part) : NaN));
   const value = more === undefined ? above / (below ?? 1) : NaN;
   field.setAttribute("aria-invalid", !Number.isFinite(value));
   return value;
@@ -53,9 +65,17 @@ function fill(rows, by) {
   const k = rows.length;
   size.selectedIndex = k === 3 ? 0 : 1;
   grid.style.setProperty("--k", k);
-  grid.innerHTML = rows.flatMap((row, u) => row.map((_, v) => `<input inputmode="decimal"
-    autocomplete="off" aria-label="row ${u + 1}, column ${v + 1}">`)).join("");
-  rows.flat().forEach((value, at) => { grid.children[at].value = value; });
+  grid.innerHTML = rows
+    .flatMap((row, u) =>
+      row.map(
+        (_, v) => `<input inputmode="decimal"
+    autocomplete="off" aria-label="row ${u + 1}, column ${v + 1}">`,
+      ),
+    )
+    .join("");
+  rows.flat().forEach((value, at) => {
+    grid.children[at].value = value;
+  });
   divisor.value = by;
 }
 
@@ -66,9 +86,10 @@ const SHOWN = {
 };
 
 function paint(canvas, [H, W], shade) {
-  Object.assign(canvas, {width: W, height: H});
+  Object.assign(canvas, { width: W, height: H });
   const picture = new ImageData(W, H);
-  for (let at = 0; at < H * W; at++) picture.data.fill(Math.round(255 * shade(at)), 4 * at, 4 * at + 3);
+  for (let at = 0; at < H * W; at++)
+    picture.data.fill(Math.round(255 * shade(at)), 4 * at, 4 * at + 3);
   for (let at = 3; at < picture.data.length; at += 4) picture.data[at] = 255;
   canvas.getContext("2d").putImageData(picture, 0, 0);
 }
@@ -76,32 +97,49 @@ function paint(canvas, [H, W], shade) {
 const plain = number => String(Number(number.toPrecision(4))).replace("-", "−");
 
 function compute() {
-  const fields = [...grid.children, divisor], numbers = fields.map(read), by = numbers.pop();
+  const fields = [...grid.children, divisor];
+  const numbers = fields.map(read);
+  const by = numbers.pop();
   if (by === 0) divisor.setAttribute("aria-invalid", true);
   const wrong = fields.find(field => field.getAttribute("aria-invalid") === "true");
-  error.textContent = !wrong ? "" : wrong.value.trim() === "" ? "A number is missing." :
-    by === 0 ? "Nothing can be divided by 0." : `“${wrong.value}” is not a number.`;
+  error.textContent = !wrong
+    ? ""
+    : wrong.value.trim() === ""
+      ? "A number is missing."
+      : by === 0
+        ? "Nothing can be divided by 0."
+        : `“${wrong.value}” is not a number.`;
   if (wrong || !x) return;
-  const k = Math.sqrt(numbers.length), stride = Number(find(".stride").value);
-  const padding = Number(find(".padding").value), [, H, W] = x.shape;
+  const k = Math.sqrt(numbers.length);
+  const stride = Number(find(".stride").value);
+  const padding = Number(find(".padding").value);
+  const [, H, W] = x.shape;
   if (Math.min(H, W) + 2 * padding < k) {
     error.textContent = `A kernel of ${k} × ${k} does not fit into ${W} × ${H} pixels.`;
     return;
   }
   const weights = numbers.map(number => number / by);
-  const y = conv2d(x, {shape: [1, 1, k, k], data: weights}, null, stride, padding);
-  const [, oH, oW] = y.shape, [formula, shade] = SHOWN[show.value];
-  let low = Infinity, high = -Infinity;
-  for (const value of y.data) { low = Math.min(low, value); high = Math.max(high, value); }
+  const y = conv2d(x, { shape: [1, 1, k, k], data: weights }, null, stride, padding);
+  const [, oH, oW] = y.shape;
+  const [formula, shade] = SHOWN[show.value];
+  let low = Infinity;
+  let high = -Infinity;
+  for (const value of y.data) {
+    low = Math.min(low, value);
+    high = Math.max(high, value);
+  }
   const most = Math.max(-low, high) || 1;
   paint(to, [oH, oW], at => shade(y.data[at], most));
-  const sum = weights.reduce((a, b) => a + b), none = Math.abs(sum) < 1e-9;
+  const sum = weights.reduce((a, b) => a + b);
+  const none = Math.abs(sum) < 1e-9;
   captions[1].textContent = `The result, ${oW} × ${oH}, from ${plain(low)} to ${plain(high)}`;
   to.setAttribute("aria-label", `${captions[1].textContent}, with the kernel ${name.value}`);
-  said.textContent = none ? "The weights sum to 0: where the picture is flat, the result is 0." :
-    `The weights sum to ${plain(sum)}: where the picture is flat, it is multiplied by that.`;
+  said.textContent = none
+    ? "The weights sum to 0: where the picture is flat, the result is 0."
+    : `The weights sum to ${plain(sum)}: where the picture is flat, it is multiplied by that.`;
   const rows = [];
-  for (let at = 0; at < numbers.length; at += k) rows.push(`[${numbers.slice(at, at + k).join(", ")}]`);
+  for (let at = 0; at < numbers.length; at += k)
+    rows.push(`[${numbers.slice(at, at + k).join(", ")}]`);
   python.textContent = `import numpy as np
 from convdocs import conv2d, data
 
@@ -115,19 +153,21 @@ shown = ${formula}`;
 function take(picture, W, H, file) {
   const scale = Math.min(1, Math.sqrt(MOST / (W * H)));
   const [w, h] = [W, H].map(side => Math.max(1, Math.round(scale * side)));
-  Object.assign(from, {width: w, height: h});
-  const context = from.getContext("2d", {willReadFrequently: true});
+  Object.assign(from, { width: w, height: h });
+  const context = from.getContext("2d", { willReadFrequently: true });
   context.imageSmoothingQuality = "high";
   context.fillStyle = "white";
   context.fillRect(0, 0, w, h);
   context.drawImage(picture, 0, 0, w, h);
-  const {data} = context.getImageData(0, 0, w, h), shades = new Float64Array(w * h);
+  const { data } = context.getImageData(0, 0, w, h);
+  const shades = new Float64Array(w * h);
   for (let at = 0; at < shades.length; at++) {
-    for (let c = 0; c < 3; c++) shades[at] += grey[c] * data[4 * at + c] / 255;
+    for (let c = 0; c < 3; c++) shades[at] += (grey[c] * data[4 * at + c]) / 255;
   }
-  x = {shape: [1, h, w], data: shades};
+  x = { shape: [1, h, w], data: shades };
   path = file;
-  captions[0].textContent = `${file || "The book’s photograph"}, ${w} × ${h} pixels` +
+  captions[0].textContent =
+    `${file || "The book’s photograph"}, ${w} × ${h} pixels` +
     (scale < 1 ? `, made smaller from ${W} × ${H}; Python would take all of them` : "");
   from.setAttribute("aria-label", captions[0].textContent);
   paint(from, [h, w], at => shades[at]);
@@ -137,11 +177,12 @@ function take(picture, W, H, file) {
 async function open(file) {
   if (!file) return;
   try {
-    const picture = await createImageBitmap(file, {imageOrientation: "from-image"});
+    const picture = await createImageBitmap(file, { imageOrientation: "from-image" });
     take(picture, picture.width, picture.height, file.name);
     picture.close();
   } catch {
-    error.textContent = `“${file.name}” is no picture that this browser can read. ` +
+    error.textContent =
+      `“${file.name}” is no picture that this browser can read. ` +
       "PNG and JPEG can be read by all.";
   }
 }
@@ -169,13 +210,21 @@ name.addEventListener("change", () => {
   show.value = kernels[name.value].show;
   compute();
 });
-size.addEventListener("change", () => { // the old numbers in the middle of the new ones, or cut out
-  const old = [...grid.children].map(field => field.value), k = Math.sqrt(old.length);
-  const more = k === 3 ? 1 : -1, side = k + 2 * more;
-  fill(Array.from({length: side}, (_, u) => Array.from({length: side}, (_, v) => {
-    const [i, j] = [u - more, v - more];
-    return i >= 0 && i < k && j >= 0 && j < k ? old[i * k + j] : 0;
-  })), divisor.value);
+size.addEventListener("change", () => {
+  // the old numbers in the middle of the new ones, or cut out
+  const old = [...grid.children].map(field => field.value);
+  const k = Math.sqrt(old.length);
+  const more = k === 3 ? 1 : -1;
+  const side = k + 2 * more;
+  fill(
+    Array.from({ length: side }, (_, u) =>
+      Array.from({ length: side }, (_, v) => {
+        const [i, j] = [u - more, v - more];
+        return i >= 0 && i < k && j >= 0 && j < k ? old[i * k + j] : 0;
+      }),
+    ),
+    divisor.value,
+  );
   name.value = OWN;
   compute();
 });
@@ -185,18 +234,23 @@ for (const part of [grid, divisor]) {
     compute();
   });
 }
-for (const part of [show, find(".stride"), find(".padding")]) part.addEventListener("change", compute);
-find(".save").addEventListener("click", () => to.toBlob(blob => {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = "result.png";
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-}));
+for (const part of [show, find(".stride"), find(".padding")])
+  part.addEventListener("change", compute);
+find(".save").addEventListener("click", () =>
+  to.toBlob(blob => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = "result.png";
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  }),
+);
 find(".copy").addEventListener("click", async event => {
   await navigator.clipboard.writeText(python.textContent);
   event.target.textContent = "Copied";
-  setTimeout(() => { event.target.textContent = "Copy the Python"; }, 2000);
+  setTimeout(() => {
+    event.target.textContent = "Copy the Python";
+  }, 2000);
 });
 
 name.value = "Sobel x";

@@ -1,11 +1,13 @@
 // Python in a worker of its own, so that the page stays alive and a cell that never ends can be stopped.
 import cell from "./cell.py";
 
-let pyodide, space, run;
+let pyodide;
+let space;
+let run;
 
 async function start({ python, wheel, digits }) {
   const say = (done, text) => postMessage({ kind: "progress", done, text });
-  const get = async (url) => {
+  const get = async url => {
     const answer = await fetch(url);
     if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
     return answer.arrayBuffer();
@@ -31,7 +33,8 @@ async function start({ python, wheel, digits }) {
 async function execute({ id, name, source }) {
   // What a cell imports beyond NumPy and Matplotlib; files("sklearn.datasets") is no import.
   await pyodide.loadPackagesFromImports(source, { messageCallback() {} });
-  if (/\bsklearn\b/.test(source)) await pyodide.loadPackage("scikit-learn", { messageCallback() {} });
+  if (/\bsklearn\b/.test(source))
+    await pyodide.loadPackage("scikit-learn", { messageCallback() {} });
   postMessage({ id, kind: "begin" });
   const error = run(source, name, space, (kind, text) => postMessage({ id, kind, text }));
   postMessage({ id, kind: "done", error });
@@ -43,6 +46,10 @@ onmessage = async ({ data }) => {
     await (ready ??= start(data.from));
     await execute(data);
   } catch (error) {
-    postMessage({ id: data.id, kind: run ? "lost" : "unreachable", text: String(error.message ?? error) });
+    postMessage({
+      id: data.id,
+      kind: run ? "lost" : "unreachable",
+      text: String(error.message ?? error),
+    });
   }
 };
