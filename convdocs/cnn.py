@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import _args, store
-from .conv import Conv2d
-from .fc import Dropout, Flatten, Linear, ReLU
+from .architecture import agreeing, described, named_arrays, rebuilt
 from .layer import fitting, in_a_row
 from .loss import cross_entropy, cross_entropy_backward, softmax
-from .norm import BatchNorm2d
 from .optim import Adam, Optimizer
-from .pool import AvgPool2d, MaxPool2d
 from .summary import Summary
 from .training import batches
 from .training.checkpoint import Training
@@ -24,17 +20,12 @@ from .training.parallel import Ranks
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import ArrayLike
 
     from ._args import Array, Rng
     from .layer import Layer
-
-KINDS = (  # what a file can hold
-    *(Conv2d, MaxPool2d, AvgPool2d, BatchNorm2d),
-    *(Linear, Flatten, ReLU, Dropout),
-)
 
 
 class CNN:
@@ -288,6 +279,7 @@ class CNN:
 
         Examples
         --------
+        >>> from convdocs import Conv2d, MaxPool2d, ReLU
         >>> print(CNN([Conv2d(1, 6, 5), ReLU(), MaxPool2d(2)]).summary((1, 28, 28)))
         layer      output shape  parameters  multiply-accumulates  receptive field
         --------------------------------------------------------------------------
@@ -308,7 +300,7 @@ class CNN:
             ``'0.weight'``, ``'0.bias'`` and so on: the layer's number and the parameter's name;
             of batch normalisation also ``'1.running_mean'`` and so on.
         """
-        return {key: parameter.copy() for key, parameter in self._parameters().items()}
+        return {key: parameter.copy() for key, parameter in named_arrays(self.layers).items()}
 
     def load_state_dict(self, state: Mapping[str, ArrayLike]) -> None:
         """Overwrite all parameters and buffers, in place and in their dtype.
@@ -324,26 +316,10 @@ class CNN:
             If a key is missing or superfluous, or an array has another shape or no real numbers;
             nothing is changed then.
         """
-        ours = self._parameters()
-        if not isinstance(state, Mapping):
-            raise TypeError(f"state must be a dictionary, got {type(state).__name__}")
-        for wrong, keys in (
-            ("lacks", ours.keys() - state.keys()),
-            ("has", state.keys() - ours.keys()),
-        ):
-            if keys:
-                raise ValueError(
-                    f"state must have the keys {sorted(ours)}, it {wrong} {sorted(keys, key=str)}"
-                )
-        theirs = {key: _args.numbers(f"state[{key!r}]", state[key]) for key in ours}
-        for key, parameter in ours.items():
-            if theirs[key].shape != parameter.shape:
-                need = f"state[{key!r}] must have the shape {parameter.shape}"
-                raise ValueError(f"{need}, got {theirs[key].shape}")
-        with np.errstate(over="ignore"):  # too large for float32 is inf
-            copies = {key: theirs[key].astype(ours[key].dtype) for key in ours}
-        for key, parameter in ours.items():
-            parameter[...] = copies[key]
+        ours = named_arrays(self.layers)
+        copies = {key: array.copy() for key, array in agreeing(ours, state).items()}
+        for key, array in copies.items():
+            ours[key][...] = array
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write layers and parameters to one file, without pickle.
@@ -360,7 +336,9 @@ class CNN:
         TypeError
             If a layer is not one of the package's own.
         """
-        store.write(path, {"format": 1, "layers": described(self.layers)}, self._parameters())
+        store.write(
+            path, {"format": 1, "layers": described(self.layers)}, named_arrays(self.layers)
+        )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> CNN:
@@ -383,12 +361,10 @@ class CNN:
             If the file is damaged or not one of `save`.
         """
         description, arrays = store.read(path)
-        kinds = {kind.__name__: kind for kind in KINDS}
         try:
             if description["format"] != 1:
                 raise ValueError(f"its format is {description['format']!r}, not 1")
-            model = cls(kinds[kind](**options) for kind, options in description["layers"])
-            model.load_state_dict(arrays)
+            model = cls(rebuilt(description["layers"], arrays))
         except (ValueError, TypeError, KeyError) as error:
             message = f"path must be a model file of this version, got {path!r}: {error!r}"
             raise ValueError(message) from error
@@ -406,11 +382,6 @@ class CNN:
             dy = layer.backward(dy)
         for layer in self.layers[first : first + 1]:
             layer.learn(dy)
-
-    def _parameters(self) -> dict[str, Array]:
-        """Return the live parameters and buffers under their names in a state dictionary."""
-        numbered = enumerate(self.layers)
-        return {f"{n}.{name}": p for n, layer in numbered for name, p in _arrays(layer).items()}
 
     def _learn(
         self,
@@ -463,20 +434,6 @@ class CNN:
         return X, _args.labels(y_name, y, len(X), self._scores(X[:1], X_name).shape[1])
 
 
-def described(layers: list[Layer]) -> list[tuple[str, dict[str, Any]]]:
-    """Return the kind and the options of each layer, and refuse what these would not rebuild."""
-    for number, layer in enumerate(layers):
-        if type(layer) not in KINDS:
-            raise TypeError(f"layers[{number}] must be of convdocs to be saved, got {layer!r}")
-        given = {name: (p.dtype.name, p.shape) for name, p in _arrays(layer).items()}
-        fresh = _arrays(type(layer)(**layer.options))
-        built = {name: (p.dtype.name, p.shape) for name, p in fresh.items()}
-        if given != built:
-            need = f"layers[{number}].params must be as {layer!r} builds them, {built}"
-            raise ValueError(f"{need}, got {given}")
-    return [(type(layer).__name__, layer.options) for layer in layers]
-
-
 class Bar:
     """A progress bar on one line of the terminal."""
 
@@ -498,11 +455,6 @@ class Bar:
         """End the line."""
         if self.shown and self.done:
             print(file=sys.stderr)
-
-
-def _arrays(layer: Layer) -> dict[str, Array]:
-    """Return all that a layer saves: its parameters and its buffers."""
-    return layer.params | layer.buffers
 
 
 def _accuracy(logits: Array, y: Array) -> float:

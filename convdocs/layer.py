@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,11 +12,38 @@ import numpy as np
 from . import _args
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import ArrayLike
 
     from ._args import Array, Rng
+
+BLANK = ContextVar("BLANK", default=False)  # whether layers are built without their numbers
+
+
+@contextlib.contextmanager
+def blank() -> Iterator[None]:
+    """Build layers within this for their shapes alone: nothing is drawn, no memory is taken."""
+    token = BLANK.set(True)
+    try:
+        yield
+    finally:
+        BLANK.reset(token)
+
+
+def new_array(
+    name: str,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    make: Callable[[tuple[int, ...]], Array],
+) -> Array:
+    """Return what ``make(shape)`` returns, as ``dtype``; within `blank` a view of a single 0."""
+    try:
+        if BLANK.get():
+            return np.broadcast_to(np.zeros((), dtype), shape)
+        return make(shape).astype(dtype, copy=False)
+    except (ValueError, MemoryError):
+        raise ValueError(f"{name} must fit in memory, got the shape {shape}") from None
 
 
 class Layer:
@@ -108,12 +136,13 @@ class Layer:
         generator, dtype = _args.generator(rng), _args.parameter_dtype(dtype)
         self.options |= {"bias": _args.flag("bias", bias), "dtype": dtype.name}
         bound = 1 / math.sqrt(math.prod(shape[1:]))
-        try:
-            self.params["weight"] = generator.uniform(-bound, bound, shape).astype(dtype)
-        except (ValueError, MemoryError):
-            raise ValueError(f"weight must fit in memory, got the shape {shape}") from None
+
+        def draw(shape: tuple[int, ...]) -> Array:
+            return generator.uniform(-bound, bound, shape)
+
+        self.params["weight"] = new_array("weight", shape, dtype, draw)
         if bias:
-            self.params["bias"] = generator.uniform(-bound, bound, shape[0]).astype(dtype)
+            self.params["bias"] = new_array("bias", shape[:1], dtype, draw)
 
     def __repr__(self) -> str:
         """Show the call that builds the layer."""

@@ -9,12 +9,13 @@ training their running means, the layer returns::
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from . import _args
-from .layer import Layer
+from .layer import Layer, new_array
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
@@ -74,8 +75,12 @@ class BatchNorm2d(Layer):
         share = _args.fraction("momentum", momentum, 0, 1, "a number from 0 to 1")
         kind = _args.parameter_dtype(dtype)
         super().__init__(num_features=C, eps=eps, momentum=share, dtype=kind.name)
-        self.params = {"weight": np.ones(C, kind), "bias": np.zeros(C, kind)}
-        self.buffers = {"running_mean": np.zeros(C, kind), "running_var": np.ones(C, kind)}
+        ones = functools.partial(np.ones, dtype=kind)
+        zeros = functools.partial(np.zeros, dtype=kind)
+        for name, make in ("weight", ones), ("bias", zeros):
+            self.params[name] = new_array(name, (C,), kind, make)
+        for name, make in ("running_mean", zeros), ("running_var", ones):
+            self.buffers[name] = new_array(name, (C,), kind, make)
         self.buffers["num_batches_tracked"] = np.zeros((), np.int64)
         self.used: tuple[Array, Array] | None = None  # mean and variance of the last call
         self.trained = False  # whether they came from the batch itself

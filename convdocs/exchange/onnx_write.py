@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import __version__, _args, _extras, store
-from ..cnn import CNN, described
+from ..architecture import described
+from ..cnn import CNN
 from ..conv import Conv2d
 from ..fc import Dropout, Flatten, Linear
 from ..layer import fitting

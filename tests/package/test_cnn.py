@@ -26,6 +26,7 @@ from convdocs import (
     cross_entropy,
     cross_entropy_backward,
 )
+from convdocs.architecture import named_arrays
 from convdocs.layer import Layer
 
 NETS = {  # layers, as both packages write them
@@ -161,7 +162,7 @@ def test_state_dictionaries_are_copies_under_the_names_of_torch():
     for array in state.values():
         array += 1
     assert bits(model) == changed
-    assert all(p is q for p, q in zip(live, model._parameters().values(), strict=True))
+    assert all(p is q for p, q in zip(live, named_arrays(model.layers).values(), strict=True))
     assert not CNN([ReLU(), Dropout()]).state_dict()
 
 
@@ -176,7 +177,7 @@ def test_loading_keeps_the_dtype_and_takes_lists_and_tensors(torch):
 
 def test_loading_live_parameters_in_another_order():
     model = CNN([Linear(2, 2, rng=0), Linear(2, 2, rng=1)])
-    state, old = model._parameters(), model.state_dict()
+    state, old = named_arrays(model.layers), model.state_dict()
     model.load_state_dict({k: state[f"{1 - int(k[0])}{k[1:]}"] for k in state})
     for key, parameter in model.state_dict().items():
         np.testing.assert_array_equal(parameter, old[f"{1 - int(key[0])}{key[1:]}"])

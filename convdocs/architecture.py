@@ -1,0 +1,196 @@
+"""A network as plain text, and back: the kind and the options of each layer.
+
+`KINDS` is the one table of the package's layers. What stands in it can be saved and loaded, and
+goes to and comes from other libraries; what does not is refused by name.
+"""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from . import _args
+from .conv import Conv2d
+from .fc import Dropout, Flatten, Linear, ReLU
+from .layer import Layer, blank
+from .norm import BatchNorm2d
+from .pool import AvgPool2d, MaxPool2d
+
+if TYPE_CHECKING:
+    from ._args import Array
+
+
+class Kind(NamedTuple):
+    """A kind of layer, and how other libraries know it.
+
+    In PyTorch it has the name and the options of the class here. ``operator`` is ONNX's name;
+    ``attributes`` says which attribute holds which option, if an operator of one input, and
+    nothing else, is the whole layer. Any other has a writer and a reader of its own in `exchange`.
+    """
+
+    layer: type[Layer]
+    operator: str
+    attributes: Mapping[str, str] | None = None
+
+
+KINDS = (
+    Kind(Conv2d, "Conv"),
+    Kind(MaxPool2d, "MaxPool"),
+    Kind(AvgPool2d, "AveragePool"),
+    Kind(BatchNorm2d, "BatchNormalization"),
+    Kind(Linear, "Gemm"),
+    Kind(Flatten, "Flatten"),
+    Kind(ReLU, "Relu", {}),
+    Kind(Dropout, "Dropout"),
+)
+
+
+def kind_of(number: int, layer: Layer) -> Kind:
+    """Return the row of a network's layer in the table, or refuse the layer by its number."""
+    for kind in KINDS:
+        if type(layer) is kind.layer:
+            return kind
+    names = ", ".join(kind.layer.__name__ for kind in KINDS)
+    raise TypeError(f"layers[{number}] must be a layer of convdocs ({names}), got {layer!r}")
+
+
+def described(layers: Sequence[Layer]) -> list[tuple[str, dict[str, Any]]]:
+    """Return the kind and the options of each layer, and refuse what these would not rebuild.
+
+    Nothing is drawn, and no memory is taken.
+
+    Parameters
+    ----------
+    layers : sequence of layers
+
+    Returns
+    -------
+    list of (str, dict)
+        The name of a class and the arguments that build it; nothing but plain text and numbers.
+
+    Raises
+    ------
+    TypeError
+        If a layer is none of the package's own.
+    ValueError
+        If a layer's arrays are not as its options would build them.
+    """
+    description = []
+    for number, layer in enumerate(layers):
+        kind = kind_of(number, layer)
+        with blank():
+            like = kind.layer(**layer.options)
+        given, built = _shapes(layer), _shapes(like)
+        if given != built:
+            need = f"layers[{number}].params must be as {layer!r} builds them, {built}"
+            raise ValueError(f"{need}, got {given}")
+        description.append((kind.layer.__name__, layer.options))
+    return description
+
+
+def rebuilt(description: Any, arrays: Mapping[str, ArrayLike]) -> list[Layer]:
+    """Return the layers of a description, with these arrays as their parameters and buffers.
+
+    Nothing is drawn, and no memory is taken for what the description says alone: the arrays are
+    compared with it first. Arrays of the right dtype are taken as they are, not copied.
+
+    Parameters
+    ----------
+    description : list of (str, dict)
+        As `described` returns it, or whatever else a file holds.
+    arrays : dict of str to array_like
+        As `CNN.state_dict` names them.
+
+    Returns
+    -------
+    list of layers
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the description is none, or other arrays belong to it; the message says which.
+    """
+    if not isinstance(description, list | tuple):
+        raise TypeError(f"layers must be a list, got {reprlib.repr(description)}")
+    with blank():
+        layers = [_built(number, entry) for number, entry in enumerate(description)]
+    state = agreeing(named_arrays(layers), arrays)
+    for number, layer in enumerate(layers):
+        for group in (layer.params, layer.buffers):
+            for name, like in group.items():
+                group[name] = np.require(state[f"{number}.{name}"], like.dtype, ["C", "W"])
+    return layers
+
+
+def named_arrays(layers: Iterable[Layer]) -> dict[str, Array]:
+    """Return the live parameters and buffers of all layers, as a state dictionary names them."""
+    return {
+        f"{number}.{name}": array
+        for number, layer in enumerate(layers)
+        for name, array in _arrays(layer).items()
+    }
+
+
+def agreeing(ours: Mapping[str, Array], state: Mapping[str, ArrayLike]) -> dict[str, Array]:
+    """Return the arrays of a state dictionary in the dtypes of ``ours``, or say what differs.
+
+    Parameters
+    ----------
+    ours : dict of str to ndarray
+        Arrays of the names, shapes and dtypes that the state must have.
+    state : dict of str to array_like
+
+    Returns
+    -------
+    dict of str to ndarray
+        The arrays of ``state``; copies only where the dtype is another.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a key is missing or superfluous, or an array has another shape or no real numbers.
+    """
+    if not isinstance(state, Mapping):
+        raise TypeError(f"state must be a dictionary, got {type(state).__name__}")
+    for wrong, keys in (
+        ("lacks", ours.keys() - state.keys()),
+        ("has", state.keys() - ours.keys()),
+    ):
+        if keys:
+            raise ValueError(
+                f"state must have the keys {sorted(ours)}, it {wrong} {sorted(keys, key=str)}"
+            )
+    theirs = {key: _args.numbers(f"state[{key!r}]", state[key]) for key in ours}
+    for key, array in ours.items():
+        if theirs[key].shape != array.shape:
+            need = f"state[{key!r}] must have the shape {array.shape}"
+            raise ValueError(f"{need}, got {theirs[key].shape}")
+    with np.errstate(over="ignore"):  # too large for float32 is inf
+        return {key: theirs[key].astype(ours[key].dtype, copy=False) for key in ours}
+
+
+def _built(number: int, entry: Any) -> Layer:
+    """Return the layer that one entry of a description builds."""
+    try:
+        name, options = entry
+        classes = {kind.layer.__name__: kind.layer for kind in KINDS}
+        if name not in classes:
+            raise ValueError(f"a kind is one of {', '.join(classes)}")
+        return classes[name](**options)
+    except (ValueError, TypeError) as error:
+        need = f"layers[{number}] must be the kind of a layer and its options"
+        raise ValueError(f"{need}, got {reprlib.repr(entry)}: {error}") from None
+
+
+def _arrays(layer: Layer) -> dict[str, Array]:
+    """Return all that a layer saves: its parameters and its buffers."""
+    return layer.params | layer.buffers
+
+
+def _shapes(layer: Layer) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Return the dtype and the shape of all that a layer saves."""
+    return {name: (array.dtype.name, array.shape) for name, array in _arrays(layer).items()}
