@@ -6,7 +6,7 @@ BIN    := .venv/bin
 BUILD  := docs/_build
 SPHINX := $(BIN)/sphinx-build -n -W --keep-going -j auto -d $(BUILD)/doctrees
 
-.PHONY: help html epub pdf test bench lint serve live lock clean
+.PHONY: help html epub pdf test quick bench lint links serve live lock clean
 # One commit gives the same bytes at any time: what asks for a date gets the last commit's.
 export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1767225600)
 
@@ -14,9 +14,9 @@ export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 
 help:
 	@echo "make html   build the book"
 	@echo "make epub   the same for electronic readers; make pdf for paper"
-	@echo "make test   run all tests"
+	@echo "make test   build the book, and run all tests; make quick: those of the package, in seconds"
 	@echo "make bench  measure speed, beside PyTorch, SciPy and ONNX Runtime where installed"
-	@echo "make lint   check style, spelling and types"
+	@echo "make lint   check style, spelling and types; make links: the links to other sites"
 	@echo "make serve  build, and serve the book on this machine"
 	@echo "make live   serve, rebuild on save, reload in the browser"
 	@echo "make clean  remove what was built (the environment too: rm -r .venv)"
@@ -32,9 +32,14 @@ epub pdf: .venv/ready
 	@$(SPHINX) -q -b $@ docs $(BUILD)/$@ || { rm -rf $(BUILD)/doctrees; exit 1; }
 	@echo "The book is built. Open file://$(CURDIR)/$(BUILD)/$@/convolutional-networks.$@"
 
-# One thread: more contend for matrices as small as the tests'.
-test: .venv/ready
-	@OMP_NUM_THREADS=1 $(BIN)/pytest
+# A worker for each core, and for each worker one thread of BLAS: more would contend.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n logical --dist loadgroup
+
+test: html
+	@BOOK_IS_BUILT=1 $(PYTEST)
+
+quick: .venv/ready
+	@$(PYTEST) -q -m "not slow" convdocs tests/package
 
 bench: .venv/ready
 	@$(BIN)/pytest -q -p no:cacheprovider -o python_files=bench_*.py -o addopts= \
@@ -46,6 +51,10 @@ lint: .venv/ready
 	@$(BIN)/mypy
 	@$(BIN)/sphinx-lint -i docs/_build -i docs/web/node_modules -i .venv --enable all .
 	@$(BIN)/codespell
+
+# The only command that asks the network: the scheduled workflow runs it.
+links: .venv/ready
+	@$(SPHINX) -q -b linkcheck -D nb_execution_mode=off docs $(BUILD)/links
 
 serve: html
 	@$(BIN)/python -m http.server --directory $(BUILD)/html --bind 127.0.0.1 8000

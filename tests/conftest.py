@@ -20,6 +20,11 @@ hypothesis.settings.register_profile("tests", deadline=None, max_examples=100, d
 hypothesis.settings.load_profile("tests")
 
 
+def pytest_collection_modifyitems(items):
+    """Put the tests of the book first: what takes long must not begin last."""
+    items.sort(key=lambda item: "book" not in item.path.parts)
+
+
 @pytest.fixture
 def rng():
     """Return a generator with a fixed seed."""

