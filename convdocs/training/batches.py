@@ -3,86 +3,124 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sized
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Sequence, Sized
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import _args
+from ..layer import Layer
+from ..network import of_one
 
 if TYPE_CHECKING:
     from .._args import Array
 
-    Batch = tuple[Array, Array, Array]  # images, labels, and which of them make the batch
+
+class Batch(NamedTuple):
+    """The images of one step: those at ``places`` of ``X``; none is read before it is asked for."""
+
+    X: Array
+    y: Array
+    places: Array
+
+    def read(self, share: slice) -> tuple[Array, Array]:
+        """Return images and labels of a share of the batch."""
+        places = self.places[share]
+        return self.X[places], self.y[places]
 
 
-class Arrays:
-    """Images in a new order each epoch, ``size`` a batch; none is read before its turn.
+class FromArrays:
+    """Images in a new order each epoch, ``batch_size`` a step.
 
     Parameters
     ----------
-    X : ndarray of shape (N, C, H, W)
+    layers : list of layers
+        What the images must fit.
+    X : array_like of shape (N, C, H, W)
         In memory, or mapped from a file that is larger than it.
-    y : ndarray of shape (N,)
-    size : int
+    y : array_like of shape (N,)
+    batch_size : int
         Images a batch; the last may have fewer.
     """
 
-    def __init__(self, X: Array, y: Array, size: int) -> None:
-        self.X, self.y, self.size = X, y, size
-        self.steps: int | None = math.ceil(len(X) / size)
-        self.settings = {"images": len(X), "batch_size": size}
+    def __init__(
+        self, layers: Sequence[Layer], X: ArrayLike, y: ArrayLike, batch_size: int
+    ) -> None:
+        self.X, self.y = examples(layers, "X", X, "y", y)
+        self.batch_size = batch_size
+        self.steps: int | None = math.ceil(len(self.X) / batch_size)
+        self.settings: dict[str, Any] = {"images": len(self.X), "batch_size": batch_size}
 
     def epoch(self, rng: np.random.Generator) -> Iterator[Batch]:
-        """Yield the arrays with the places of each batch in them."""
+        """Yield the batches of an epoch."""
         order = rng.permutation(len(self.X))
-        for start in range(0, len(order), self.size):
-            yield self.X, self.y, order[start : start + self.size]
+        for start in range(0, len(order), self.batch_size):
+            yield Batch(self.X, self.y, order[start : start + self.batch_size])
 
 
-class Given:
+class FromIterable:
     """Batches as an iterable gives them, each checked when it comes.
 
     Parameters
     ----------
-    batches : iterable of pairs (X, y)
+    layers : list of layers
+        What the images must fit.
+    pairs : iterable of pairs (X, y)
         Gone through once an epoch, from its start.
     epochs : int
         How often it will be asked to.
-    check : callable
-        Takes names and arrays, as ``check("X", X, "y", y)``, and returns the arrays.
     """
 
-    def __init__(self, batches: Any, epochs: int, check: Callable[..., Any]) -> None:
-        if isinstance(batches, np.ndarray | str | bytes) or not isinstance(batches, Iterable):
+    def __init__(self, layers: Sequence[Layer], pairs: Any, epochs: int) -> None:
+        if isinstance(pairs, np.ndarray | str | bytes) or not isinstance(pairs, Iterable):
             need = "y must be given with images, X alone must be an iterable of batches"
-            raise TypeError(f"{need}, pairs (X, y), got {type(batches).__name__}")
-        if isinstance(batches, Iterator) and epochs > 1:
+            raise TypeError(f"{need}, pairs (X, y), got {type(pairs).__name__}")
+        if isinstance(pairs, Iterator) and epochs > 1:
             need = "X must start anew in each epoch, as a list or an object with __iter__ does"
-            name = type(batches).__name__
+            name = type(pairs).__name__
             raise TypeError(f"{need}; a {name} can be gone through once, and epochs is {epochs}")
-        self.batches, self.check = batches, check
-        self.settings = {"images": None, "batch_size": None}
-        self.steps = len(batches) if isinstance(batches, Sized) else None
+        self.layers, self.pairs = layers, pairs
+        self.steps = len(pairs) if isinstance(pairs, Sized) else None
+        self.settings: dict[str, Any] = {"images": None, "batch_size": None}
 
     def epoch(self, rng: np.random.Generator) -> Iterator[Batch]:
-        """Yield each batch, with the places of all its images."""
+        """Yield the batches of an epoch; the iterable draws for itself, and not with ``rng``."""
         number = -1
-        for number, batch in enumerate(self.batches):
-            if not isinstance(batch, tuple | list) or len(batch) != 2:
-                kind = type(batch).__name__
+        for number, pair in enumerate(self.pairs):
+            if not isinstance(pair, tuple | list) or len(pair) != 2:
+                kind = type(pair).__name__
                 raise TypeError(f"batch {number} of X must be a pair (X, y), got {kind}")
             names = f"X of batch {number}", f"y of batch {number}"
-            X, y = self.check(names[0], batch[0], names[1], batch[1])
-            yield X, y, np.arange(len(X))
+            X, y = examples(self.layers, names[0], pair[0], names[1], pair[1])
+            yield Batch(X, y, np.arange(len(X)))
         if number < 0:
             raise ValueError("X must give at least one batch in each epoch, got none")
 
 
-def of(X: Any, y: Any, size: Any, epochs: int, check: Callable[..., Any]) -> Arrays | Given:
-    """Return the source of batches that the arguments of `CNN.fit` mean."""
-    size = _args.integer("batch_size", size, 1)
+Source = FromArrays | FromIterable
+
+
+def source(layers: Sequence[Layer], X: Any, y: Any, batch_size: int, epochs: int) -> Source:
+    """Return where the batches come from that the arguments of `CNN.fit` mean."""
+    batch_size = _args.integer("batch_size", batch_size, 1)
     if y is None:
-        return Given(X, epochs, check)
-    X, y = check("X", X, "y", y)
-    return Arrays(X, y, size)
+        return FromIterable(layers, X, epochs)
+    return FromArrays(layers, X, y, batch_size)
+
+
+def examples(
+    layers: Sequence[Layer], X_name: str, X: ArrayLike, y_name: str, y: ArrayLike
+) -> tuple[Array, Array]:
+    """Return images and labels as arrays, checked against each other and against the layers."""
+    images = _args.numbers(X_name, X)
+    count = classes(of_one(layers, X_name, images))
+    return images, _args.labels(y_name, y, len(images), count)
+
+
+def classes(scores: Array) -> int:
+    """Return how many classes a network's output tells apart; refuse what is no table of scores."""
+    if scores.ndim != 2:
+        need = "layers must end in scores of shape (N, K), as Flatten and Linear give them"
+        raise ValueError(f"{need}, got {scores.shape}")
+    return scores.shape[1]

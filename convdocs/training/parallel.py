@@ -16,22 +16,45 @@ import os
 import sys
 import time
 import traceback
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
 
 import numpy as np
 
+from ..layer import Layer
+from .progress import written
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from .._args import Array
 
-    from ..layer import Layer
-
-    Result = TypeVar("Result")
+Result = TypeVar("Result")
 
 # How a process sees that it was started with others: MPICH and Slurm, Open MPI, Slurm alone.
 STARTED = "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS"
 
 
-def world() -> Any:
+class Communicator(Protocol):
+    """What `Ranks` asks of the processes that train together; mpi4py's communicators have it."""
+
+    @property
+    def rank(self) -> int:
+        """Which of them this process is, from 0."""
+
+    @property
+    def size(self) -> int:
+        """How many processes there are."""
+
+    def Allreduce(self, mine: Any, total: Any, /) -> None:
+        """Write the sum of all processes' arrays into ``total``, on each the same bits."""
+
+    def allgather(self, what: Any, /) -> list[Any]:
+        """Return what each process gives, in their order."""
+
+    def bcast(self, what: Any, /) -> Any:
+        """Return what process 0 gives."""
+
+
+def world() -> Communicator | None:
     """Return the communicator of all processes that were started together, or None for one alone.
 
     The same script then runs with ``python``, with ``mpiexec`` and with a cluster's ``srun``. From
@@ -65,22 +88,19 @@ def world() -> Any:
     if comm.size != count:
         found = f"but MPI knows of {comm.size}: mpi4py must use the MPI that started them"
         raise RuntimeError(f"{count} processes were started, {found}")
-    end_together(comm)
-    return comm
-
-
-def end_together(comm: Any) -> None:
-    """Let an error that nobody catches end all processes, and not only its own."""
     sys.excepthook = lambda kind, error, trace: end(comm, error)
+    return cast("Communicator", comm)
 
 
 def end(comm: Any, error: BaseException) -> None:
-    """Say what went wrong, and end all processes."""
+    """Say what went wrong, and end all processes, where the communicator can."""
+    abort = getattr(comm, "Abort", None)
+    if abort is None:
+        return
     text = "".join(traceback.format_exception(error))
-    sys.stderr.write(f"rank {comm.rank} of {comm.size} ends the run:\n{text}")
-    sys.stderr.flush()
+    written(sys.stderr, f"rank {comm.rank} of {comm.size} ends the run:\n{text}")
     time.sleep(0.2)  # let it be passed on before all ends
-    comm.Abort(1)
+    abort(1)
 
 
 class Ranks:
@@ -108,22 +128,16 @@ class Ranks:
     (1, (slice(0, 10, None), 10))
     """
 
-    def __init__(self, comm: Any) -> None:
-        try:
-            self.rank, self.size = (0, 1) if comm is None else (int(comm.rank), int(comm.size))
-        except (AttributeError, TypeError):
-            need = "comm must be an MPI communicator of mpi4py, or None"
-            raise TypeError(f"{need}, got {type(comm).__name__}") from None
-        self.comm = comm
-        if self.size > 1:
-            end_together(comm)
+    def __init__(self, comm: Communicator | None) -> None:
+        self.rank, self.size = (0, 1) if comm is None else _place(comm)
+        self.comm = comm if self.size > 1 else None
 
     def __enter__(self) -> None:
         """Begin to work in step with the other ranks."""
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         """End all ranks if this one left by any error: the others would wait for it."""
-        if error is not None and self.size > 1:
+        if error is not None and self.comm is not None:
             end(self.comm, error)
 
     def share(self, n: int) -> tuple[slice, int]:
@@ -137,21 +151,21 @@ class Ranks:
 
     def together(self, act: Callable[[], Result]) -> Result:
         """Return what ``act()`` returns here, or raise on every rank what it raised on any."""
-        if self.size == 1:
+        if self.comm is None:
             return act()
         result, mistake = None, None
         try:
             result = act()
         except Exception as error:
             mistake = error
-        for raised in self.comm.allgather(mistake):
+        for raised in self.gathered(mistake):
             if raised is not None:
                 raise raised
         return cast("Result", result)
 
     def from_first(self, what: Result) -> Result:
         """Return what rank 0 has, on every rank."""
-        return what if self.size == 1 else self.comm.bcast(what)
+        return what if self.comm is None else cast("Result", self.comm.bcast(what))
 
     def noise(self, rng: np.random.Generator, *place: int) -> np.random.Generator:
         """Return what layers draw with in the step at this place: alone ``rng``.
@@ -159,66 +173,100 @@ class Ranks:
         Of several ranks each has a stream of its own, and ``rng`` stays as it is: it draws the
         order of the images, which must be that of one process.
         """
-        if self.size == 1:
+        if self.comm is None:
             return rng
         return np.random.default_rng([int(copy.deepcopy(rng).integers(2**63)), *place, self.rank])
 
-    def total(self, *numbers: float) -> Sequence[float]:
-        """Return the sum of each number over the ranks."""
-        if self.size == 1:
-            return numbers
-        return np.asarray(self.comm.allgather(numbers)).sum(axis=0).tolist()
+    def gathered(self, what: Result) -> list[Result]:
+        """Return what each rank has, in their order."""
+        return [what] if self.comm is None else self.comm.allgather(what)
 
-    def average(
-        self, layers: Sequence[Layer], weight: int, n: int, *numbers: float
-    ) -> Sequence[float]:
-        """Replace gradients and running statistics by their mean over the ranks; sum the numbers.
+    def average(self, layers: Sequence[Layer], counted: int, images: int, saving: bool) -> bool:
+        """Replace gradients and running statistics by their mean over the whole batch.
 
         Parameters
         ----------
         layers : list of layers
             After the backward pass.
-        weight : int
+        counted : int
             The images that this rank's gradients are the mean over.
-        n : int
-            The images of the whole batch; 0 where the epoch ends, to see that it does for all:
-            nothing is replaced then.
-        *numbers : float
-            What else to add up on the way.
+        images : int
+            The images of the whole batch.
+        saving : bool
+            Whether this rank is to save after the step, for which all must help it.
 
         Returns
         -------
-        sequence of float
-            The sums of the numbers.
+        bool
+            Whether any rank is to.
 
         Raises
         ------
         ValueError
             If the ranks' shares do not make up the batch.
         """
-        if self.size == 1:
-            return numbers
-        homes = [(layer.grads, name, p) for layer in layers for name, p in layer.params.items()]
-        buffers = [
-            (layer.buffers, name, b) for layer in layers for name, b in layer.buffers.items()
-        ]
-        homes += [each for each in buffers if each[2].dtype.kind == "f"]
-        arrays = [
-            home.get(name, like) for home, name, like in homes
-        ]  # no gradient yet: any will do
-        tail = np.array([weight, *numbers], np.float32)
-        mine = np.concatenate([*(weight * array.ravel() for array in arrays), tail])
-        flat = np.empty_like(mine)
-        self.comm.Allreduce(mine, flat)  # one message for all, since each has its price
-        count, *sums = flat[len(flat) - len(tail) :].tolist()
-        if count != n:
-            need = "every rank must be given the same batches"
-            raise ValueError(f"{need}, got one of {n} images here, and shares of {count:g} in all")
-        if n == 0:
-            return sums
+        if self.comm is None:
+            return saving
+        homes = _homes(layers)
+        flat, saving = self._sum(homes, counted, images, saving)
         start = 0
-        for (home, name, _), array in zip(homes, arrays, strict=True):
-            mean = flat[start : start + array.size] / flat.dtype.type(n)
-            home[name] = mean.reshape(array.shape).astype(array.dtype, copy=False)
-            start += array.size
-        return sums
+        for home, name, like in homes:
+            mean = flat[start : start + like.size] / flat.dtype.type(images)
+            home[name] = mean.reshape(like.shape).astype(like.dtype, copy=False)
+            start += like.size
+        return saving
+
+    def agree_that_the_epoch_ends(self, layers: Sequence[Layer]) -> None:
+        """Raise an error if another rank has one more batch: it would wait for its gradients."""
+        if self.comm is not None:
+            self._sum(_homes(layers), 0, 0, False)
+
+    def _sum(
+        self, homes: Sequence[Home], counted: int, images: int, saving: bool
+    ) -> tuple[Array, bool]:
+        """Return the sum over the ranks of all that is averaged, and whether any is to save.
+
+        All goes in one message, since each has its price. A rank at the end of its epoch sends
+        one of the same length, that of no images.
+        """
+        assert self.comm is not None
+        parts = [counted * home.get(name, like).ravel() for home, name, like in homes]
+        mine = np.concatenate([*parts, np.array([counted, saving], np.float32)])
+        flat = np.empty_like(mine)
+        self.comm.Allreduce(mine, flat)
+        *_, count, savers = flat
+        if count != images:
+            need = "every rank must be given the same batches"
+            found = f"one of {images} images here, and shares of {count:g} in all"
+            raise ValueError(f"{need}, got {found}")
+        return flat, savers > 0
+
+
+class Home(NamedTuple):
+    """Where an array stands that is averaged, and what it is like before there is one."""
+
+    holder: dict[str, Array]
+    name: str
+    like: Array
+
+
+def _homes(layers: Sequence[Layer]) -> list[Home]:
+    """Return where all gradients stand, and then all running statistics."""
+    homes = [Home(layer.grads, name, p) for layer in layers for name, p in layer.params.items()]
+    buffers = [
+        Home(layer.buffers, name, b) for layer in layers for name, b in layer.buffers.items()
+    ]
+    return homes + [home for home in buffers if home.like.dtype.kind == "f"]
+
+
+def _place(comm: Communicator) -> tuple[int, int]:
+    """Return a process's number and how many there are, or refuse what is no communicator."""
+    need = "comm must be an MPI communicator of mpi4py, or None"
+    try:
+        rank, size = int(comm.rank), int(comm.size)
+    except Exception:  # MPI has a type of its own for what is wrong with its null communicator
+        raise TypeError(f"{need}, got {type(comm).__name__}") from None
+    lacks = [name for name in ("Allreduce", "allgather", "bcast") if not hasattr(comm, name)]
+    if size > 1 and lacks:
+        raise TypeError(f"{need}, got {type(comm).__name__} without {', '.join(lacks)}")
+    return rank, size

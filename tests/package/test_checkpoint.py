@@ -22,7 +22,7 @@ from convdocs import (
     ReLU,
     store,
 )
-from convdocs.training import checkpoint
+from convdocs.training import loop
 
 X = np.random.default_rng(0).normal(size=(23, 1, 4, 4)).astype("f4")
 Y = np.arange(23) % 3
@@ -62,7 +62,7 @@ class Stopped(Exception):
 @pytest.fixture
 def stop(monkeypatch):
     """Return a function that lets the next training end after so many steps."""
-    honest = checkpoint.Training.advance
+    honest = loop.Training.advance
 
     def after(steps):
         left = iter(range(steps))
@@ -72,7 +72,7 @@ def stop(monkeypatch):
             if next(left, None) is None:
                 raise Stopped
 
-        monkeypatch.setattr(checkpoint.Training, "advance", advance)
+        monkeypatch.setattr(loop.Training, "advance", advance)
 
     return after
 
@@ -87,7 +87,7 @@ def test_stopped_anywhere_it_ends_at_the_same_bits(
     for steps in (0, 1, 3, 4, 5, 11, 19):  # an epoch has five
         path = tmp_path / f"{steps}.npz"
         with monkeypatch.context() as patched:
-            patched.setattr(checkpoint, "SECONDS", seconds)
+            patched.setattr(loop, "SECONDS", seconds)
             stop(steps)
             with pytest.raises(Stopped):
                 train(path, optimizer=optimizer, data=data)
@@ -159,7 +159,7 @@ def test_batches_that_draw_with_the_same_generator_go_on_as_well(tmp_path, monke
     want = result(train())
     rng = np.random.default_rng(2)
     assert result(train(data=(Drawn(rng),), rng=rng)) == want
-    monkeypatch.setattr(checkpoint, "SECONDS", -1)
+    monkeypatch.setattr(loop, "SECONDS", -1)
     stop(12)
     for _ in range(2):
         rng = np.random.default_rng(2)
@@ -175,13 +175,13 @@ PROGRAM = """
 import sys
 sys.path[:0] = [{tests!r}]
 import test_checkpoint as t
-from convdocs.training import checkpoint
-checkpoint.SECONDS = -1  # save after each step
-honest = checkpoint.Training.advance
+from convdocs.training import loop
+loop.SECONDS = -1  # save after each step
+honest = loop.Training.advance
 def advance(self, *sums):
     honest(self, *sums)
     print(5 * self.epoch + self.step, flush=True)
-checkpoint.Training.advance = advance
+loop.Training.advance = advance
 t.train(sys.argv[1], epochs=12).save(sys.argv[2])
 """
 

@@ -1,0 +1,259 @@
+"""Layers in a row: what they make of images, what comes back, and their weights by name."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from . import _args
+from .architecture import agreeing, named_arrays
+from .layer import Layer, fitting, in_a_row
+from .summary import Summary
+
+if TYPE_CHECKING:
+    from ._args import Array, Rng
+
+MANY = 256  # images at a time, where nothing is learned from them
+
+
+class Network:
+    """Layers in a row: the output of each is the input of the next.
+
+    Parameters
+    ----------
+    layers : iterable of layers
+        From the image to whatever the last one returns.
+
+    Attributes
+    ----------
+    layers : list of layers
+
+    Raises
+    ------
+    ValueError, TypeError
+        If something in ``layers`` is not a layer, or one stands there twice.
+
+    Examples
+    --------
+    >>> from convdocs import AvgPool2d, Conv2d, ReLU
+    >>> edges = Network([Conv2d(1, 2, 3, rng=0), ReLU(), AvgPool2d(2)])
+    >>> edges(np.zeros((5, 1, 8, 8))).shape
+    (5, 2, 3, 3)
+    """
+
+    def __init__(self, layers: Iterable[Layer]) -> None:
+        self.layers = in_a_row(layers)
+        for number, layer in enumerate(self.layers):
+            if any(layer is other for other in self.layers[:number]):
+                raise ValueError(f"layers[{number}] must be a layer of its own, got one twice")
+
+    def __call__(self, x: ArrayLike, train: bool = False, rng: Rng = None) -> Array:
+        """Return the output for images ``x``; each layer remembers what it saw.
+
+        Parameters
+        ----------
+        x : array_like of shape (N, C, H, W)
+            Images.
+        train : bool
+            Whether layers behave as in training (dropout, batch normalisation).
+        rng : int or numpy.random.Generator, optional
+            What dropout is drawn with.
+
+        Returns
+        -------
+        ndarray
+            The last layer's output; for a classifier, scores of shape (N, K).
+        """
+        x, train = _args.numbers("x", x), _args.flag("train", train)
+        if rng is not None:
+            rng = _args.generator(rng)  # one stream for all layers
+        y = x
+        with _advised(self.layers, "x", x):
+            for number, layer in enumerate(self.layers):
+                with fitting("x", number, layer):
+                    y = layer(y, train=train, rng=rng)
+        return y
+
+    def backward(self, dy: ArrayLike) -> Array:
+        """Return the gradient for the last images, and set every layer's ``grads``.
+
+        Parameters
+        ----------
+        dy : array_like
+            The gradient of the loss for the output.
+
+        Returns
+        -------
+        ndarray of the shape of the images
+
+        Raises
+        ------
+        RuntimeError
+            If the network has not been called yet.
+        """
+        dx = _args.numbers("dy", dy)
+        for layer in reversed(self.layers):
+            dx = layer.backward(dx)
+        return dx
+
+    def summary(self, input_shape: tuple[int, int, int]) -> Summary:
+        """Return what each layer makes of an image: a table to print, and a list to compute with.
+
+        Parameters
+        ----------
+        input_shape : tuple of int
+            (C, H, W) of one image.
+
+        Returns
+        -------
+        Summary
+            One `Row` a layer. Multiply-accumulates are for one image and without biases. The
+            receptive field is the patch of the image that one output sees, borders not cut off.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If ``input_shape`` is not a shape, or does not fit the first layer.
+
+        Examples
+        --------
+        >>> from convdocs import CNN, Conv2d, MaxPool2d, ReLU
+        >>> print(CNN([Conv2d(1, 6, 5), ReLU(), MaxPool2d(2)]).summary((1, 28, 28)))
+        layer      output shape  parameters  multiply-accumulates  receptive field
+        --------------------------------------------------------------------------
+        Conv2d     6 x 24 x 24          156                86,400            5 x 5
+        ReLU       6 x 24 x 24            0                     0            5 x 5
+        MaxPool2d  6 x 12 x 12            0                     0            6 x 6
+        --------------------------------------------------------------------------
+        total                           156                86,400
+        """
+        return Summary.of(self.layers, input_shape)
+
+    def state_dict(self) -> dict[str, Array]:
+        """Return copies of all parameters and buffers under ``torch.nn.Sequential``'s names.
+
+        Returns
+        -------
+        dict of str to ndarray
+            ``'0.weight'``, ``'0.bias'`` and so on: the layer's number and the parameter's name;
+            of batch normalisation also ``'1.running_mean'`` and so on.
+        """
+        return {key: array.copy() for key, array in named_arrays(self.layers).items()}
+
+    def load_state_dict(self, state: Mapping[str, ArrayLike]) -> None:
+        """Overwrite all parameters and buffers, in place and in their dtype.
+
+        Parameters
+        ----------
+        state : dict of str to array_like
+            As `state_dict` returns it.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a key is missing or superfluous, or an array has another shape or no real numbers;
+            nothing is changed then.
+        """
+        ours = named_arrays(self.layers)
+        copies = {key: array.copy() for key, array in agreeing(ours, state).items()}
+        for key, array in copies.items():
+            ours[key][...] = array
+
+    def __repr__(self) -> str:
+        """Show the layers, one a line."""
+        name, lines = type(self).__name__, "".join(f"    {layer!r},\n" for layer in self.layers)
+        return f"{name}([\n{lines}])" if lines else f"{name}([])"
+
+
+def inferred(layers: Sequence[Layer], name: str, X: Array) -> Array:
+    """Return the output for all images as outside of training; no layer remembers anything.
+
+    Parameters
+    ----------
+    layers : list of layers
+    name : str
+        What the caller calls the images, for errors.
+    X : ndarray of shape (N, C, H, W)
+        In memory or mapped from a file: `MANY` at a time are computed with.
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the images do not fit the layers; the message speaks of ``X`` as a whole.
+    """
+    if X.ndim < 2:
+        raise ValueError(f"{name} must have the shape (N, C, H, W), got {X.shape}")
+    starts = range(0, max(1, len(X)), MANY)
+    return np.concatenate([_of_part(layers, name, X, slice(at, at + MANY)) for at in starts])
+
+
+def of_one(layers: Sequence[Layer], name: str, X: Array) -> Array:
+    """Return the output for the first image alone, with the errors that all would give."""
+    if X.ndim == 0 or X.size == 0:
+        raise ValueError(f"{name} must hold at least one image, got shape {X.shape}")
+    return _of_part(layers, name, X, slice(1))
+
+
+def learn(layers: Sequence[Layer], dy: Array) -> None:
+    """Set every layer's ``grads``, as `Network.backward` does, and go no further than needed."""
+    first = next((number for number, layer in enumerate(layers) if layer.params), 0)
+    for layer in reversed(layers[first + 1 :]):
+        dy = layer.backward(dy)
+    if layers:
+        layers[first].learn(dy)
+
+
+def _of_part(layers: Sequence[Layer], name: str, X: Array, part: slice) -> Array:
+    """Return the output for some of the images; an error gives the number of them all."""
+    y = X[part]
+    with _advised(layers, name, X):
+        for number, layer in enumerate(layers):
+            with fitting(name, number, layer):
+                try:
+                    y = layer.forward(y)
+                except (ValueError, TypeError):
+                    layer.forward(np.broadcast_to(y[:1], (len(X), *y.shape[1:])))  # refused, too
+                    raise
+    return y
+
+
+@contextlib.contextmanager
+def _advised(layers: Sequence[Layer], name: str, X: Array) -> Iterator[None]:
+    """Say in an error how the images would fit, if it is only their axes that are amiss."""
+    try:
+        yield
+    except (ValueError, TypeError):
+        for change, changed in _other_axes(X):
+            if _fit(layers, changed[:1]):
+                need = f"{name} must have the shape (N, C, H, W), got {X.shape}"
+                raise ValueError(f"{need}; {name.split()[0]}{change} fits") from None
+        raise
+
+
+def _other_axes(X: Array) -> Iterator[tuple[str, Array]]:
+    """Yield what the same images could be meant as, and how to say so in Python."""
+    if X.ndim == 3:
+        yield "[:, None]", X[:, None]  # grey images
+        yield "[None]", X[None]  # a single one
+    if X.ndim == 2:
+        yield "[None, None]", X[None, None]
+    if X.ndim == 4:
+        yield ".transpose(0, 3, 1, 2)", X.transpose(0, 3, 1, 2)  # channels last
+
+
+def _fit(layers: Sequence[Layer], x: Array) -> bool:
+    """Tell whether images get through all layers."""
+    try:
+        for layer in layers:
+            x = layer.forward(x)
+    except Exception:
+        return False
+    return True
