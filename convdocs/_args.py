@@ -1,19 +1,38 @@
-"""Checks of arguments. Every error names the argument, what it got and what it needs."""
+"""Checks of arguments, and the types they have.
+
+Every error names the argument, what it got and what it needs.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import math
 import operator
+import os
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, DTypeLike, NDArray
+Array = NDArray[Any]
+Size = int | tuple[int, int]
+Rng = int | np.random.Generator | None
+Path = str | os.PathLike[str]
 
-    Array = NDArray[Any]
-    Size = int | tuple[int, int]
-    Rng = int | np.random.Generator | None
+LARGEST = float(np.finfo(float).max)
+LONG = 200  # characters of a value that a message shows
+
+
+def shown(value: Any) -> str:
+    """Return a value as a message shows it: not at any length, and whatever its ``repr`` does."""
+    try:
+        text = repr(value)
+    except Exception:
+        return f"an object of the class {type(value).__name__}"
+    return text if len(text) <= LONG else f"{text[:LONG]}..."
 
 
 def numbers(name: str, value: ArrayLike, shape: str = "") -> Array:
@@ -47,9 +66,9 @@ def same_shape(name: str, array: Array, shape: tuple[int, ...]) -> None:
 
 
 def kind_of(value: Any, array: Array) -> str:
-    """Say what came in: the type of a lone object, or the dtype of an array."""
-    if array.ndim == 0 and array.dtype == object:
-        return type(value).__name__
+    """Say what came in: a lone object itself, or the dtype of an array."""
+    if array.ndim == 0 and not isinstance(value, np.ndarray):
+        return shown(value)
     return f"dtype {array.dtype}"
 
 
@@ -62,14 +81,24 @@ def floating(*arrays: Array | None) -> np.dtype[Any]:
     return np.result_type(np.float32, *kinds)
 
 
+@contextlib.contextmanager
+def in_memory(names: str, shape: tuple[int, ...]) -> Iterator[None]:
+    """Say which arguments ask for an array that does not fit in memory."""
+    try:
+        yield
+    except (ValueError, MemoryError):
+        need = f"{names} must ask for no more than fits in memory"
+        raise ValueError(f"{need}, got {math.prod(shape):,} numbers") from None
+
+
 def integer(name: str, value: Any, least: int) -> int:
     """Return ``value`` as an integer of at least ``least``."""
-    if isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} must be an integer, got {value!r}")
     try:
+        if isinstance(value, bool | np.bool_):
+            raise TypeError
         number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be an integer, got {value!r}") from None
+    except Exception:
+        raise TypeError(f"{name} must be an integer, got {shown(value)}") from None
     if not least <= number <= sys.maxsize:
         need = f"at least {least}" if number < least else f"at most {sys.maxsize}"
         raise ValueError(f"{name} must be {need}, got {number}")
@@ -78,28 +107,37 @@ def integer(name: str, value: Any, least: int) -> int:
 
 def pair(name: str, value: Any, least: int) -> tuple[int, int]:
     """Return ``value`` as (vertical, horizontal); one integer stands for both."""
-    if not isinstance(value, tuple | list) and getattr(value, "ndim", 0) == 0:
-        number = integer(name, value, least)
-        return number, number
-    if len(value) != 2:
-        raise ValueError(f"{name} must be an integer or a pair of integers, got {value!r}")
-    return integer(name, value[0], least), integer(name, value[1], least)
+    vertical, horizontal = sizes(name, value, least, 2)
+    return vertical, horizontal
 
 
-def fraction(name: str, value: Any, least: float, most: float, need: str) -> float:
+def sizes(name: str, value: Any, least: int, axes: int) -> tuple[int, ...]:
+    """Return ``value`` as one integer for each axis; one alone stands for all of them."""
+    need = f"an integer or {'a pair' if axes == 2 else f'a tuple of {axes}'}"
+    try:
+        several = isinstance(value, tuple | list) or getattr(value, "ndim", 0) > 0
+        each = list(itertools.islice(value, axes + 1)) if several else [value] * axes
+    except Exception:
+        raise TypeError(f"{name} must be {need}, got {shown(value)}") from None
+    if len(each) != axes:
+        raise ValueError(f"{name} must be {need}, got {shown(value)}")
+    return tuple(integer(name, one, least) for one in each)
+
+
+def number(name: str, value: Any, least: float, most: float, need: str) -> float:
     """Return ``value`` as a float between ``least`` and ``most``, both included."""
     no_number = isinstance(value, bool | np.bool_ | np.timedelta64)
     if no_number or not isinstance(value, int | float | np.integer | np.floating):
-        raise TypeError(f"{name} must be {need}, got {value!r}")
+        raise TypeError(f"{name} must be {need}, got {shown(value)}")
     if not least <= value <= most:
-        raise ValueError(f"{name} must be {need}, got {value!r}")
+        raise ValueError(f"{name} must be {need}, got {shown(value)}")
     return float(value)
 
 
 def flag(name: str, value: Any) -> bool:
     """Return ``value`` as True or False, and accept nothing else for it."""
     if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} must be True or False, got {value!r}")
+        raise TypeError(f"{name} must be True or False, got {shown(value)}")
     return bool(value)
 
 
@@ -126,7 +164,7 @@ def parameter_dtype(value: DTypeLike) -> np.dtype[Any]:
     except Exception:  # NumPy raises SyntaxError, too
         dtype = np.dtype(object)
     if dtype not in (np.float32, np.float64):
-        raise TypeError(f"dtype must be float32 or float64, got {value!r}")
+        raise TypeError(f"dtype must be float32 or float64, got {shown(value)}")
     return dtype
 
 
@@ -136,6 +174,6 @@ def generator(rng: Rng) -> np.random.Generator:
         if isinstance(rng, bool | np.bool_):
             raise TypeError
         return np.random.default_rng(rng)
-    except (TypeError, ValueError):
-        message = f"rng must be a seed, a numpy.random.Generator or None, got {rng!r}"
+    except Exception:
+        message = f"rng must be a seed, a numpy.random.Generator or None, got {shown(rng)}"
         raise TypeError(message) from None

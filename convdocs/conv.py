@@ -11,24 +11,30 @@ a matrix; then the sum over (c, u, v) is one matrix product, forward and backwar
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 from . import _args
+from ._args import Array, Rng, Size
 from .layer import Layer
-from .windows import batch_first, batch_last, windows
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import ArrayLike, DTypeLike
-
-    from ._args import Array, Rng, Size
-    from .windows import Borders
+from .windows import (
+    NO_BORDERS,
+    Borders,
+    Window,
+    batch_first,
+    batch_last,
+    must_fit,
+    same_borders,
+    windows,
+)
 
 BLOCK = 1 << 21  # bytes of patches laid out at a time: near the cache, whatever the image's size
-SMALL, FEW = 1_000_000, 4096  # a product's multiplications, and weights, in `_pieces`
+SMALL_PRODUCT = 1_000_000  # multiplications that BLAS makes without rearranging its matrices
+FEW_WEIGHTS = 4096  # of a group of kernels: above, rearranging pays
 
 
 def conv2d(
@@ -82,13 +88,16 @@ def conv2d(
     [[[[0. 2. 0.]
        [0. 2. 0.]]]]
     """
-    x, w, slide, borders, groups = _check(x, weight, stride, padding, dilation, groups)
-    F, b = len(w), None if bias is None else _args.numbers("bias", bias, "F")
+    x, w, window, borders, groups = _check(x, weight, stride, padding, dilation, groups)
+    F = len(w)
+    b = None if bias is None else _args.numbers("bias", bias, "F")
     if b is not None and len(b) != F:
         raise ValueError(f"bias must have the shape ({F},), one for each kernel, got {b.shape}")
     dtype = _args.floating(x, w, b)
-    seen = windows(batch_last(x, dtype, borders), **slide)
-    y = np.empty((F, *seen.shape[3:]), dtype)
+    seen = windows(batch_last(x, dtype, borders), window)
+    shape = (F, *seen.shape[3:])
+    with _args.in_memory("x and weight", shape):
+        y = np.empty(shape, dtype)
     kernels = w.reshape(groups, F // groups, -1).astype(dtype, copy=False)
     for block in _blocks(seen):
         patches = seen[:, :, :, *block].reshape(groups, kernels.shape[2], -1)  # a copy
@@ -142,9 +151,9 @@ def conv1d(
     x: ArrayLike,
     weight: ArrayLike,
     bias: ArrayLike | None = None,
-    stride: int = 1,
-    padding: int | str = 0,
-    dilation: int = 1,
+    stride: int | tuple[int] = 1,
+    padding: int | tuple[int] | str = 0,
+    dilation: int | tuple[int] = 1,
     groups: int = 1,
 ) -> Array:
     """Slide kernels over signals: `conv2d` on images of one row.
@@ -172,10 +181,10 @@ def conv1d(
     >>> print(conv1d([[[1, 2, 4, 8]]], [[[-1, 1]]]))
     [[[1. 2. 4.]]]
     """
-    x, w = _args.numbers("x", x, "N C L"), _args.numbers("weight", weight, "F C k")
-    step, apart = _args.integer("stride", stride, 1), _args.integer("dilation", dilation, 1)
-    border = padding if isinstance(padding, str) else (0, _args.integer("padding", padding, 0))
-    y = conv2d(x[:, :, None], w[:, :, None], bias, (1, step), border, (1, apart), groups)
+    x, w, slide = _checked(x, weight, stride, padding, dilation, groups, axes=1)
+    (step,), (apart,) = slide.stride, slide.dilation
+    border = slide.padding if isinstance(slide.padding, str) else (0, slide.padding[0])
+    y = conv2d(x[:, :, None], w[:, :, None], bias, (1, step), border, (1, apart), slide.groups)
     return y[:, :, 0]
 
 
@@ -225,25 +234,39 @@ class Conv2d(Layer):
         C = _args.integer("in_channels", in_channels, 1)
         F = _args.integer("out_channels", out_channels, 1)
         kernel = _args.pair("kernel_size", kernel_size, 1)
-        self.how = how = _how(stride, padding, dilation, groups)
+        self.slide = _slide(stride, padding, dilation, groups, axes=2)
+        groups = self.slide.groups
         for name, channels in ("in_channels", C), ("out_channels", F):
-            if channels % how["groups"]:
+            if channels % groups:
                 raise ValueError(f"{name} must be a multiple of groups={groups}, got {channels}")
-        super().__init__(in_channels=C, out_channels=F, kernel_size=kernel, **how)
-        self.draw_parameters((F, C // how["groups"], *kernel), bias, dtype, rng)
+        super().__init__(in_channels=C, out_channels=F, kernel_size=kernel, **self.slide._asdict())
+        shape = (F, C // groups, *kernel)
+        with _args.in_memory("in_channels, out_channels and kernel_size", shape):
+            self.draw_parameters(shape, bias, dtype, rng)
 
     def forward(self, x: Array) -> Array:
         """Return the feature maps of images."""
-        return conv2d(x, self.params["weight"], self.params.get("bias"), **self.how)
+        weight, bias = self.params["weight"], self.params.get("bias")
+        return conv2d(x, weight, bias, **self.slide._asdict())
 
     def gradients(self, dy: Array, x: Array) -> tuple[Array, ...]:
         """Return the gradients for the images, the weight and the bias."""
-        return conv2d_backward(dy, x, self.params["weight"], **self.how)
+        return conv2d_backward(dy, x, self.params["weight"], **self.slide._asdict())
 
     def learn(self, dy: ArrayLike) -> None:
         """Set `grads`, and leave out the gradient for the images."""
-        _, *grads = _backward(dy, self.seen(), self.params["weight"], **self.how, to_images=False)
+        how = self.slide._asdict()
+        _, *grads = _backward(dy, self.seen(), self.params["weight"], **how, to_images=False)
         self.grads = dict(zip(self.params, grads, strict=False))
+
+
+class _Slide(NamedTuple):
+    """How kernels slide: a size for each axis, unless the padding has a name."""
+
+    stride: tuple[int, ...]
+    padding: tuple[int, ...] | str
+    dilation: tuple[int, ...]
+    groups: int
 
 
 def _backward(
@@ -257,13 +280,14 @@ def _backward(
     to_images: bool = True,
 ) -> tuple[Array | None, Array, Array]:
     """Return the gradients of `conv2d`; the images' one, half of the work, only if asked for."""
-    x, w, slide, borders, groups = _check(x, weight, stride, padding, dilation, groups)
+    x, w, window, borders, groups = _check(x, weight, stride, padding, dilation, groups)
     dy = _args.numbers("dy", dy, "N F oH oW")
     dtype = _args.floating(dy, x, w)
     laid = batch_last(x, dtype, borders)
-    seen = windows(laid, **slide)
+    seen = windows(laid, window)
     _args.same_shape("dy", dy, (len(x), len(w), *seen.shape[3:5]))
-    dy, dlaid = batch_last(dy, dtype), np.zeros_like(laid) if to_images else None
+    dy = batch_last(dy, dtype)
+    dlaid = np.zeros_like(laid) if to_images else None
     kernels = w.reshape(groups, len(w) // groups, -1).astype(dtype, copy=False)
     dkernels = np.zeros_like(kernels)
     for block in _blocks(seen):
@@ -276,33 +300,44 @@ def _backward(
         if dlaid is not None:
             dpatches = np.empty(seen[:, :, :, *block].shape, dtype)
             _multiply(kernels.swapaxes(1, 2), dplaces, out=dpatches.reshape(patches.shape))
-            dseen = windows(dlaid, **slide)[:, :, :, *block]
-            for u, v in np.ndindex(*slide["kernel"]):  # windows overlap: gradients add up
+            dseen = windows(dlaid, window)[:, :, :, *block]
+            for u, v in np.ndindex(window.kernel):  # windows overlap: gradients add up
                 dseen[:, u, v] += dpatches[:, u, v]
     dx = None if dlaid is None else batch_first(dlaid, borders)
     return dx, dkernels.reshape(w.shape), dy.reshape(len(dy), -1).sum(axis=1)
 
 
-def _how(stride: Size, padding: Size | str, dilation: Size, groups: int) -> dict[str, Any]:
-    """Check how kernels slide, and write every size as a pair."""
-    stride, dilation = _args.pair("stride", stride, 1), _args.pair("dilation", dilation, 1)
-    if not isinstance(padding, str):
-        padding = _args.pair("padding", padding, 0)
-    elif padding not in ("valid", "same"):
-        raise ValueError(f"padding must be a size, 'valid' or 'same', got {padding!r}")
-    elif padding == "same" and stride != (1, 1):
-        raise ValueError(f"stride must be 1 with padding='same', got {stride}")
-    groups = _args.integer("groups", groups, 1)
-    return {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-
-
 def _check(
     x: ArrayLike, weight: ArrayLike, stride: Size, padding: Size | str, dilation: Size, groups: int
-) -> tuple[Array, Array, dict[str, Any], Borders, int]:
-    """Check the arguments; return images, kernels, how they slide, borders to add, and groups."""
-    x, w = _args.numbers("x", x, "N C H W"), _args.numbers("weight", weight, "F C kH kW")
-    how = _how(stride, padding, dilation, groups)
-    groups = how.pop("groups")
+) -> tuple[Array, Array, Window, Borders, int]:
+    """Check the arguments; return images, kernels, their window, borders to add, and groups."""
+    x, w, slide = _checked(x, weight, stride, padding, dilation, groups, axes=2)
+    (kH, kW), (sH, sW), (dH, dW) = w.shape[2:], slide.stride, slide.dilation
+    window = Window((kH, kW), (sH, sW), (dH, dW))
+    if slide.padding == "same":
+        borders = same_borders(window.kernel, window.dilation)
+    elif isinstance(slide.padding, str):
+        borders = NO_BORDERS
+    else:
+        pH, pW = slide.padding
+        borders = (pH, pH), (pW, pW)
+    return x, w, window, borders, slide.groups
+
+
+def _checked(
+    x: ArrayLike,
+    weight: ArrayLike,
+    stride: Size | tuple[int],
+    padding: Size | tuple[int] | str,
+    dilation: Size | tuple[int],
+    groups: int,
+    axes: int,
+) -> tuple[Array, Array, _Slide]:
+    """Check arrays with so many axes beside N and C, and how kernels slide along these."""
+    x = _args.numbers("x", x, "N C H W" if axes == 2 else "N C L")
+    w = _args.numbers("weight", weight, "F C kH kW" if axes == 2 else "F C k")
+    slide = _slide(stride, padding, dilation, groups, axes)
+    groups = slide.groups
     if w.size == 0:
         raise ValueError(f"weight must hold a number, got shape {w.shape}")
     if len(w) % groups:
@@ -310,26 +345,54 @@ def _check(
     if x.shape[1] != w.shape[1] * groups:
         need = f"{w.shape[1] * groups} channels (weight.shape[1] * groups)"
         raise ValueError(f"x must have {need}, got {x.shape[1]} in shape {x.shape}")
-    pads = how.pop("padding")
-    if pads == "same":
-        total = [d * (k - 1) for d, k in zip(how["dilation"], w.shape[2:], strict=True)]
-        borders = [(t // 2, t - t // 2) for t in total]
+    span = [d * (k - 1) + 1 for k, d in zip(w.shape[2:], slide.dilation, strict=True)]
+    if slide.padding == "same":
+        both_ends = [k - 1 for k in span]
+    elif isinstance(slide.padding, str):
+        both_ends = [0] * axes
     else:
-        borders = [(p, p) for p in ((0, 0) if pads == "valid" else pads)]
-    return x, w, {"kernel": w.shape[2:], **how}, (borders[0], borders[1]), groups
+        both_ends = [2 * p for p in slide.padding]
+    must_fit("weight", span, [n + p for n, p in zip(x.shape[2:], both_ends, strict=True)])
+    return x, w, slide
+
+
+def _slide(
+    stride: Size | tuple[int],
+    padding: Size | tuple[int] | str,
+    dilation: Size | tuple[int],
+    groups: int,
+    axes: int,
+) -> _Slide:
+    """Check how kernels slide, and write every size as one for each axis."""
+    steps = _args.sizes("stride", stride, 1, axes)
+    if not isinstance(padding, str):
+        pads = _args.sizes("padding", padding, 0, axes)
+    elif padding not in ("valid", "same"):
+        need = "padding must be a size, 'valid' or 'same'"
+        raise ValueError(f"{need}, got {_args.shown(padding)}")
+    elif padding == "same" and set(steps) != {1}:
+        raise ValueError(f"stride must be 1 with padding='same', got {_args.shown(stride)}")
+    return _Slide(
+        steps,
+        padding if isinstance(padding, str) else pads,
+        _args.sizes("dilation", dilation, 1, axes),
+        _args.integer("groups", groups, 1),
+    )
 
 
 def _blocks(seen: Array) -> Iterator[tuple[slice, slice]]:
     """Cut the output into rows, or parts of one row, whose patches take at most `BLOCK` bytes."""
     height, width = seen.shape[3:5]
-    places = max(1, BLOCK // max(1, seen[..., 0, 0, :].nbytes))  # one place of the whole batch
+    place = seen[..., 0, 0, :].nbytes  # the patches at one place, of the whole batch
+    places = max(1, BLOCK // place) if place else height * width  # an empty batch is one block
     return itertools.product(_evenly(height, max(1, places // width)), _evenly(width, places))
 
 
 def _evenly(n: int, most: int) -> Iterator[slice]:
-    """Cut n things into parts of one size, of at most so many."""
-    step = -(-n // -(-n // most))
-    return (slice(start, start + step) for start in range(0, n, step))
+    """Cut n things into as few parts as possible, of about one size, of at most so many."""
+    parts = math.ceil(n / most)
+    size = math.ceil(n / parts)
+    return (slice(start, start + size) for start in range(0, n, size))
 
 
 def _multiply(kernels: Array, places: Array, out: Array) -> None:
@@ -346,5 +409,5 @@ def _pieces(places: Array, kernels: Array) -> Iterator[slice]:
     """
     columns = places.shape[2]
     weights = kernels[0].size
-    step = SMALL // weights if weights <= FEW else max(1, columns)
-    return (slice(left, left + step) for left in range(0, columns, step))
+    size = SMALL_PRODUCT // weights if weights <= FEW_WEIGHTS else max(1, columns)
+    return (slice(left, left + size) for left in range(0, columns, size))

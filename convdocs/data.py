@@ -6,14 +6,12 @@ The photograph and the digits come with matplotlib and scikit-learn and need no 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from . import _args
-
-if TYPE_CHECKING:
-    from ._args import Array
+from ._args import Array
 
 GREY = (0.299, 0.587, 0.114)  # what red, green and blue add to brightness: ITU-R BT.601
 SIZES = 60_000, 10_000  # images of MNIST and its relatives: to learn from, to test

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 from . import _args
+from ._args import Array, Rng
 from .layer import Layer, let_through
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, DTypeLike
-
-    from ._args import Array, Rng
 
 
 def linear(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None) -> Array:
@@ -119,7 +115,8 @@ def relu(x: ArrayLike) -> Array:
 
 def _check(x: ArrayLike, weight: ArrayLike) -> tuple[Array, Array, Array]:
     """Check the arguments; return the inputs, the weights, and the inputs one a row."""
-    x, w = _args.numbers("x", x), _args.numbers("weight", weight, "out in")
+    x = _args.numbers("x", x)
+    w = _args.numbers("weight", weight, "out in")
     if w.size == 0:
         raise ValueError(f"weight must hold a number, got shape {w.shape}")
     if x.ndim == 0 or x.shape[-1] != w.shape[1]:
@@ -164,7 +161,8 @@ class Linear(Layer):
         n_in = _args.integer("in_features", in_features, 1)
         n_out = _args.integer("out_features", out_features, 1)
         super().__init__(in_features=n_in, out_features=n_out)
-        self.draw_parameters((n_out, n_in), bias, dtype, rng)
+        with _args.in_memory("in_features and out_features", (n_out, n_in)):
+            self.draw_parameters((n_out, n_in), bias, dtype, rng)
 
     def forward(self, x: Array) -> Array:
         """Return the weighted sums of the inputs."""
@@ -252,18 +250,22 @@ class Dropout(Layer):
     """
 
     def __init__(self, p: float = 0.5, rng: Rng = None) -> None:
-        super().__init__(p=_args.fraction("p", p, 0, 1, "a probability from 0 to 1"))
+        super().__init__(p=_args.number("p", p, 0, 1, "a probability from 0 to 1"))
         self.rng = _args.generator(rng)
         self.mask: Array | None = None
 
     def __call__(self, x: ArrayLike, train: bool = False, rng: Rng = None) -> Array:
         """Return ``x``, thinned out if ``train``."""
-        x, generator = _args.numbers("x", x), self.rng if rng is None else _args.generator(rng)
-        self.x, self.mask = x, None
-        if not _args.flag("train", train):
+        x = _args.numbers("x", x)
+        generator = self.rng if rng is None else _args.generator(rng)
+        train = _args.flag("train", train)
+        self.x = x
+        self.mask = None
+        if not train:
             return x
         draw = generator.random(x.shape)
-        keep, dtype = 1 - self.options["p"], _args.floating(x)
+        keep = 1 - self.options["p"]
+        dtype = _args.floating(x)
         self.mask = (draw < keep).astype(dtype)
         if keep:
             self.mask /= dtype.type(keep)

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 from . import _args
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from numpy.typing import ArrayLike
-
-    from ._args import Array, Rng
+from ._args import Array, Rng
 
 BLANK = ContextVar("BLANK", default=False)  # whether layers are built without their numbers
 
@@ -32,18 +28,12 @@ def blank() -> Iterator[None]:
 
 
 def new_array(
-    name: str,
-    shape: tuple[int, ...],
-    dtype: np.dtype[Any],
-    make: Callable[[tuple[int, ...]], Array],
+    shape: tuple[int, ...], dtype: np.dtype[Any], make: Callable[[tuple[int, ...]], Array]
 ) -> Array:
     """Return what ``make(shape)`` returns, as ``dtype``; within `blank` a view of a single 0."""
-    try:
-        if BLANK.get():
-            return np.broadcast_to(np.zeros((), dtype), shape)
-        return make(shape).astype(dtype, copy=False)
-    except (ValueError, MemoryError):
-        raise ValueError(f"{name} must fit in memory, got the shape {shape}") from None
+    if BLANK.get():
+        return np.broadcast_to(np.zeros((), dtype), shape)
+    return make(shape).astype(dtype, copy=False)
 
 
 class Layer:
@@ -126,7 +116,9 @@ class Layer:
         """Return the gradients for the input and for each parameter."""
         raise NotImplementedError
 
-    def draw_parameters(self, shape: tuple[int, ...], bias: bool, dtype: Any, rng: Rng) -> None:
+    def draw_parameters(
+        self, shape: tuple[int, ...], bias: bool, dtype: DTypeLike, rng: Rng
+    ) -> None:
         """Draw weight and bias uniformly within one over the root of the fan-in.
 
         That is PyTorch's default for convolution and fully connected layers alike; the fan-in is
@@ -138,11 +130,12 @@ class Layer:
         bound = 1 / math.sqrt(math.prod(shape[1:]))
 
         def draw(shape: tuple[int, ...]) -> Array:
+            np.empty((2, *shape))  # what is drawn, and a copy: refused at once, not half way
             return generator.uniform(-bound, bound, shape)
 
-        self.params["weight"] = new_array("weight", shape, dtype, draw)
+        self.params["weight"] = new_array(shape, dtype, draw)
         if bias:
-            self.params["bias"] = new_array("bias", shape[:1], dtype, draw)
+            self.params["bias"] = new_array(shape[:1], dtype, draw)
 
     def __repr__(self) -> str:
         """Show the call that builds the layer."""
@@ -170,10 +163,10 @@ def in_a_row(layers: Iterable[Layer]) -> list[Layer]:
         row = list(layers)
     except TypeError:
         need = "layers must be a list of layers, such as model.layers"
-        raise TypeError(f"{need}, got {layers!r}") from None
+        raise TypeError(f"{need}, got {_args.shown(layers)}") from None
     for number, layer in enumerate(row):
         if not isinstance(layer, Layer):
-            raise TypeError(f"layers[{number}] must be a layer, got {layer!r}")
+            raise TypeError(f"layers[{number}] must be a layer, got {_args.shown(layer)}")
     return row
 
 

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import ArrayLike
 
 from . import _args
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from ._args import Array
+from ._args import Array
 
 
 def softmax(x: ArrayLike, axis: int = -1) -> Array:

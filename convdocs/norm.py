@@ -10,20 +10,16 @@ training their running means, the layer returns::
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 from . import _args
+from ._args import Array, Rng
 from .layer import Layer, new_array
 
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, DTypeLike
-
-    from ._args import Array, Rng
-
-AXES = 0, 2, 3  # images, rows and columns: what a channel's mean is over
-LEAST, MOST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
+AXES = (0, 2, 3)  # images, rows and columns: what a channel's mean is over
+SINGLE = np.finfo(np.float32)  # the narrower of the two kinds of parameters
 
 
 class BatchNorm2d(Layer):
@@ -71,16 +67,19 @@ class BatchNorm2d(Layer):
         dtype: DTypeLike = np.float32,
     ) -> None:
         C = _args.integer("num_features", num_features, 1)
-        eps = _args.fraction("eps", eps, LEAST, MOST, "a finite number above 0")
-        share = _args.fraction("momentum", momentum, 0, 1, "a number from 0 to 1")
+        least, largest = float(SINGLE.tiny), float(SINGLE.max)
+        eps = _args.number("eps", eps, least, largest, "a finite number above 0")
+        share = _args.number("momentum", momentum, 0, 1, "a number from 0 to 1")
         kind = _args.parameter_dtype(dtype)
         super().__init__(num_features=C, eps=eps, momentum=share, dtype=kind.name)
         ones = functools.partial(np.ones, dtype=kind)
         zeros = functools.partial(np.zeros, dtype=kind)
-        for name, make in ("weight", ones), ("bias", zeros):
-            self.params[name] = new_array(name, (C,), kind, make)
-        for name, make in ("running_mean", zeros), ("running_var", ones):
-            self.buffers[name] = new_array(name, (C,), kind, make)
+        with _args.in_memory("num_features", (C,)):
+            new_array((4, C), kind, np.empty)  # refused at once, not half way
+            for name, make in ("weight", ones), ("bias", zeros):
+                self.params[name] = new_array((C,), kind, make)
+            for name, make in ("running_mean", zeros), ("running_var", ones):
+                self.buffers[name] = new_array((C,), kind, make)
         self.buffers["num_batches_tracked"] = np.zeros((), np.int64)
         self.used: tuple[Array, Array] | None = None  # mean and variance of the last call
         self.trained = False  # whether they came from the batch itself
@@ -143,7 +142,8 @@ class BatchNorm2d(Layer):
         """Return ``xhat`` and ``y``."""
         with np.errstate(invalid="ignore", over="ignore"):
             xhat = (x - _of_channels(mean)) / _of_channels(np.sqrt(var + self.options["eps"]))
-            weight, bias = map(_of_channels, self.params.values())
+            weight = _of_channels(self.params["weight"])
+            bias = _of_channels(self.params["bias"])
             return xhat, xhat * weight + bias
 
     def _check(self, x: ArrayLike) -> Array:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 import numpy as np
 
 from . import _args
-from .layer import in_a_row
+from ._args import Array
+from .layer import Layer, in_a_row
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from ._args import Array
-    from .layer import Layer
-
-MOST = float(np.finfo(float).max)
+AT_LEAST_0 = "a finite number of at least 0"
 
 
 class Optimizer:
@@ -30,9 +25,8 @@ class Optimizer:
     """
 
     def __init__(self, lr: float, weight_decay: float) -> None:
-        self.lr = _args.fraction("lr", lr, 0, MOST, "a finite number of at least 0")
-        need = "a finite number of at least 0"
-        self.weight_decay = _args.fraction("weight_decay", weight_decay, 0, MOST, need)
+        self.lr = _args.number("lr", lr, 0, _args.LARGEST, AT_LEAST_0)
+        self.weight_decay = _args.number("weight_decay", weight_decay, 0, _args.LARGEST, AT_LEAST_0)
         self.memory: dict[tuple[int, str], list[Array]] = {}
         self.steps = 0
 
@@ -114,7 +108,7 @@ class SGD(Optimizer):
 
     def __init__(self, lr: float = 1e-3, momentum: float = 0.0, weight_decay: float = 0.0) -> None:
         super().__init__(lr, weight_decay)
-        self.momentum = _args.fraction("momentum", momentum, 0, 1, "a number from 0 to 1")
+        self.momentum = _args.number("momentum", momentum, 0, 1, "a number from 0 to 1")
 
     def blank(self, parameter: Array) -> list[Array]:
         """Return a velocity of zero, if there is momentum."""
@@ -170,11 +164,11 @@ class Adam(Optimizer):
     ) -> None:
         super().__init__(lr, weight_decay)
         if not isinstance(betas, tuple | list) or len(betas) != 2:
-            raise TypeError(f"betas must be a pair of numbers, got {betas!r}")
+            raise TypeError(f"betas must be a pair of numbers, got {_args.shown(betas)}")
         below_one = np.nextafter(1, 0)
         need = "two numbers from 0 to below 1"
-        self.betas = tuple(_args.fraction("betas", b, 0, below_one, need) for b in betas)
-        self.eps = _args.fraction("eps", eps, 0, MOST, "a finite number of at least 0")
+        self.betas = tuple(_args.number("betas", b, 0, below_one, need) for b in betas)
+        self.eps = _args.number("eps", eps, 0, _args.LARGEST, AT_LEAST_0)
 
     def blank(self, parameter: Array) -> list[Array]:
         """Return means of zero."""
@@ -182,7 +176,8 @@ class Adam(Optimizer):
 
     def move(self, parameter: Array, gradient: Array, *remembered: Array) -> None:
         """Update both means, and step by their ratio, corrected for their start at zero."""
-        (mean, square), (b1, b2) = remembered, self.betas
+        mean, square = remembered
+        b1, b2 = self.betas
         mean *= b1
         mean += (1 - b1) * gradient
         square *= b2

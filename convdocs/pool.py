@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from . import _args
+from ._args import Array, Size
 from .layer import Layer, let_through
-from .windows import NO_BORDERS, batch_first, batch_last, windows
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from ._args import Array, Size
-    from .windows import Borders
+from .windows import (
+    NO_BORDERS,
+    Borders,
+    Pair,
+    Window,
+    batch_first,
+    batch_last,
+    must_fit,
+    windows,
+)
 
 
 def max_pool2d(
@@ -58,8 +65,8 @@ def max_pool2d(
     >>> print(max_pool2d([[[[1, 2, 0, 0], [4, 3, 0, 5]]]], kernel_size=2))
     [[[[4 5]]]]
     """
-    x, slide, _, borders = _check(x, kernel_size, stride, padding, dilation, ceil_mode)
-    seen = windows(batch_last(x, x.dtype, borders, _lowest(x.dtype)), **slide)
+    x, _, window, borders = _check(x, kernel_size, stride, padding, dilation, ceil_mode)
+    seen = windows(batch_last(x, x.dtype, borders, _lowest(x.dtype)), window)
     return batch_first(_maxima(seen))
 
 
@@ -98,18 +105,20 @@ def max_pool2d_backward(
     [[[[ 0. 10. 20.  0.]
        [ 0.  0.  0.  0.]]]]
     """
-    x, slide, _, borders = _check(x, kernel_size, stride, padding, dilation, ceil_mode)
+    x, _, window, borders = _check(x, kernel_size, stride, padding, dilation, ceil_mode)
     dy = _args.numbers("dy", dy, "N C oH oW")
     laid = batch_last(x, x.dtype, borders, _lowest(x.dtype))
     dlaid = np.zeros(laid.shape, _args.floating(dy, x))
-    seen, dseen = windows(laid, **slide), windows(dlaid, **slide)
+    seen = windows(laid, window)
+    dseen = windows(dlaid, window)
     _args.same_shape("dy", dy, (*x.shape[:2], *seen.shape[3:5]))
-    dy, y = batch_last(dy, dlaid.dtype), _maxima(seen)
+    dy = batch_last(dy, dlaid.dtype)
+    y = _maxima(seen)
     spoilt = bool((y != y).any())
     waiting = np.ones(y.shape, bool)  # windows whose first maximum is yet to come
-    inside = batch_last(np.ones((1, 1, *x.shape[2:]), bool), bool, borders)
-    real = windows(inside, **slide)
-    for u, v in np.ndindex(*slide["kernel"]):
+    inside = batch_last(np.ones_like(x[:1, :1], bool), bool, borders)
+    real = windows(inside, window)
+    for u, v in _positions(seen):
         pixel = seen[:, u, v]
         found = pixel == y
         if spoilt:
@@ -155,12 +164,12 @@ def avg_pool2d(
     >>> print(avg_pool2d([[[[1, 2, 0, 0], [4, 3, 0, 5]]]], kernel_size=2))
     [[[[2.5  1.25]]]]
     """
-    x, slide, pads, borders = _check(x, kernel_size, stride, padding, 1, ceil_mode)
-    seen = windows(batch_last(x, _args.floating(x), borders), **slide)
+    x, slide, window, borders = _check(x, kernel_size, stride, padding, 1, ceil_mode)
+    seen = windows(batch_last(x, _args.floating(x), borders), window)
     y = np.zeros(seen[:, 0, 0].shape, seen.dtype)
-    for u, v in np.ndindex(*slide["kernel"]):
+    for u, v in _positions(seen):
         y += seen[:, u, v]
-    y /= _counts(x, slide, pads, borders, count_include_pad)
+    y /= _counts(x, slide, seen, count_include_pad)
     return batch_first(y)
 
 
@@ -199,13 +208,13 @@ def avg_pool2d_backward(
     [[[[1. 1. 2. 2.]
        [1. 1. 2. 2.]]]]
     """
-    x, slide, pads, borders = _check(x, kernel_size, stride, padding, 1, ceil_mode)
+    x, slide, window, borders = _check(x, kernel_size, stride, padding, 1, ceil_mode)
     dy = _args.numbers("dy", dy, "N C oH oW")
     dlaid = np.zeros_like(batch_last(x, _args.floating(dy, x), borders))
-    dseen = windows(dlaid, **slide)
+    dseen = windows(dlaid, window)
     _args.same_shape("dy", dy, (*x.shape[:2], *dseen.shape[3:5]))
-    share = batch_last(dy, dlaid.dtype) / _counts(x, slide, pads, borders, count_include_pad)
-    for u, v in np.ndindex(*slide["kernel"]):
+    share = batch_last(dy, dlaid.dtype) / _counts(x, slide, dseen, count_include_pad)
+    for u, v in _positions(dseen):
         dseen[:, u, v] += share
     return batch_first(dlaid, borders)
 
@@ -232,8 +241,8 @@ class MaxPool2d(Layer):
         dilation: Size = 1,
         ceil_mode: bool = False,
     ) -> None:
-        how = _how(kernel_size, stride, padding, dilation, ceil_mode)
-        super().__init__(**how)
+        slide = _slide(kernel_size, stride, padding, dilation, ceil_mode)
+        super().__init__(**slide._asdict())
 
     def forward(self, x: Array) -> Array:
         """Return the pooled maps."""
@@ -266,11 +275,10 @@ class AvgPool2d(Layer):
         ceil_mode: bool = False,
         count_include_pad: bool = True,
     ) -> None:
-        how = _how(kernel_size, stride, padding, 1, ceil_mode)
-        del how["dilation"]
-        super().__init__(
-            **how, count_include_pad=_args.flag("count_include_pad", count_include_pad)
-        )
+        options = _slide(kernel_size, stride, padding, 1, ceil_mode)._asdict()
+        del options["dilation"]  # there is no such argument
+        options["count_include_pad"] = _args.flag("count_include_pad", count_include_pad)
+        super().__init__(**options)
 
     def forward(self, x: Array) -> Array:
         """Return the pooled maps."""
@@ -281,24 +289,39 @@ class AvgPool2d(Layer):
         return (avg_pool2d_backward(dy, x, **self.options),)
 
 
-def _how(
+class _Slide(NamedTuple):
+    """How a window slides, each size (vertical, horizontal)."""
+
+    kernel_size: Pair
+    stride: Pair
+    padding: Pair
+    dilation: Pair
+    ceil_mode: bool
+
+    @property
+    def span(self) -> Pair:
+        """Rows and columns from the window's first pixel to its last."""
+        return Window(self.kernel_size, self.stride, self.dilation).span
+
+
+def _slide(
     kernel_size: Size, stride: Size | None, padding: Size, dilation: Size, ceil_mode: bool
-) -> dict[str, Any]:
+) -> _Slide:
     """Check how a window slides, and write every size as a pair."""
     kernel = _args.pair("kernel_size", kernel_size, 1)
-    pads, dilation = _args.pair("padding", padding, 0), _args.pair("dilation", dilation, 1)
-    for p, k, d in zip(pads, kernel, dilation, strict=True):
-        span = d * (k - 1) + 1
+    slide = _Slide(
+        kernel,
+        kernel if stride is None else _args.pair("stride", stride, 1),
+        _args.pair("padding", padding, 0),
+        _args.pair("dilation", dilation, 1),
+        _args.flag("ceil_mode", ceil_mode),
+    )
+    for p, span in zip(slide.padding, slide.span, strict=True):
         if p > span // 2:
-            need = f"at most half the window of {span} pixels"
-            raise ValueError(f"padding must be {need}, got {padding!r}")
-    return {
-        "kernel_size": kernel,
-        "stride": kernel if stride is None else _args.pair("stride", stride, 1),
-        "padding": pads,
-        "dilation": dilation,
-        "ceil_mode": _args.flag("ceil_mode", ceil_mode),
-    }
+            pixels = f"{span} pixel{'s' * (span > 1)}"
+            need = f"at most half of what kernel_size spans (with dilation), here {pixels}"
+            raise ValueError(f"padding must be {need}, got {_args.shown(padding)}")
+    return slide
 
 
 def _check(
@@ -308,28 +331,56 @@ def _check(
     padding: Size,
     dilation: Size,
     ceil_mode: bool,
-) -> tuple[Array, dict[str, Any], Borders, Borders]:
-    """Check the arguments; return images, how the window slides, padding, and all borders."""
+) -> tuple[Array, _Slide, Window, Borders]:
+    """Check the arguments; return images, how the window slides, and what is enough to compute.
+
+    That is the part of the window that ever sees the image, and the borders to add for it: of a
+    window that is much larger than the image, only as much as the image has pixels.
+    """
     x = _args.numbers("x", x, "N C H W")
     if 0 in x.shape[2:]:
         raise ValueError(f"x must have pixels, got the shape {x.shape}")
-    how = _how(kernel_size, stride, padding, dilation, ceil_mode)
-    slide = {"kernel": how["kernel_size"], "stride": how["stride"], "dilation": how["dilation"]}
-    borders = []
-    for size, p, k, s, d in zip(x.shape[2:], how["padding"], *slide.values(), strict=True):
-        room = size + 2 * p - d * (k - 1) - 1  # how far the window can travel
-        left_over = room % s
-        # In ceil_mode a last window may hang over the border, if it begins before it.
-        hangs = ceil_mode and left_over and room - left_over + s < size + p
-        borders.append((p, p + s - left_over if hangs else p))
-    pads = [(p, p) for p in how["padding"]]
-    return x, slide, (pads[0], pads[1]), (borders[0], borders[1])
+    slide = _slide(kernel_size, stride, padding, dilation, ceil_mode)
+    H, W = x.shape[2:]
+    rows = _borders(slide, 0, H)
+    columns = _borders(slide, 1, W)
+    must_fit("kernel_size", slide.span, (H + sum(rows), W + sum(columns)))
+    kH, rows = _part(slide, 0, H, rows)
+    kW, columns = _part(slide, 1, W, columns)
+    return x, slide, Window((kH, kW), slide.stride, slide.dilation), (rows, columns)
+
+
+def _borders(slide: _Slide, axis: int, side: int) -> Pair:
+    """Return the padding at both ends of an axis, with what the last window hangs over."""
+    s, p = slide.stride[axis], slide.padding[axis]
+    room = side + 2 * p - slide.span[axis]  # how far the window can travel
+    left_over = room % s
+    # In ceil_mode a last window may hang over the border, if it begins before it.
+    hangs = slide.ceil_mode and left_over and room - left_over + s < side + p
+    return p, p + s - left_over if hangs else p
+
+
+def _part(slide: _Slide, axis: int, side: int, borders: Pair) -> tuple[int, Pair]:
+    """Return how many positions in a window see the image at all, and the borders for these."""
+    k, s, d = slide.kernel_size[axis], slide.stride[axis], slide.dilation[axis]
+    before, after = borders
+    room = before + side + after - slide.span[axis]
+    # Even the last window sees nothing by the positions before this one, and the first by those
+    # behind that one.
+    first = max(0, before - room // s * s) // d
+    last = min(k - 1, math.ceil((before + side - 1) / d))
+    return last - first + 1, (before - first * d, after - (k - 1 - last) * d)
+
+
+def _positions(seen: Array) -> Iterator[tuple[int, ...]]:
+    """Return the positions in a window, row by row; none if there is no image."""
+    return np.ndindex(*(seen.shape[1:3] if seen.size else (0, 0)))
 
 
 def _maxima(seen: Array) -> Array:
     """Return the maximum of each window."""
     y = seen[:, 0, 0].copy()
-    for u, v in np.ndindex(*seen.shape[1:3]):
+    for u, v in _positions(seen):
         if u or v:
             np.maximum(y, seen[:, u, v], out=y)
     return y
@@ -342,15 +393,16 @@ def _lowest(dtype: np.dtype[Any]) -> Any:
     return False if dtype.kind == "b" else np.iinfo(dtype).min
 
 
-def _counts(
-    x: Array, slide: dict[str, Any], pads: Borders, borders: Borders, count_include_pad: bool
-) -> Array:
+def _counts(x: Array, slide: _Slide, seen: Array, count_include_pad: bool) -> Array:
     """Return how many numbers each window averages, (1, oH, oW, 1)."""
-    # Ones where a number counts. What ceil_mode hangs over the border never does.
-    reach = pads if _args.flag("count_include_pad", count_include_pad) else NO_BORDERS
-    ones = batch_last(np.ones((1, 1, *x.shape[2:])), _args.floating(x), reach, 1)
-    rest = [
-        (all_[0] - ours[0], all_[1] - ours[1]) for all_, ours in zip(borders, reach, strict=True)
-    ]
-    counted = batch_last(batch_first(ones), ones.dtype, (rest[0], rest[1]))
-    return windows(counted, **slide).sum(axis=(1, 2))
+    # Padding counts if asked for. What ceil_mode hangs over the border never does.
+    padded = _args.flag("count_include_pad", count_include_pad)
+    counts = []
+    for axis in (0, 1):
+        side, p = x.shape[2 + axis], slide.padding[axis]
+        begins = np.arange(seen.shape[3 + axis]) * slide.stride[axis] - p
+        ends = begins + slide.kernel_size[axis]
+        low, high = (-p, side + p) if padded else (0, side)
+        counts.append(np.minimum(ends, high) - np.maximum(begins, low))
+    rows, columns = counts
+    return np.multiply.outer(rows, columns)[None, :, :, None].astype(seen.dtype)

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 
 from . import _args
 from .fc import Linear
-from .layer import fitting
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from .layer import Layer
-
-SLIDE = ("kernel_size", "stride", "dilation")  # the options that widen a receptive field
+from .layer import Layer, fitting
+from .windows import Pair, Window
 
 
 class Row(NamedTuple):
@@ -36,27 +31,25 @@ class Summary(list[Row]):
     def of(cls, layers: Iterable[Layer], input_shape: tuple[int, int, int]) -> Summary:
         """Return the summary of layers in a row, for images of the shape (C, H, W)."""
         if not isinstance(input_shape, tuple | list) or len(input_shape) != 3:
-            raise ValueError(f"input_shape must be (C, H, W), got {input_shape!r}")
+            raise ValueError(f"input_shape must be (C, H, W), got {_args.shown(input_shape)}")
         shape = tuple(_args.integer("input_shape", side, 1) for side in input_shape)
-        rows = []
-        try:
+        with _args.in_memory("input_shape", shape):
             y = np.empty((0, *shape), np.float32)  # an empty batch: shapes, no numbers
-        except ValueError:
-            need = "input_shape must be that of an image that fits in memory"
-            raise ValueError(f"{need}, got {input_shape!r}") from None
-        maps: tuple[int, ...] = shape[1:]
+        rows = []
+        maps: Pair = (shape[1], shape[2])
         field, jump = (1, 1), (1, 1)
         for number, layer in enumerate(layers):
-            flat = y.ndim == 2
+            window = _window(layer)
+            if isinstance(layer, Linear) and y.ndim == 2:  # it sees whole maps at once
+                window = Window(maps, (1, 1), (1, 1))
+                maps = (1, 1)
             with fitting("input_shape", number, layer):
                 y = layer.forward(y)
-            how = {name: _args.pair(name, layer.options.get(name, 1), 1) for name in SLIDE}
-            if isinstance(layer, Linear) and flat:  # it sees whole maps: a kernel of their size
-                how["kernel_size"], maps = (maps[0], maps[1]), (1, 1)
-            (kH, kW), (sH, sW), (dH, dW) = how.values()
-            field = field[0] + jump[0] * dH * (kH - 1), field[1] + jump[1] * dW * (kW - 1)
+            if y.ndim == 4:
+                maps = (y.shape[2], y.shape[3])
+            (height, width), (sH, sW) = window.span, window.stride
+            field = field[0] + jump[0] * (height - 1), field[1] + jump[1] * (width - 1)
             jump = jump[0] * sH, jump[1] * sW
-            maps = y.shape[2:] if y.ndim == 4 else maps
             parameters = sum(p.size for p in layer.params.values())
             weight = layer.params.get("weight")
             macs = 0 if weight is None else weight.size // len(weight) * math.prod(y.shape[1:])
@@ -86,3 +79,12 @@ class Summary(list[Row]):
         lines = [form.format(*line).rstrip() for line in cells]
         rule = "-" * (sum(widths) + 2 * len(widths) - 2)
         return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+
+def _window(layer: Layer) -> Window:
+    """Return the window that a layer slides over its input; most see one pixel at a time."""
+    kernel, stride, dilation = (
+        _args.pair(name, layer.options.get(name, 1), 1)
+        for name in ("kernel_size", "stride", "dilation")
+    )
+    return Window(kernel, stride, dilation)

@@ -46,7 +46,7 @@ def numeric_gradient(f: Callable[[Array], Any], x: ArrayLike, h: float = 1e-6) -
     [2. 4. 6.]
     """
     point = _args.numbers("x", x).astype(float)  # a copy, which f may see but the caller does not
-    h = _args.fraction("h", h, np.finfo(float).tiny, np.finfo(float).max, "a number above 0")
+    h = _args.number("h", h, np.finfo(float).tiny, np.finfo(float).max, "a number above 0")
     slope = np.empty(point.shape)
     for place in np.ndindex(point.shape):
         here, ends = point[place], []

@@ -16,7 +16,7 @@ import numpy as np
 from .. import _args
 from ..conv import conv2d, conv2d_backward
 from ..pool import max_pool2d, max_pool2d_backward
-from ..windows import windows
+from ..windows import Window, windows
 from .ink import COLORS
 
 if TYPE_CHECKING:
@@ -304,7 +304,8 @@ def _where(stride: Size, i: int, j: int) -> str:
 def _seen(x: Array, kernel: tuple[int, ...], stride: Size) -> Array:
     """Return the view (kH, kW, oH, oW) of all windows of a picture (H, W)."""
     step = _args.pair("stride", stride, 1)
-    return windows(x[None, :, :, None], (kernel[0], kernel[1]), step, (1, 1))[0, ..., 0]
+    window = Window((kernel[0], kernel[1]), step, (1, 1))
+    return windows(x[None, :, :, None], window)[0, ..., 0]
 
 
 def _marked(

@@ -17,6 +17,7 @@ from ..conv import Conv2d
 from ..fc import Dropout, Flatten, Linear, ReLU
 from ..norm import BatchNorm2d
 from ..pool import AvgPool2d, MaxPool2d
+from ..windows import same_borders
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,12 +56,6 @@ def layers_of(proto: Any) -> tuple[list[Layer], list[str]]:
                 if buffer in layer.buffers:
                     layer.buffers[buffer][...] = int(prop.value)
     return walk.layers, list(dict.fromkeys([*walk.problems, *walk.ends(proto.graph)]))
-
-
-def same_borders(size: Any, dilation: Any) -> list[tuple[int, int]]:
-    """Return the borders that keep the size at stride 1; the odd pixel comes last."""
-    total = [d * (k - 1) for k, d in zip(size, dilation, strict=True)]
-    return [(t // 2, t - t // 2) for t in total]
 
 
 class _Walk:
@@ -157,7 +152,7 @@ class _Walk:
         size, groups = w.shape[2:], how.get("group", 1)
         stride, dilation, borders = self.slide(how, size)
         auto = how.get("auto_pad", b"NOTSET")
-        same = stride == (1, 1) and borders == same_borders(size, dilation)
+        same = stride == (1, 1) and borders == list(same_borders(size, dilation))
         padding: Any = tuple(low for low, _ in borders)
         if auto == b"VALID":
             padding = "valid"
@@ -177,7 +172,7 @@ class _Walk:
             return stride, dilation, [(pads[0], pads[2]), (pads[1], pads[3])]
         borders = [(0, 0), (0, 0)]
         if auto != b"VALID":
-            borders = same_borders(size, dilation)
+            borders = list(same_borders(size, dilation))
             if stride != (1, 1):
                 if not self.shape:
                     raise ValueError("auto_pad with a stride, but no size of the images")

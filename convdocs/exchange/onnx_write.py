@@ -22,7 +22,8 @@ from ..fc import Dropout, Flatten, Linear
 from ..layer import fitting
 from ..norm import BatchNorm2d
 from ..pool import AvgPool2d, MaxPool2d
-from .onnx_read import TRACKED, layers_of, same_borders
+from ..windows import same_borders
+from .onnx_read import TRACKED, layers_of
 
 if TYPE_CHECKING:
     import os

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from convdocs import CNN, Conv2d, conv2d, conv2d_backward
-from convdocs.windows import windows
+from convdocs.windows import Window, windows
 
 RANGES = {
     "input": range(1, 17),
@@ -45,7 +45,7 @@ def package(H, k, s, p, d):
         "unseen": int((dx == 0).sum()),
         "macs": row.macs,
         "parameters": row.parameters,
-        "windows": windows(places, (k, 1), (s, 1), (d, 1))[0, :, 0, :, 0, 0].T.tolist(),
+        "windows": windows(places, Window((k, 1), (s, 1), (d, 1)))[0, :, 0, :, 0, 0].T.tolist(),
     }
 
 

@@ -396,7 +396,7 @@ def test_the_patches_of_a_large_image_never_lie_in_memory_at_once():
 def test_products_in_pieces_give_the_same(monkeypatch, rng, name, columns):
     x, w, how = CASES[name]
     x, w, b, dy = arrays_for(rng, x, w, how)
-    monkeypatch.setattr(conv, "SMALL", columns * w.size // how.get("groups", 1))
+    monkeypatch.setattr(conv, "SMALL_PRODUCT", columns * w.size // how.get("groups", 1))
     reference.same_results(conv2d(x, w, b, **how), reference.conv2d(x, w, b, **how))
     expected = reference.conv2d_backward(dy, x, w, **how)
     reference.same_results(conv2d_backward(dy, x, w, **how), expected)
@@ -483,7 +483,7 @@ def test_conv1d_by_hand():
 
 REFUSED = {  # x, weight, how, what the message names
     "no batch axis": ((1, 4, 4), (1, 1, 2, 2), {}, "x must have the shape"),
-    "kernel beyond the image": ((1, 1, 2, 4), (1, 1, 3, 3), {}, "x must be at least as large"),
+    "kernel beyond the image": ((1, 1, 2, 4), (1, 1, 3, 3), {}, "weight must fit into x"),
     "same with a stride": ((1, 1, 4, 4), (1, 1, 2, 2), {"padding": "same", "stride": 2}, "stride"),
     "unknown padding": ((1, 1, 4, 4), (1, 1, 2, 2), {"padding": "full"}, "padding"),
     "negative padding": ((1, 1, 4, 4), (1, 1, 2, 2), {"padding": -1}, "padding"),

@@ -103,6 +103,7 @@ NO_INTEGERS = [
     *(True, False, np.True_, np.False_, np.array(2.0), np.array("2")),
 ]
 SEQUENCES = [(2, 2), (1,), [1, 2], (), (1, 2, 3), np.array([1, 2])]
+NO_LENGTHS = [(2, 2), [1, 2], (), [], (1, 2, 3), np.array([1, 2]), np.ones((2, 1), int)]
 NO_PAIRS = [(), (1,), (1, 2, 3), [], [1, 2, 3, 4], np.array([1, 2, 3]), np.ones((3, 2), int)]
 NO_INTEGER_PAIRS = [
     *((1, 2.0), (True, 1), (1, "1"), (None, 1), (np.nan, 1), np.array([1.0, 2.0]), [[1], [2]]),
@@ -114,6 +115,8 @@ SIZE_0 = [
     *cases(either=RAGGED_PAIRS),
 ]
 INTEGER_0 = cases(BELOW_0, [*NO_INTEGERS, *SEQUENCES])
+LENGTH_0 = [*cases([*BELOW_0, *NO_LENGTHS], [*NO_INTEGERS, (1.0,), [True], ("1",), (None,)])]
+LENGTH = [*LENGTH_0, *cases([0, (0,), [-1]])]
 INTEGER, SIZE = [*INTEGER_0, (0, ValueError)], [*SIZE_0, *cases([0, (0, 1), (1, 0), np.int64(0)])]
 FLAG = cases(types=[0, 1, 1.0, "True", "False", "", [], (True,), np.int64(1), np.nan, HUGE])
 REAL = cases(
@@ -288,7 +291,7 @@ def wrong_values(name, argument):
     """Return the wrong values of an argument, and the error each is answered by."""
     special = KINDS.get(argument, [])
     if name == "conv1d" and argument in ("stride", "padding", "dilation"):
-        special = INTEGER_0 if argument == "padding" else INTEGER
+        special = LENGTH_0 if argument == "padding" else LENGTH
     if argument in ("x", "X", "weight", "dy", "logits"):
         special = cases(misshaped(name, argument, VALID[name][1][argument]))
     return [*cases(either=filter(lambda v: not right(name, argument, v), nonsense())), *special]
@@ -359,8 +362,12 @@ TOGETHER = [
     (lambda: conv1d(a(2, 3, 9), a(6, 2, 3)), ValueError, r"x must have 2 channels.*got 3"),
     (lambda: conv1d(a(2, 4, 9), a(6, 4, 3), groups=2), ValueError, r"x must have 8 .*got 4"),
     (lambda: conv1d(a(2, 4, 9), a(5, 2, 3), groups=2), ValueError, r"groups=2 kernels, got 5"),
-    (lambda: conv1d(a(1, 1, 2), a(1, 1, 3)), ValueError, r"x must be .*got .*2.* spans .*3"),
-    (lambda: conv1d(a(1, 1, 4), a(1, 1, 3), dilation=2), ValueError, r"got .*4.* spans .*5"),
+    (lambda: conv1d(a(1, 1, 2), a(1, 1, 3)), ValueError, r"weight must fit into x.* 3 .* 2 \(with"),
+    (
+        lambda: conv1d(a(1, 1, 4), a(1, 1, 3), dilation=2),
+        ValueError,
+        r"weight must fit into x.* 5 .* 4 \(with",
+    ),
     (lambda: conv1d(a(1, 1, 4), a(1, 1, 0)), ValueError, r"weight must .*got .*0"),
     (lambda: conv1d(a(1, 1, 4), a(1, 1, 1), padding="full"), ValueError, r"padding .*got 'full'"),
     (lambda: conv1d(a(1, 1, 4), a(1, 1, 1), 1, 2, "same"), ValueError, r"stride must be 1 .*got"),
@@ -373,10 +380,18 @@ TOGETHER = [
     (lambda: conv2d(x, a(0, 2, 3, 3)), ValueError, r"weight must .*got .*\(0, 2, 3, 3\)"),
     (lambda: conv2d(x, a(6, 0, 3, 3)), ValueError, r"weight must .*got .*\(6, 0, 3, 3\)"),
     (lambda: conv2d(x, a(6, 4, 0, 3)), ValueError, r"weight must .*got .*\(6, 4, 0, 3\)"),
-    (lambda: conv2d(x, a(6, 4, 7, 7)), ValueError, r"x must be .*got 6 x 6 .*7 x 7"),
-    (lambda: conv2d(x, a(6, 4, 1, 9)), ValueError, r"x must be .*got 6 x 6 .*1 x 9"),
-    (lambda: conv2d(x, a(6, 4, 9, 9), padding=1), ValueError, r"x must be .*got 8 x 8 .*9 x 9"),
-    (lambda: conv2d(x, a(6, 4, 3, 3), dilation=3), ValueError, r"x must be .*got 6 x 6 .*7 x 7"),
+    (lambda: conv2d(x, a(6, 4, 7, 7)), ValueError, r"weight must fit into x.* 7 x 7 .* 6 x 6 "),
+    (lambda: conv2d(x, a(6, 4, 1, 9)), ValueError, r"weight must fit into x.* 1 x 9 .* 6 x 6 "),
+    (
+        lambda: conv2d(x, a(6, 4, 9, 9), padding=1),
+        ValueError,
+        r"weight must fit into x.* 9 x 9 .* 8 x 8 ",
+    ),
+    (
+        lambda: conv2d(x, a(6, 4, 3, 3), dilation=3),
+        ValueError,
+        r"weight must fit into x.* 7 x 7 .* 6 x 6 ",
+    ),
     (lambda: conv2d(x, a(6, 4, 3, 3), dilation=(1, HUGE)), ValueError, "must be .*got"),
     (
         lambda: conv2d(x[0], a(6, 4, 3, 3)),
@@ -392,7 +407,7 @@ TOGETHER = [
         TypeError,
         "padding must .*'same'",
     ),
-    (lambda: conv2d(x, a(6, 4, 3, 3), None, 2, "same"), ValueError, r"stride must be 1 .*\(2, 2\)"),
+    (lambda: conv2d(x, a(6, 4, 3, 3), None, 2, "same"), ValueError, r"stride must be 1 .*got 2"),
     (lambda: conv2d(x, a(6, 4, 3, 3), None, (1, 2), "same"), ValueError, r"stride .*\(1, 2\)"),
     (lambda: conv2d(x, a(6, 4, 3, 3), a(4)), ValueError, r"bias must .*\(6,\).*got \(4,\)"),
     (lambda: conv2d(x, a(6, 4, 3, 3), True), ValueError, r"bias must .*got \(\)"),
@@ -403,10 +418,14 @@ TOGETHER = [
     (lambda: conv2d(one, a(2, 1, 1, 1), groups=np.uint8(200)), ValueError, "groups=200 .*got 2"),
     (lambda: conv2d_backward(x, x, a(6, 4, 3, 3)), ValueError, r"dy .*\(2, 6, 4, 4\), got"),
     (lambda: conv2d_backward(a(2, 6, 4, 4), x, w), ValueError, "x must have 2 channels.*got 4"),
-    (lambda: conv2d_backward(x, x, a(6, 4, 7, 7)), ValueError, "x must be .*got 6 x 6"),
-    (lambda: max_pool2d(x, 7), ValueError, r"x must be .*got 6 x 6 .*7 x 7"),
-    (lambda: max_pool2d(x, (1, 7)), ValueError, r"x must be .*got 6 x 6 .*1 x 7"),
-    (lambda: max_pool2d(x, 4, dilation=2), ValueError, r"x must be .*got 6 x 6 .*7 x 7"),
+    (lambda: conv2d_backward(x, x, a(6, 4, 7, 7)), ValueError, "weight must fit into x.* 6 x 6 "),
+    (lambda: max_pool2d(x, 7), ValueError, r"kernel_size must fit into x.* 7 x 7 .* 6 x 6 "),
+    (lambda: max_pool2d(x, (1, 7)), ValueError, r"kernel_size must fit into x.* 1 x 7 .* 6 x 6 "),
+    (
+        lambda: max_pool2d(x, 4, dilation=2),
+        ValueError,
+        r"kernel_size must fit into x.* 7 x 7 .* 6 x 6 ",
+    ),
     (lambda: max_pool2d(x, 3, padding=2), ValueError, "padding must .*half .*3 pixels, got 2"),
     (lambda: max_pool2d(x, 2, padding=(1, 2)), ValueError, r"padding must .*half .*got \(1, 2\)"),
     (lambda: max_pool2d(x, 1, padding=1), ValueError, "padding must .*half .*1 pixel.*got 1"),
@@ -414,13 +433,17 @@ TOGETHER = [
     (lambda: max_pool2d(x, 2, padding="same"), TypeError, "padding must .*'same'"),
     (lambda: max_pool2d(x[0], 2), ValueError, r"x must .*got \(4, 6, 6\)"),
     (lambda: max_pool2d(a(1, 1, 0, 4), 2), ValueError, "x must .*got .*0.* 4"),
-    (lambda: max_pool2d(a(1, 1, 1, 4), 3, 2, ceil_mode=True), ValueError, "x must be .*3 x 3"),
+    (
+        lambda: max_pool2d(a(1, 1, 1, 4), 3, 2, ceil_mode=True),
+        ValueError,
+        "kernel_size must fit into x.*3 x 3",
+    ),
     (lambda: max_pool2d(a(1, 1, 0, 4), 2, padding=1), ValueError, "x must .*got"),
     (lambda: avg_pool2d(a(1, 1, 0, 4), 2, None, 1, False, False), ValueError, "x must .*got"),
     (lambda: max_pool2d_backward(x, x, 2), ValueError, r"dy .*\(2, 4, 3, 3\), got \(2, 4, 6, 6\)"),
-    (lambda: max_pool2d_backward(x, x, 7), ValueError, "x must be .*got 6 x 6"),
+    (lambda: max_pool2d_backward(x, x, 7), ValueError, "kernel_size must fit into x.* 6 x 6 "),
     (lambda: max_pool2d_backward(x, x, 3, padding=2), ValueError, "padding must .*half .*got 2"),
-    (lambda: avg_pool2d(x, 7), ValueError, r"x must be .*got 6 x 6 .*7 x 7"),
+    (lambda: avg_pool2d(x, 7), ValueError, r"kernel_size must fit into x.* 7 x 7 .* 6 x 6 "),
     (lambda: avg_pool2d(x, 3, padding=2), ValueError, "padding must .*half .*3 pixels, got 2"),
     (lambda: avg_pool2d(x, 2, padding="valid"), TypeError, "padding must .*'valid'"),
     (lambda: avg_pool2d(x[0, 0], 2), ValueError, r"x must .*got \(6, 6\)"),
@@ -452,13 +475,15 @@ TOGETHER = [
     (lambda: Conv2d(1, 1, 3, bias=None), TypeError, "bias must be True or False, got None"),
     (lambda: Conv2d(1, 1), TypeError, "kernel_size"),
     (lambda: Conv2d(1, 1, 3, kernel=3), TypeError, "kernel"),
-    (lambda: Conv2d(HUGE, 1, 1), ValueError, "(in_channels|weight) must .*got"),
-    (lambda: Conv2d(1, 2**62, 4), ValueError, "(out_channels|weight) must .*got"),
-    (lambda: Conv2d(1, 1, HUGE), ValueError, "(kernel_size|weight) must .*got"),
-    (lambda: Conv2d(10**9, 10**9, 1), ValueError, "(channels|weight) must .*got"),
-    (lambda: Linear(HUGE, 1), ValueError, "(in_features|weight) must .*got"),
-    (lambda: Linear(2**62, 2), ValueError, "(in_features|weight) must .*got"),
-    (lambda: Linear(10**9, 10**9), ValueError, "(in_features|weight) must .*got"),
+    (lambda: Conv2d(HUGE, 1, 1), ValueError, "in_channels.* must .*got"),
+    (lambda: Conv2d(1, 2**62, 4), ValueError, "out_channels.* must .*got"),
+    (lambda: Conv2d(1, 1, HUGE), ValueError, "kernel_size.* must .*got"),
+    (lambda: Conv2d(10**9, 10**9, 1), ValueError, "in_channels, out_channels and .* must .*got"),
+    (lambda: Linear(HUGE, 1), ValueError, "in_features.* must .*got"),
+    (lambda: Linear(2**62, 2), ValueError, "in_features.* must .*got"),
+    (lambda: Linear(10**9, 10**9), ValueError, "in_features and out_features must .*got"),
+    (lambda: BatchNorm2d(2**40), ValueError, "num_features must .*got"),
+    (lambda: BatchNorm2d(2**62), ValueError, "num_features must .*got"),
     (lambda: Linear(4), TypeError, "out_features"),
     (lambda: Linear(4, 2, bias=1), TypeError, "bias must be True or False, got 1"),
     (lambda: Linear(4, 2, device="cuda"), TypeError, "device"),
@@ -472,8 +497,8 @@ TOGETHER = [
     (lambda: ReLU(inplace=True), TypeError, "inplace"),
     (lambda: Dropout(inplace=True), TypeError, "inplace"),
     (lambda: Conv2d(3, 1, 3)(a(1, 1, 9, 9)), ValueError, "x must have 3 channels.*got 1"),
-    (lambda: Conv2d(1, 1, 5)(one), ValueError, "x must be .*got 4 x 4 .*5 x 5"),
-    (lambda: MaxPool2d(5)(one), ValueError, "x must be .*got 4 x 4 .*5 x 5"),
+    (lambda: Conv2d(1, 1, 5)(one), ValueError, "weight must fit into x.* 5 x 5 .* 4 x 4 "),
+    (lambda: MaxPool2d(5)(one), ValueError, "kernel_size must fit into x.* 5 x 5 .* 4 x 4 "),
     (lambda: Linear(3, 1)(one), ValueError, r"x must .*\(\.\.\., 3\), got \(1, 1, 4, 4\)"),
     (lambda: CNN([ReLU]), TypeError, r"layers\[0\] must be a layer, got <class"),
     (lambda: CNN([Flatten(), relu]), TypeError, r"layers\[1\] must be a layer, got <function"),
@@ -487,7 +512,7 @@ TOGETHER = [
     (lambda: MODEL.predict(a(1, 1, 5, 5)), ValueError, r"X must .*layers\[3\].*got \(1, 18\)"),
     (lambda: MODEL.predict(a(16)), ValueError, r"X must .*\(N, C, H, W\), got \(16,\)"),
     (lambda: MODEL.predict(a(1, 4, 4)), ValueError, r"X must .*\(1, 4, 4\)"),
-    (lambda: MODEL.predict(a(1, 1, 2, 2)), ValueError, r"X must .*layers\[0\].*got 2 x 2"),
+    (lambda: MODEL.predict(a(1, 1, 2, 2)), ValueError, r"X must .*layers\[0\].* 3 x 3 .* 2 x 2 "),
     (lambda: CNN([ReLU()]).predict(one), ValueError, r"layers must end .*\(N, K\).*got .*4, 4\)"),
     (lambda: CNN([]).predict_proba(one), ValueError, r"layers must end .*\(N, K\).*got"),
     (lambda: CNN([ReLU()]).fit(one, [0]), ValueError, r"layers must end .*\(N, K\).*got"),
@@ -506,7 +531,11 @@ TOGETHER = [
     (lambda: MODEL.backward(a(2, 4)), ValueError, r"dy must .*\(2, 3\), got \(2, 4\)"),
     (lambda: MODEL.summary((3, 4, 4)), ValueError, r"input_shape must .*layers\[0\].*got 3"),
     (lambda: MODEL.summary((1, 9, 9)), ValueError, r"input_shape must .*layers\[3\].*got"),
-    (lambda: MODEL.summary((1, 1, 1)), ValueError, r"input_shape must .*layers\[0\].*got 1 x 1"),
+    (
+        lambda: MODEL.summary((1, 1, 1)),
+        ValueError,
+        r"input_shape must .*layers\[0\].* 3 x 3 .* 1 x 1 ",
+    ),
     (lambda: SGD(0.1, 1.5), ValueError, "momentum must .*0 to 1, got 1.5"),
     (lambda: SGD(lr=np.inf), ValueError, "lr must .*got inf"),
     (lambda: SGD(momentum=0.9, nesterov=True), TypeError, "nesterov"),
@@ -541,7 +570,7 @@ STATES = [
     ({**STATE, "0.weight": a(2, 3, 3, 1)}, ValueError, r"0.weight'\] must .*got \(2, 3, 3, 1\)"),
     ({**STATE, "3.bias": 1j * a(3)}, TypeError, r"3.bias'\] must .*got dtype complex128"),
     ({**STATE, "3.bias": list("abc")}, TypeError, r"3.bias'\] must .*got dtype <U1"),
-    ({**STATE, "3.bias": None}, TypeError, r"3.bias'\] must .*got NoneType"),
+    ({**STATE, "3.bias": None}, TypeError, r"3.bias'\] must .*got None"),
     ({**STATE, "3.bias": [1, [2], 3]}, ValueError, r"3.bias'\] must .*rectangular"),
     (list(STATE.items()), TypeError, "state must be a dictionary, got list"),
     (STATE.keys(), TypeError, "state must be a dictionary, got dict_keys"),
@@ -634,7 +663,7 @@ def test_pooling_is_refused_if_and_only_if_it_is_wrong(sides, k, s, p, d, larges
 
 # Anything at all for one or two arguments: a result, or a refusal that names an argument.
 ODD = [
-    *(*range(-3, 7), 2**31, 2**63, HUGE, -HUGE, 0.0, 0.5, -1.5, np.nan, np.inf, 5e-324, 1e308),
+    *(*range(-3, 7), 2**40, 2**63, HUGE, -HUGE, 0.0, 0.5, -1.5, np.nan, np.inf, 5e-324, 1e308),
     *(True, False, None, "", "a", "same", "0.5", "f4,", b"", np.int8(-128), np.uint8(255)),
 ]
 DTYPES = st.sampled_from(["f8", "f4", "f2", "i8", "u1", "?", "c16", "O", "U2", "M8[s]"])

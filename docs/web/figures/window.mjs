@@ -32,8 +32,8 @@ export function explore({ input, kernel, stride, padding, dilation }) {
       parameters,
       remedies,
       error:
-        `x must be at least as large as the kernel, got ${padded} x ${padded} pixels ` +
-        `(with padding) for a kernel that spans ${span} x ${span} (with dilation)`,
+        `weight must fit into x, got a span of ${span} x ${span} (with dilation) ` +
+        `in images of ${padded} x ${padded} (with padding)`,
     };
   }
   const output = Math.floor((padded - span) / stride) + 1;
