@@ -75,7 +75,7 @@ class BatchNorm2d(Layer):
         ones = functools.partial(np.ones, dtype=kind)
         zeros = functools.partial(np.zeros, dtype=kind)
         with _args.in_memory("num_features", (C,)):
-            new_array((4, C), kind, np.empty)  # refused at once, not half way
+            new_array((4, C), kind, zeros)  # refused at once, not half way
             for name, make in ("weight", ones), ("bias", zeros):
                 self.params[name] = new_array((C,), kind, make)
             for name, make in ("running_mean", zeros), ("running_var", ones):
