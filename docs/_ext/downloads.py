@@ -6,20 +6,27 @@ cells, numbers of figures and formulas, titles of exercises, authors of what is 
 
 import ast
 import base64
-import logging
 import re
-import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from docutils import nodes
-from flit_core.wheel import make_wheel_in
-from jupyter_cache import get_cache
-from live import needs
+from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.errors import ExtensionError
+from sphinx.util.typing import ExtensionMetadata
 
-ROOT = Path(__file__).parent.parent.parent
+from . import wheel
+from .assets import BUNDLES
+from .execution import chapters, with_results
+from .live import extras
+
 ROLE = re.compile(r"\{([\w:]+)\}`([^`]+)`")
+TITLED = re.compile(r"(.*?)\s*<(.*)>", re.DOTALL)
 DIRECTIVE = re.compile(r"^```\{([\w-]+)\}([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 OPTION = re.compile(r"^:\w+:.*\n", re.MULTILINE)
 FORMULA = re.compile(r"\$\$(.*?)\$\$ \(([\w-]+)\)", re.DOTALL)
@@ -52,44 +59,47 @@ LINKS = """
 class Words:
     """What one page's directives and roles stand for, in plain Markdown."""
 
-    def __init__(self, env, page, notebook):
-        self.env, self.page = env, page
+    def __init__(self, env: BuildEnvironment, page: str, notebook: NotebookNode) -> None:
+        self.env = env
+        self.page = page
         self.names = {
             output.metadata.scrapbook.name: output.data[GLUED]
             for cell in notebook.cells
             for output in cell.get("outputs", ())
             if GLUED in output.get("data", ())
         }
-        self.sources = env.get_domain("cite").bibdata.data.entries
+        self.sources: Any = env.get_domain("cite").bibdata.data.entries  # type: ignore[attr-defined]
         blocks = env.get_doctree(page).findall(nodes.literal_block)
         self.included = (block for block in blocks if "source" in block)
 
-    def number(self, kind, name, ids=""):
+    def number(self, kind: str, name: str) -> str:
         """Return the number of a figure, a table, a formula or an exercise, if it has one."""
-        labels = self.env.get_domain("std").anonlabels
-        page, place, *_ = labels.get(name, (self.page, ids or name))
+        page, place = self.env.domains.standard_domain.anonlabels.get(name, (self.page, name))
         if kind == "displaymath":
-            page, place = self.env.get_domain("math").equations[name][0], f"equation-{name}"
+            page = self.env.domains.math_domain.equations[name][0]
+            place = f"equation-{name}"
         return ".".join(map(str, self.env.toc_fignumbers[page].get(kind, {}).get(place, ())))
 
-    def reference(self, name):
+    def reference(self, name: str) -> str:
         """Return the name of what a label stands for, with its number."""
         for kind, word in {"figure": "Fig.", "table": "Table", "exercise": "Exercise"}.items():
             if number := self.number(kind, name):
                 return f"{word} {number}"
-        return f"*{self.env.get_domain('std').labels[name][2]}*"
+        return f"*{self.env.domains.standard_domain.labels[name][2]}*"
 
-    def source(self, key):
+    def source(self, key: str) -> tuple[str, str | None]:
         """Return the authors of what is cited, and its year if it has one."""
         entry = self.sources[key]
         names = [" ".join(map(str, each.rich_last_names)) for each in entry.persons["author"]]
         names = names if len(names) < 3 else [f"{names[0]} *et al.*"]
         return " and ".join(names), entry.fields.get("year")
 
-    def role(self, found):
+    def role(self, found: re.Match[str]) -> str:
         """Return what a role in a sentence stands for."""
         name, body = found.groups()
-        text, target = re.fullmatch(r"(?:(.*?)\s*<(?=.*>))?(.*?)>?", body, re.DOTALL).groups()
+        titled = TITLED.fullmatch(body)
+        text = titled[1] if titled else ""
+        target = titled[2] if titled else body
         if name == "glue:text":
             key, _, form = body.partition(":")
             value = ast.literal_eval(self.names[key])
@@ -106,15 +116,16 @@ class Words:
                 return f"[{'; '.join(', '.join(filter(None, each)) for each in sources)}]"
             return ", ".join(f"{authors} [{year}]" for authors, year in sources)
         if name.startswith("py:"):
-            return f"`{text or target.split('.')[-1] if '~' in target else text or target}`"
+            short = target.rpartition(".")[2] if target.startswith("~") else target
+            return f"`{text or short}`"
         return text or target  # a term
 
-    def directive(self, found):
+    def directive(self, found: re.Match[str]) -> str:
         """Return what a directive stands for."""
         name, title, body = found.groups()
         title = title.strip()
         if name == "exercise-start":
-            label = re.search(r":label: (\S+)", body)[1]
+            (label,) = re.findall(r":label: (\S+)", body)
             return f"**{self.reference(label)} ({title})**"
         if name == "solution-start":
             return f"**Solution to {self.reference(title)}**"
@@ -123,13 +134,13 @@ class Words:
         if name == "literalinclude":
             block = next(self.included)
             return f"```{block['language']}\n{block.astext().rstrip()}\n```"
-        if name == "container":
+        if name == "lab":
             return body
         if name == "explorer":
             return f"*The book's web pages have an explorer here.* {OPTION.sub('', body).strip()}"
-        raise ValueError(f"{self.page}: a notebook has no words for the directive {name}")
+        raise ExtensionError(f"{self.page}: a notebook has no words for the directive {name}")
 
-    def plain(self, text):
+    def plain(self, text: str) -> str:
         """Return Markdown that any notebook shows."""
         text = re.sub(r"^\([\w-]+\)=\n", "", text, flags=re.MULTILINE)
         text = DIRECTIVE.sub(self.directive, text)
@@ -139,7 +150,7 @@ class Words:
         return ROLE.sub(self.role, text).strip()
 
 
-def written_out(env, page, notebook):
+def written_out(env: BuildEnvironment, page: str, notebook: NotebookNode) -> Iterator[NotebookNode]:
     """Return a chapter's cells as a notebook needs them, with their results."""
     words = Words(env, page, notebook)
     for cell in notebook.cells:
@@ -160,7 +171,7 @@ def written_out(env, page, notebook):
             yield new_markdown_cell(f"**{words.reference(figure['name'])}.** {caption}")
 
 
-def write(path, cells):
+def write(path: Path, cells: list[NotebookNode]) -> None:
     """Write a notebook, with names of cells that are the same in every build."""
     for i, cell in enumerate(cells):
         cell.id = f"cell-{i}"
@@ -169,49 +180,41 @@ def write(path, cells):
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=about), path)
 
 
-def chapters(env):
-    """Return the names of the pages that have cells."""
-    return sorted(page for page, data in env.nb_metadata.items() if data.get("exec_data"))
-
-
-def notebooks(app, exception):
+def notebooks(app: Sphinx, failure: Exception | None) -> None:
     """Write two notebooks of each chapter: with results, and with the package."""
-    if exception or app.builder.name != "html":
+    if failure or app.builder.name != "html":
         return
-    results = get_cache(app.config.nb_execution_cache_path)
-    executed = Path(app.outdir).parent / "jupyter_execute"
     folder = Path(app.outdir) / "downloads"
     folder.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as there:
-        wheel = make_wheel_in(ROOT / "pyproject.toml", Path(there)).file
-        package = {"name": wheel.name, "wheel": base64.b64encode(wheel.read_bytes()).decode()}
+    path = wheel.made(BUNDLES)
+    package = {"name": path.name, "wheel": base64.b64encode(path.read_bytes()).decode()}
     book = {"book": app.config.project, "version": app.config.release}
     for page in chapters(app.env):
-        notebook = nbformat.read(executed / f"{page}.ipynb", as_version=4)
-        _, notebook = results.merge_match_into_notebook(notebook)
-        cells = list(written_out(app.env, page, notebook))
+        cells = list(written_out(app.env, page, with_results(app.env, page)))
         head = new_markdown_cell(HEAD.format(rest=EXECUTED, **book))
         write(folder / f"{page}.ipynb", [head, *cells])
         for cell in cells:
             if cell.cell_type == "code":
-                cell.outputs, cell.execution_count = [], None
+                cell.outputs = []
+                cell.execution_count = None
         head = new_markdown_cell(HEAD.format(rest=COLAB, **book))
-        extras = ",".join(["data", *needs(app.env, page)])
-        first = new_code_cell(INSTALL.format(extras=extras, **package))
+        names = ",".join(["data", *extras(app.env, page)])
+        first = new_code_cell(INSTALL.format(extras=names, **package))
         first.metadata = {"cellView": "form", "jupyter": {"source_hidden": True}}
         write(folder / f"{page}-colab.ipynb", [head, first, *cells])
 
 
-def links(app, pagename, templatename, context, doctree):
+def links(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
+) -> None:
     """Put the links under a chapter."""
     if app.builder.name == "html" and pagename in chapters(app.env):
         root = context["pathto"]("", resource=True)
         context["body"] += LINKS.format(root=root, page=pagename, source=context["sourcename"])
 
 
-def setup(app):
+def setup(app: Sphinx) -> ExtensionMetadata:
     """Connect both to the build."""
-    logging.getLogger("flit_core").setLevel("WARNING")
     app.connect("html-page-context", links)
     app.connect("build-finished", notebooks)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

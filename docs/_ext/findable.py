@@ -2,19 +2,23 @@
 
 import re
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import escape
 
 from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.typing import ExtensionMetadata
+
+from . import artwork
 
 PICTURE = "preview.png"
 GENERATED = {"genindex": "Index", "py-modindex": "Index of modules", "search": "Search"}
 SEEN = "A portrait of Grace Hopper, and next to it its edges, as a convolution finds them."
 
 
-def describe(doctree):
-    """Return the first sentences of a page, as many as a search engine shows."""
-    text = " ".join(next(doctree.findall(nodes.paragraph)).astext().split())
-    kept, *others = re.split(r"(?<=[.?!]) ", text)
+def describe(text: str) -> str:
+    """Return the first sentences of a text, as many as a search engine shows."""
+    kept, *others = re.split(r"(?<=[.?!]) ", " ".join(text.split()))
     for sentence in others:
         if len(kept) + len(sentence) > 160:
             break
@@ -22,41 +26,26 @@ def describe(doctree):
     return kept if len(kept) <= 200 else f"{kept[:199].rsplit(' ', 1)[0].rstrip(',;')}…"
 
 
-def add_description(app, pagename, templatename, context, doctree):
+def add_description(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
+) -> None:
     """Hand the template what describes a page."""
-    written = doctree and next(doctree.findall(nodes.paragraph), None)
     heading = context.get("title") or GENERATED[pagename]
+    paragraph = doctree and next(doctree.findall(nodes.paragraph), None)
+    written = describe(paragraph.astext()) if paragraph else ""
     context["heading"] = heading
-    context["description"] = describe(doctree) if written else f"{heading} of {app.config.project}"
+    context["description"] = written or f"{heading} of {app.config.project}"
     context["preview"] = f"{app.config.html_baseurl}_static/{PICTURE}"
     context["preview_alt"] = SEEN
 
 
-def draw(title, path):
-    """Draw the picture of a link's preview."""
-    import numpy as np
-    from matplotlib.figure import Figure
-
-    from convdocs import conv2d, data
-
-    photo = data.photo()[:430]  # as wide to its height as half of the picture
-    sobel = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
-    gx, gy = conv2d(photo[None, None], np.stack([sobel, sobel.T])[:, None], padding=1)[0]
-    figure = Figure(figsize=(12, 6.3), dpi=100, facecolor="#1f2328")
-    pictures = {"gray": photo, "gray_r": np.hypot(gx, gy).clip(0, 2)}
-    for left, (shades, picture) in zip((0.0, 0.5), pictures.items(), strict=True):
-        axes = figure.add_axes((left, 0.2, 0.5, 0.8))
-        axes.imshow(picture, shades, aspect="auto")
-        axes.set_axis_off()
-    figure.text(0.5, 0.1, title, color="white", size=36, ha="center", va="center")
-    figure.savefig(path)
-
-
-def finish(app, failure):
+def finish(app: Sphinx, failure: Exception | None) -> None:
     """Write robots.txt and, where the book knows its own address, a sitemap and the picture."""
     if failure or app.builder.name != "html":
         return
-    robots, base, out = "User-agent: *\nAllow: /\n", app.config.html_baseurl, Path(app.outdir)
+    robots = "User-agent: *\nAllow: /\n"
+    base = app.config.html_baseurl
+    out = Path(app.outdir)
     if base:
         pages = [f"{base}{app.builder.get_target_uri(name)}" for name in sorted(app.env.found_docs)]
         lines = [f"<url><loc>{escape(page)}</loc></url>" for page in pages if "/404." not in page]
@@ -64,12 +53,12 @@ def finish(app, failure):
         start += '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">'
         sitemap = "\n".join([start, *lines, "</urlset>\n"])
         (out / "sitemap.xml").write_text(sitemap, encoding="utf-8")
-        draw(app.config.project, out / "_static" / PICTURE)
+        artwork.preview(out / "_static" / PICTURE, app.config.project)
         robots += f"Sitemap: {base}sitemap.xml\n"
     (out / "robots.txt").write_text(robots, encoding="utf-8")
 
 
-def setup(app):
+def setup(app: Sphinx) -> ExtensionMetadata:
     """Connect all of it to the build."""
     app.connect("html-page-context", add_description)
     app.connect("build-finished", finish)

@@ -5,36 +5,36 @@ A chapter whose cells need libraries that Pyodide lacks names their extras in it
 tag ``native``, only those are not.
 """
 
-import json
-import logging
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 from docutils import nodes
-from flit_core.wheel import make_wheel_in
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.errors import ExtensionError
 from sphinx.transforms.post_transforms import SphinxPostTransform
-from web import BUNDLES
+from sphinx.util.typing import ExtensionMetadata
 
-import convdocs
 from convdocs import data
+
+from . import wheel
+from .assets import BUNDLES, need
+from .execution import executed
 
 NATIVE = (
     "In a browser, Python lacks what the cells of this chapter need, so they do not run on this "
     "page. They run on your own machine, and in the notebook for Colab below, with the package's "
     "extras: "
 )
-PROJECT = Path(__file__).parent.parent.parent / "pyproject.toml"
 
 
-def put_beside(app):
+def put_beside(app: Sphinx) -> None:
     """Write the package's wheel and the digits, so that page and package are of one version."""
-    if app.builder.name == "html":
-        logging.getLogger("flit_core").setLevel("WARNING")
-        make_wheel_in(PROJECT, BUNDLES)
-        np.savez_compressed(BUNDLES / "digits.npz", **data.digits()._asdict())
+    wheel.make(BUNDLES)
+    np.savez_compressed(BUNDLES / "digits.npz", **data.digits()._asdict())
 
 
-def needs(env, page):
+def extras(env: BuildEnvironment, page: str) -> list[str]:
     """Return the extras that a chapter's cells need beside those of all chapters."""
     return [name.strip() for name in env.metadata[page].get("needs", "").split(",") if name.strip()]
 
@@ -47,12 +47,10 @@ class Cells(SphinxPostTransform):
     """
 
     default_priority = 190
-    formats = ("html",)
+    builders = ("html",)
 
-    def run(self, **kwargs):
+    def run(self, **kwargs: Any) -> None:
         """Change one page."""
-        if self.app.builder.name != "html":
-            return
         shown = {
             node["cell_index"]: node
             for node in self.document.findall(nodes.container)
@@ -60,34 +58,43 @@ class Cells(SphinxPostTransform):
             and any("cell_input" in child["classes"] for child in node)
         }
         native = {index for index, node in shown.items() if "tag_native" in node["classes"]}
-        extras = needs(self.env, self.env.docname)
-        if extras and not native:
-            self.say_so(extras)
-            shown = {}
-        if not shown:
-            return
-        executed = Path(self.app.outdir).parent / "jupyter_execute" / f"{self.env.docname}.ipynb"
-        last, early = None, []
-        for index, cell in enumerate(json.loads(executed.read_text("utf-8"))["cells"]):
-            if cell["cell_type"] != "code" or "native" in cell["metadata"].get("tags", ()):
+        needed = extras(self.env, self.env.docname)
+        if needed and not native:
+            self.say_so(needed)
+        elif shown:
+            self.enliven(shown)
+
+    def enliven(self, shown: dict[int, nodes.Element]) -> None:
+        """Name the cells that a page shows, and put those that it does not show between them."""
+        early: list[nodes.Element] = []  # before the first that is shown
+        last: nodes.Element | None = None
+        for index, cell in enumerate(executed(self.env, self.env.docname).cells):
+            if cell.cell_type != "code" or "native" in cell.metadata.get("tags", ()):
                 continue
             if index in shown:
                 shown[index]["ids"].append(f"cell-{index}")
-                new = [*early, shown[index]]
-                shown[index].replace_self(new)
-                last, early = shown[index], []
+                shown[index].replace_self([*early, shown[index]])
+                last = shown[index]
+                early = []
                 continue
-            source = "".join(cell["source"])
-            assert "</script" not in source
-            kept = f'<script type="text/plain" class="cell" id="cell-{index}">{source}</script>'
-            node = nodes.raw("", kept, format="html")
+            kept = self.hidden(index, cell.source)
             if last is None:
-                early.append(node)
+                early.append(kept)
             else:
-                last.parent.insert(last.parent.index(last) + 1, node)
-                last = node
+                last.parent.insert(last.parent.index(last) + 1, kept)
+                last = kept
+        python = {"data-wheel": wheel.made(BUNDLES).name, "data-python": self.config.live_python}
+        need(self.document, "live.css")
+        need(self.document, "live.js", **python)
 
-    def say_so(self, extras):
+    def hidden(self, index: int, source: str) -> nodes.Element:
+        """Return what holds the source of a cell that only serves the build."""
+        if "</script" in source:
+            raise ExtensionError(f"{self.env.docname}: a hidden cell must not say </script")
+        script = f'<script type="text/plain" class="cell" id="cell-{index}">{source}</script>'
+        return nodes.raw("", script, format="html")
+
+    def say_so(self, extras: list[str]) -> None:
         """Say at the head of a chapter that its cells do not run in a browser."""
         title = next(self.document.findall(nodes.title))
         names = nodes.literal(text=f"pip install 'convdocs[data,{','.join(extras)}]'")
@@ -96,19 +103,9 @@ class Cells(SphinxPostTransform):
         title.parent.insert(place, nodes.container("", paragraph, classes=["native"]))
 
 
-def add_scripts(app, page, template, context, doctree):
-    """Load what runs cells on pages that have some."""
-    if app.builder.name == "html" and 'id="cell-' in context.get("body", ""):
-        wheel = f"convdocs-{convdocs.__version__}-py3-none-any.whl"
-        python = app.config.live_python
-        app.add_js_file("live.js", **{"defer": "defer", "data-wheel": wheel, "data-python": python})
-        app.add_css_file("live.css")
-
-
-def setup(app):
+def setup(app: Sphinx) -> ExtensionMetadata:
     """Connect to the build."""
-    app.add_config_value("live_python", "", "html")
+    app.add_config_value("live_python", "", "html", str)
     app.add_post_transform(Cells)
     app.connect("builder-inited", put_beside)
-    app.connect("html-page-context", add_scripts)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

