@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import io
 import json
+import math
 import os
-import threading
-from typing import TYPE_CHECKING, Any
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import BinaryIO
+try:
+    import fcntl
+except ImportError:  # Windows: there an open file cannot be removed, which serves as well
+    fcntl = None  # type: ignore[assignment]
 
+if TYPE_CHECKING:
     from ._args import Array
 
+Path = str | os.PathLike[str]
+
 KEY = "convdocs"  # the entry that holds the description, and tells our files from others
+PART = re.compile(
+    r"\.\d+-\d+\.part"
+)  # a file that is being written: by which process, and a random number
 
 
-def name_of(path: str | os.PathLike[str]) -> str:
+def name_of(path: Path) -> str:
     """Return ``path`` as text; an open file's number is not a path."""
     try:
         name = os.fsdecode(path)
@@ -31,34 +43,51 @@ def name_of(path: str | os.PathLike[str]) -> str:
 
 
 @contextlib.contextmanager
-def whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def whole(path: Path) -> Iterator[BinaryIO]:
     """Give a file beside ``path`` and move it there at the end: an interrupt leaves the old one.
+
+    What a killed process left of such a file is removed from the folder.
 
     Parameters
     ----------
     path : path-like
-        Exactly this file is written.
+        Exactly this file is written, or that which a symbolic link of this name leads to.
+
+    Raises
+    ------
+    OSError
+        If there is no such folder, or it may not be written to, or ``path`` is a folder itself.
+    ValueError
+        If ``path`` is a device, a pipe or a socket: nothing is written to those.
     """
-    path = os.path.realpath(name_of(path))
-    part = f".{os.getpid()}-{threading.get_ident()}.part"  # a short name, and nobody else's
-    part = os.path.join(os.path.dirname(path), part)
+    name = name_of(path)
+    home = _home(name)
+    folder = os.path.dirname(home)
+    _clear(folder)
+    part = f".{os.getpid()}-{int.from_bytes(os.urandom(8), 'big')}.part"  # short, and nobody else's
+    part = os.path.join(folder, part)
     try:
-        if os.path.lexists(part):  # left by a process of the same number that was killed
-            os.unlink(part)
-        with open(part, "xb") as file:
+        file = _begin(part)
+    except OSError as error:
+        raise _unwritable(name, error) from None
+    try:
+        with file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        if os.path.exists(path):
-            os.chmod(part, os.stat(path).st_mode)
-        os.replace(part, path)
-    except BaseException:
+            if fcntl is not None:  # the lock tells others that it is alive, until it is closed
+                _move(part, home)
+        if fcntl is None:
+            _move(part, home)
+    except BaseException as error:
         if os.path.exists(part):
             os.unlink(part)
+        if isinstance(error, OSError) and error.errno is not None:
+            raise _unwritable(name, error) from None
         raise
 
 
-def write(path: str | os.PathLike[str], description: Any, arrays: dict[str, Array]) -> None:
+def write(path: Path, description: Any, arrays: Mapping[str, Array]) -> None:
     """Write a description and arrays to a file, as `whole` does.
 
     Parameters
@@ -75,8 +104,10 @@ def write(path: str | os.PathLike[str], description: Any, arrays: dict[str, Arra
         np.savez(file, **entries)  # NumPy 2.0 would take allow_pickle for an array's name
 
 
-def read(path: str | os.PathLike[str]) -> tuple[Any, dict[str, Array]]:
+def read(path: Path) -> tuple[Any, dict[str, Array]]:
     """Return the description and the arrays of a file that `write` wrote.
+
+    No more memory is taken than the file is long, whatever it says of itself.
 
     Parameters
     ----------
@@ -95,18 +126,138 @@ def read(path: str | os.PathLike[str]) -> tuple[Any, dict[str, Array]]:
     ValueError
         If the file is damaged or of another kind.
     """
-    import zipfile
-
     name = name_of(path)
+    if kind := _special(os.stat(name)):
+        raise ValueError(f"path must be a whole model file, got {name!r}, which is {kind}")
     with open(name, "rb") as file:
         try:
-            with zipfile.ZipFile(file) as archive:
-                bad = archive.testzip()
-            if bad is not None:
-                raise ValueError(f"{bad} is damaged")
-            file.seek(0)
-            with np.load(file, allow_pickle=False) as arrays:
-                content = {name: arrays[name] for name in arrays.files}
+            content = _content(file, os.fstat(file.fileno()).st_size)
             return json.loads(str(content.pop(KEY))), content
         except Exception as error:  # a damaged file can fail in any way
             raise ValueError(f"path must be a whole model file, got {name!r}: {error}") from error
+
+
+def _home(name: str) -> str:
+    """Return where a file of this name is to lie, or say why none can."""
+    home = os.path.realpath(name)
+    try:
+        found = os.stat(name)
+    except FileNotFoundError:
+        if not os.path.isdir(os.path.dirname(home)):
+            need = "path must lie in a directory that exists"
+            raise FileNotFoundError(errno.ENOENT, need, name) from None
+        if not os.path.basename(name):
+            raise IsADirectoryError(
+                errno.EISDIR, "path must be a file, no directory", name
+            ) from None
+        return home
+    except OSError as error:  # a link to itself, a file in place of a folder
+        raise _unwritable(name, error) from None
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "path must be a file, no directory", name)
+    if kind := _special(found):
+        raise ValueError(f"path must be a regular file or a new one, got {name!r}, which is {kind}")
+    return home
+
+
+def _special(found: os.stat_result) -> str | None:
+    """Return what kind of special file this is, or None."""
+    kinds = {
+        stat.S_IFIFO: "a pipe",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+    }
+    return kinds.get(stat.S_IFMT(found.st_mode))
+
+
+def _unwritable(name: str, error: OSError) -> OSError:
+    """Return an error of the same kind that names the path which was asked for."""
+    return OSError(error.errno, f"path must be a file that can be written ({error.strerror})", name)
+
+
+def _begin(part: str) -> BinaryIO:
+    """Return a new file, locked for as long as it is open."""
+    while True:
+        file = open(part, "xb")
+        try:
+            if fcntl is None or _lock(file, wait=True) is False or _is(file, part):
+                return file
+        except BaseException:
+            file.close()
+            raise
+        file.close()  # taken for one that was left behind, and removed, before it was locked
+
+
+def _clear(folder: str) -> None:
+    """Remove what killed processes left: files that nobody holds a lock on."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if PART.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                with contextlib.suppress(OSError):
+                    _remove_left(entry.path)
+
+
+def _remove_left(part: str) -> None:
+    """Remove a file if whoever wrote it is gone."""
+    if fcntl is None:
+        os.unlink(part)
+        return
+    with open(part, "rb") as file:
+        if _lock(file, wait=False) and _is(file, part):
+            os.unlink(part)
+
+
+def _lock(file: BinaryIO, wait: bool) -> bool:
+    """Lock a file, and tell whether that went: where files have no locks, it does not."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        return False
+    return True
+
+
+def _is(file: BinaryIO, name: str) -> bool:
+    """Tell whether an open file still has this name."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(name))
+    except FileNotFoundError:
+        return False
+
+
+def _move(part: str, home: str) -> None:
+    """Put a whole file in its place; one that is there hands on its permissions."""
+    if os.path.exists(home):
+        os.chmod(part, os.stat(home).st_mode)
+    os.replace(part, home)
+
+
+def _content(file: BinaryIO, length: int) -> dict[str, Array]:
+    """Return the arrays of an archive, none of which is packed."""
+    import zipfile
+
+    with zipfile.ZipFile(file) as archive:
+        entries = archive.infolist()
+        if any(entry.file_size != entry.compress_size for entry in entries):
+            raise ValueError("its arrays must not be compressed")
+        if sum(entry.file_size for entry in entries) > length:
+            raise ValueError("it holds less than it says")
+        names = [entry.filename.removesuffix(".npy") for entry in entries]
+        if len(set(names)) < len(names):
+            raise ValueError("two of its arrays have one name")
+        return {
+            name: _array(archive.read(entry)) for name, entry in zip(names, entries, strict=True)
+        }
+
+
+def _array(data: bytes) -> Array:
+    """Return the array of a ``.npy`` file, without taking its word for its size."""
+    file = io.BytesIO(data)
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError("its arrays must be plain ones")
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    count, start = math.prod(shape), file.tell()
+    if dtype.hasobject or count * dtype.itemsize != len(data) - start:
+        raise ValueError(f"it has no numbers for an array of shape {shape} and dtype {dtype}")
+    numbers = np.frombuffer(data, dtype, count, start).copy()
+    return numbers.reshape(shape, order="F" if fortran else "C")

@@ -6,11 +6,14 @@ import os
 import pathlib
 import pickle
 import re
+import socket
 import stat
+import struct
 import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -229,11 +232,87 @@ def test_a_killed_process_leaves_a_whole_file(tmp_path):
     assert (tmp_path / "log").read_text() == ""
 
 
-def test_what_an_earlier_process_left_is_no_obstacle(saved):
-    for name in (f"model.npz.{os.getpid()}.part", "model.npz.part", "model.npz.tmp"):
+def test_what_is_not_ours_stays(saved):
+    others = [
+        f"model.npz.{os.getpid()}.part",
+        "model.npz.part",
+        ".1-2.part.npz",
+        "1-2.part",
+        ".part",
+    ]
+    (saved.parent / ".3-4.part").mkdir()
+    for name in others:
         (saved.parent / name).write_bytes(b"left behind")
     model(1).save(saved)
     assert same(CNN.load(saved), model(1))
+    assert sorted(os.listdir(saved.parent)) == sorted([*others, ".3-4.part", "model.npz"])
+
+
+WRITING = """
+import os, sys, threading
+from convdocs import CNN, Linear, store
+stay = threading.Event()
+def begin(folder):
+    with store.whole(os.path.join(folder, "other.npz")) as file:
+        file.write(b"half a file")
+        print("begun", flush=True)
+        stay.wait()
+threading.Thread(target=begin, args=(sys.argv[1],), daemon=True).start()
+sys.stdin.readline()
+CNN([Linear(2, 2, rng=0)]).save(os.path.join(sys.argv[1], "model.npz"))
+print("saved", flush=True)
+sys.stdin.readline()
+"""
+
+
+@POSIX
+def test_what_a_killed_process_left_goes_with_the_next_save_and_not_what_one_is_writing(tmp_path):
+    command = [sys.executable, "-c", WRITING, tmp_path]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout.readline() == "begun\n"
+        (part,) = os.listdir(tmp_path)
+        model().save(tmp_path / "model.npz")  # of another process
+        assert sorted(os.listdir(tmp_path)) == [part, "model.npz"]
+        print(file=child.stdin, flush=True)
+        assert child.stdout.readline() == "saved\n"  # of another thread
+        assert sorted(os.listdir(tmp_path)) == [part, "model.npz"]
+        child.kill()
+    (tmp_path / ".12-34.part").write_bytes(b"of a version that locked nothing")
+    assert sorted(os.listdir(tmp_path)) == sorted([part, ".12-34.part", "model.npz"])
+    model().save(tmp_path / "model.npz")
+    assert os.listdir(tmp_path) == ["model.npz"]
+
+
+def test_a_part_that_is_cleared_before_it_is_locked_is_begun_anew(saved, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+    honest, cleared = fcntl.flock, []
+
+    def flock(file, how):
+        if not cleared:
+            cleared.extend(saved.parent.glob(".*.part"))
+            cleared[0].unlink()
+        honest(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    model(1).save(saved)
+    assert cleared
+    assert same(CNN.load(saved), model(1))
+    assert os.listdir(saved.parent) == ["model.npz"]
+
+
+def test_where_files_have_no_locks_it_saves_as_well(saved, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+
+    def flock(file, how):
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    (saved.parent / ".12-34.part").write_bytes(b"perhaps alive")
+    model(1).save(saved)
+    assert same(CNN.load(saved), model(1))
+    assert sorted(os.listdir(saved.parent)) == [".12-34.part", "model.npz"]
 
 
 def test_threads_may_save_to_one_path(saved):
@@ -291,6 +370,63 @@ def test_a_link_stays_and_its_target_is_written(exists, tmp_path):
     assert os.listdir(tmp_path / "models") == ["model.npz"]
 
 
+def special(folder):
+    """Make a file of each kind that is none, and return their paths."""
+    os.mkfifo(folder / "pipe")
+    (folder / "link").symlink_to("pipe")
+    with socket.socket(socket.AF_UNIX) as ours:
+        ours.bind(str(folder / "socket"))
+    return [folder / "pipe", folder / "link", folder / "socket", pathlib.Path(os.devnull)]
+
+
+@POSIX
+def test_a_special_file_is_refused_and_stays_what_it_is(tmp_path):
+    for path in special(tmp_path):
+        before = path.lstat(), path.stat()
+        with pytest.raises(
+            ValueError, match=f"path must be a regular file.*got '{path}', which is"
+        ):
+            model().save(path)
+        with pytest.raises(
+            ValueError, match=f"path must be a whole model file.*'{path}', which is"
+        ):
+            CNN.load(path)
+        with pytest.raises(ValueError, match=f"checkpoint must .*'{path}', which is"):
+            model().fit(np.ones((2, 1, 4, 4)), [0, 2], checkpoint=path)
+        assert [(s.st_mode, s.st_ino) for s in (path.lstat(), path.stat())] == [
+            (s.st_mode, s.st_ino) for s in before
+        ]
+    assert sorted(os.listdir(tmp_path)) == ["link", "pipe", "socket"]
+
+
+@POSIX
+@pytest.mark.parametrize("path", ["loop", "dangling", "new/", "no/model", "sub", "model.npz/x"])
+def test_an_error_names_the_path_and_no_temporary_one(path, saved, monkeypatch):
+    monkeypatch.chdir(saved.parent)
+    os.symlink("loop", "loop")
+    os.symlink("no/model", "dangling")
+    os.mkdir("sub")
+    with pytest.raises(OSError, match=r"path must ") as caught:
+        model(1).save(path)
+    assert caught.value.filename == path
+    assert ".part" not in str(caught.value)
+    assert sorted(os.listdir()) == ["dangling", "loop", "model.npz", "sub"]
+    assert os.path.islink("loop")
+    assert os.path.islink("dangling")
+
+
+@POSIX
+def test_an_error_in_the_middle_names_the_path_and_no_temporary_one(saved, monkeypatch):
+    def replace(part, path):
+        raise PermissionError(1, "Operation not permitted", part, None, path)
+
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises(PermissionError, match=r"path must .*Operation not permitted") as caught:
+        model(1).save(saved)
+    assert caught.value.filename == str(saved)
+    assert ".part" not in str(caught.value)
+
+
 @POSIX
 def test_an_unwritable_folder_is_an_os_error(saved):
     before = content(saved.parent)
@@ -298,7 +434,7 @@ def test_an_unwritable_folder_is_an_os_error(saved):
     if root := os.geteuid() == 0:
         os.seteuid(65534)  # root may write everywhere
     try:
-        with pytest.raises(PermissionError):
+        with pytest.raises(PermissionError, match=r"path must .*model\.npz"):
             model(1).save(saved)
         with pytest.raises(PermissionError):
             model(1).save(saved.parent / "new")
@@ -577,3 +713,84 @@ def test_a_newer_format_is_named(tmp_path):
     (tmp_path / "file").write_bytes(npz(convdocs=np.array('{"format": 2, "layers": []}')))
     with pytest.raises(ValueError, match=r"path must .*format.* 2\b"):
         CNN.load(tmp_path / "file")
+
+
+# Files that promise more than they hold
+
+PROMISES = {
+    "a huge layer": one("Linear", LINEAR | {"in_features": 20_000, "out_features": 20_000}),
+    "a huge convolution": one("Conv2d", CONV | {"in_channels": 2**20, "out_channels": 2**20}),
+    "a huge kernel": one("Conv2d", CONV | {"kernel_size": [2**20, 2**20]}),
+    "many channels": one("BatchNorm2d", {"num_features": 2**31}),
+    "no layer": one("Linear", LINEAR | {"in_features": 2**60, "out_features": 2**60}),
+    "many layers": {"format": 1, "layers": [["Linear", LINEAR | {"in_features": 10**8}]] * 9},
+}
+
+
+def memory_of(call):
+    """Return the most memory that Python and NumPy took in a call."""
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("description", PROMISES.values(), ids=PROMISES)
+def test_a_file_that_promises_more_than_it_holds_takes_no_memory(description, tmp_path):
+    path = tmp_path / "file.npz"
+    path.write_bytes(npz(convdocs=np.array(json.dumps(description)), **PARAMETERS))
+
+    def load():
+        with pytest.raises(ValueError, match=r"path must .*file\.npz"):
+            CNN.load(path)
+
+    assert memory_of(load) < 2**21
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_packed_file_is_refused_before_it_is_unpacked(method, tmp_path):
+    path = tmp_path / "file.npz"
+    head = HEADER % str(10**7).encode()
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("convdocs.npy", npy(np.array(json.dumps({"format": 1, "layers": []}))))
+        archive.writestr("0.weight.npy", head.ljust(127) + b"\n" + bytes(4 * 10**7))
+    assert path.stat().st_size < 2**17
+
+    def load():
+        with pytest.raises(ValueError, match=r"path must .*file\.npz.*compressed"):
+            CNN.load(path)
+
+    assert memory_of(load) < 2**21
+
+
+def test_entries_that_share_their_bytes_are_refused(tmp_path):
+    inner = zipped(**{"0.npy": npy(np.ones(1000))})
+    place, end = inner.index(b"PK\x01\x02"), inner.index(b"PK\x05\x06")
+    entry = inner[place:end]
+    many = b"".join(entry.replace(b"0.npy", b"%d.npy" % n) for n in range(10))
+    counts = struct.pack("<HHLL", 10, 10, len(many), place)
+    path = tmp_path / "file.npz"
+    path.write_bytes(inner[:place] + many + inner[end : end + 8] + counts + b"\0\0")
+    assert len(zipfile.ZipFile(path).infolist()) == 10
+    with pytest.raises(ValueError, match=r"path must .*file\.npz.*holds less than it says"):
+        CNN.load(path)
+
+
+def test_a_checkpoint_that_promises_more_than_it_holds_is_refused(tmp_path):
+    path = tmp_path / "file.npz"
+    path.write_bytes(npz(convdocs=HUGE))
+
+    def fit():
+        with pytest.raises(ValueError, match=r"checkpoint must .*file\.npz"):
+            model().fit(np.ones((2, 1, 4, 4)), [0, 2], checkpoint=path)
+
+    assert memory_of(fit) < 2**21
+
+
+def test_saving_builds_no_second_network(tmp_path):
+    large = CNN([Linear(1500, 1500, rng=0)])
+    size = large.layers[0].params["weight"].nbytes
+    assert memory_of(lambda: large.save(tmp_path / "model")) < size // 2
+    assert memory_of(lambda: CNN.load(tmp_path / "model")) < 3 * size  # the file's, and a copy
