@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from convdocs import (
-    CNN,
     AvgPool2d,
     BatchNorm2d,
     Conv2d,
