@@ -6,22 +6,19 @@ goes to and comes from other libraries; what does not is refused by name.
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _args
+from ._args import Array, shown
 from .conv import Conv2d
 from .fc import Dropout, Flatten, Linear, ReLU
 from .layer import Layer, blank
 from .norm import BatchNorm2d
 from .pool import AvgPool2d, MaxPool2d
-
-if TYPE_CHECKING:
-    from ._args import Array
 
 
 class Kind(NamedTuple):
@@ -115,7 +112,7 @@ def rebuilt(description: Any, arrays: Mapping[str, ArrayLike]) -> list[Layer]:
         If the description is none, or other arrays belong to it; the message says which.
     """
     if not isinstance(description, list | tuple):
-        raise TypeError(f"layers must be a list, got {reprlib.repr(description)}")
+        raise TypeError(f"layers must be a list, got {shown(description)}")
     with blank():
         layers = [_built(number, entry) for number, entry in enumerate(description)]
     state = agreeing(named_arrays(layers), arrays)
@@ -183,7 +180,7 @@ def _built(number: int, entry: Any) -> Layer:
         return classes[name](**options)
     except (ValueError, TypeError) as error:
         need = f"layers[{number}] must be the kind of a layer and its options"
-        raise ValueError(f"{need}, got {reprlib.repr(entry)}: {error}") from None
+        raise ValueError(f"{need}, got {shown(entry)}: {error}") from None
 
 
 def _arrays(layer: Layer) -> dict[str, Array]:

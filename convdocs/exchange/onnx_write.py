@@ -1,51 +1,102 @@
-"""Models and weights to and from other libraries: ONNX, PyTorch and safetensors.
+"""Networks as ONNX files: a node for each layer, or a few.
 
-An ONNX file holds a graph of operators with its weights. `to_onnx` writes one node or a few for
-each layer; `from_onnx` makes layers of a graph again, as `onnx_read` reads it. Weights alone
-travel as a state dictionary, whose keys and shapes are those of ``torch.nn.Sequential``:
-`CNN.load_state_dict` takes PyTorch's as it is, and a safetensors file holds nothing else.
-
-Each function imports the library that it needs when it is called, and says which if it is missing.
+The table of `convdocs.architecture` says which operator a layer is. Where an operator takes more
+than the maps that come in, a function here writes it, found in `WRITERS` by the operator's name.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import __version__, _args, _extras, store
-from ..architecture import described
+from .._args import Array, Path
+from ..architecture import described, kind_of, named_arrays
 from ..cnn import CNN
-from ..conv import Conv2d
-from ..fc import Dropout, Flatten, Linear
-from ..layer import fitting
-from ..norm import BatchNorm2d
-from ..pool import AvgPool2d, MaxPool2d
-from ..windows import same_borders
-from .onnx_read import TRACKED, layers_of
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Mapping
-
-    from ..layer import Layer
-
-    Path = str | os.PathLike[str]
+from ..layer import Layer, fitting
+from ..windows import Pair, same_borders
+from .weights import network
 
 OPSET, IR = 22, 10  # of 2024: the first whose pooling with ceil_mode is that of PyTorch
 LARGEST = 2**31 - 1  # bytes of a protocol buffer, which an ONNX file is
+TRACKED = "num_batches_tracked"  # the one buffer that no operator takes: it is in the metadata
 STATISTICS = "running_mean", "running_var"
+
+Attribute = int | float | str | Sequence[int]
+
+
+class Node(NamedTuple):
+    """A node of a graph: what it computes, from what, and the name of its result."""
+
+    operator: str
+    inputs: list[str]
+    output: str
+    attributes: Mapping[str, Attribute]
+    name: str
+
+
+class Place(NamedTuple):
+    """Where a layer stands: the names of the maps before and behind it, and their shapes."""
+
+    number: int
+    here: str
+    there: str
+    shape_here: tuple[int, ...]
+    shape_there: tuple[int, ...]
+
+    def key(self, name: str) -> str:
+        """Return the name that a state dictionary gives to an array of the layer."""
+        return f"{self.number}.{name}"
+
+
+class Graph:
+    """A graph as it grows: nodes, and the arrays that they take.
+
+    Parameters
+    ----------
+    dtype : numpy.dtype
+        Of everything that flows.
+    """
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
+        self.nodes: list[Node] = []
+        self.arrays: dict[str, Array] = {}
+
+    def node(
+        self,
+        layer: Layer,
+        place: Place,
+        operator: str,
+        inputs: Iterable[str],
+        output: str,
+        **attributes: Attribute,
+    ) -> None:
+        """Append a node of a layer."""
+        name = f"{place.number}.{type(layer).__name__}.{operator}"
+        self.nodes.append(Node(operator, list(inputs), output, attributes, name))
+
+    def array(self, name: str, array: Array) -> str:
+        """Keep an array; return its name."""
+        self.arrays[name] = array
+        return name
 
 
 def to_onnx(
-    model: CNN, path: Path, input_shape: tuple[int, ...], metadata: Mapping[str, str] | None = None
+    model: CNN,
+    path: Path,
+    input_shape: tuple[int, ...],
+    metadata: Mapping[str, str] | None = None,
 ) -> None:
     """Write a network as an ONNX file, which other programs run.
 
     The graph takes ``x``, any number of images, and gives ``y``. Weights have the names of
-    `CNN.state_dict`, and nodes the numbers of their layers. Weights stay in their dtype, but ONNX
-    Runtime convolves float32 only. With a dilation, ``padding='same'`` is written in numbers.
+    `CNN.state_dict`, and nodes the numbers of their layers. What ONNX Runtime would not run is
+    refused: convolution and average pooling in float64, and dropout of everything. With a dilation,
+    ``padding='same'`` is written in numbers, and the padding of a maximum that is as wide as the
+    window, or fills one, as a node of its own.
 
     Parameters
     ----------
@@ -68,44 +119,32 @@ def to_onnx(
     Examples
     --------
     >>> import tempfile
-    >>> from convdocs import ReLU
+    >>> from convdocs import CNN, Conv2d, Flatten, Linear, ReLU
+    >>> from convdocs.exchange import from_onnx
     >>> model = CNN([Conv2d(1, 4, 3, rng=0), ReLU(), Flatten(), Linear(144, 10, rng=1)])
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     to_onnx(model, f"{folder}/model.onnx", (1, 8, 8))
     ...     print(from_onnx(f"{folder}/model.onnx").layers[0].options == model.layers[0].options)
     True
     """
-    onnx, make = _extras.library("onnx"), _extras.library("onnx.helper")
-    layers, dtype, notes = _checked(model).layers, _dtype(model), _texts(metadata, model)
-    kind = make.np_dtype_to_tensor_dtype(dtype)
+    onnx = _extras.library("onnx")
+    make = _extras.library("onnx.helper")
+    graph = Graph(_dtype(network(model)))
+    notes = _texts(metadata, model)
     if not isinstance(input_shape, tuple | list) or not input_shape:
         raise ValueError(f"input_shape must be (C, H, W), got {input_shape!r}")
-    y = np.empty((0, *(_args.integer("input_shape", n, 1) for n in input_shape)), dtype)
-    values = [make.make_tensor_value_info("x", kind, ["N", *y.shape[1:]])]
-    nodes, here = [], "x"
-    for number, layer in enumerate(layers):
-        rank = y.ndim
-        with fitting("input_shape", number, layer):
-            y = layer.forward(y)
-        there = "y" if number == len(layers) - 1 else f"{number}.y"
-        for op, inputs, output, how in _written(layer, f"{number}.", here, there, rank):
-            name = f"{number}.{type(layer).__name__}.{op}"
-            nodes.append(make.make_node(op, inputs, [output], name, **how))
-        values.append(make.make_tensor_value_info(there, kind, ["N", *y.shape[1:]]))
-        here = there
-    if not layers:
-        nodes.append(make.make_node("Identity", ["x"], ["y"]))
-        values.append(make.make_tensor_value_info("y", kind, ["N", *y.shape[1:]]))
-    arrays = {key: array for key, array in model.state_dict().items() if TRACKED not in key}
-    for number, layer in enumerate(layers):
-        if isinstance(layer, Dropout):
-            if np.float32(layer.options["p"]) == 1:
-                raise ValueError(f"layers[{number}].p must be below 1 for ONNX, got {layer!r}")
-            arrays[f"{number}.ratio"] = np.array(layer.options["p"])
-    weights = [onnx.numpy_helper.from_array(array, key) for key, array in arrays.items()]
-    graph = make.make_graph(nodes, "CNN", values[:1], values[-1:], weights, value_info=values[1:-1])
+    shape = tuple(_args.integer("input_shape", side, 1) for side in input_shape)
+
+    maps = {"x": shape} | _write(graph, model.layers, shape)
+    element = make.np_dtype_to_tensor_dtype(graph.dtype)
+    values = [make.make_tensor_value_info(name, element, ["N", *maps[name]]) for name in maps]
+    nodes = [
+        make.make_node(node.operator, node.inputs, [node.output], node.name, **node.attributes)
+        for node in graph.nodes
+    ]
+    arrays = [onnx.numpy_helper.from_array(array, name) for name, array in graph.arrays.items()]
     proto = make.make_model(
-        graph,
+        make.make_graph(nodes, "CNN", values[:1], values[-1:], arrays, value_info=values[1:-1]),
         producer_name="convdocs",
         producer_version=__version__,
         opset_imports=[make.make_opsetid("", OPSET)],
@@ -118,144 +157,185 @@ def to_onnx(
         file.write(content)
 
 
-def from_onnx(path: Path) -> CNN:
-    """Return the network that an ONNX file holds, from whichever program it comes.
+def _write(graph: Graph, layers: list[Layer], shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+    """Write all layers; return the shape of one image's maps behind each, under their names."""
+    for key, array in named_arrays(layers).items():
+        if TRACKED not in key:
+            graph.array(key, array)
+    maps = {}
+    y = np.empty((0, *shape), graph.dtype)
+    here = "x"
+    for number, layer in enumerate(layers):
+        there = "y" if number == len(layers) - 1 else f"{number}.y"
+        before = y.shape
+        with fitting("input_shape", number, layer):
+            y = layer.forward(y)
+        _write_layer(graph, layer, Place(number, here, there, before, y.shape))
+        maps[there] = y.shape[1:]
+        here = there
+    if not layers:
+        graph.nodes.append(Node("Identity", ["x"], "y", {}, ""))
+        maps["y"] = shape
+    return maps
 
-    It may be made of the operators of the package's layers, in a row from one input to one output.
 
-    Parameters
-    ----------
-    path : path-like
-        The file; weights may lie in another one beside it, as PyTorch writes large ones.
+def _write_layer(graph: Graph, layer: Layer, place: Place) -> None:
+    """Write one layer, as its row in the table says."""
+    kind = kind_of(place.number, layer)
+    if kind.attributes is None:
+        if kind.operator not in WRITERS:
+            need = f"layers[{place.number}] must be a layer with a writer for ONNX"
+            raise TypeError(f"{need}, got {layer!r}")
+        WRITERS[kind.operator](graph, layer, place)
+        return
+    if layer.options.keys() - kind.attributes.keys() or layer.params or layer.buffers:
+        need = f"layers[{place.number}] must be no more than the attributes in its row of the table"
+        raise TypeError(f"{need}, {dict(kind.attributes)}, got {layer!r}")
+    attributes = {kind.attributes[option]: value for option, value in layer.options.items()}
+    graph.node(layer, place, kind.operator, [place.here], place.there, **attributes)
 
-    Returns
-    -------
-    CNN
 
-    Raises
-    ------
-    ImportError
-        If onnx is not installed.
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If the file is damaged or of another kind, or has what the package has no layer for; the
-        message lists all of it.
+# One function for each operator that takes more than maps, or attributes of another form.
+
+
+def _conv(graph: Graph, layer: Layer, place: Place) -> None:
+    _in_float32(graph, layer, place)
+    options = layer.options
+    attributes = _window(options) | {"dilations": options["dilation"], "group": options["groups"]}
+    if options["padding"] == "same" and options["dilation"] != (1, 1):
+        # ONNX Runtime wants numbers here.
+        (top, bottom), (left, right) = same_borders(options["kernel_size"], options["dilation"])
+        attributes["pads"] = (top, left, bottom, right)
+    elif isinstance(options["padding"], str):
+        attributes["auto_pad"] = {"same": "SAME_UPPER", "valid": "VALID"}[options["padding"]]
+    else:
+        attributes["pads"] = options["padding"] * 2
+    graph.node(layer, place, "Conv", _inputs(layer, place), place.there, **attributes)
+
+
+def _max_pool(graph: Graph, layer: Layer, place: Place) -> None:
+    options = layer.options
+    attributes = _window(options) | {"dilations": options["dilation"]}
+    here = place.here
+    if _pads_within_windows(options, place):
+        attributes |= {"pads": options["padding"] * 2, "ceil_mode": int(options["ceil_mode"])}
+    else:
+        pads = graph.array(place.key("pads"), _all_borders(options, place))
+        lowest = graph.array(place.key("lowest"), np.array(-np.inf, graph.dtype))
+        here = place.key("padded")
+        graph.node(layer, place, "Pad", [place.here, pads, lowest], here)
+    graph.node(layer, place, "MaxPool", [here], place.there, **attributes)
+
+
+def _average_pool(graph: Graph, layer: Layer, place: Place) -> None:
+    _in_float32(graph, layer, place)
+    attributes = _window(layer.options) | {"pads": layer.options["padding"] * 2}
+    attributes |= {name: int(layer.options[name]) for name in ("ceil_mode", "count_include_pad")}
+    graph.node(layer, place, "AveragePool", [place.here], place.there, **attributes)
+
+
+def _norm(graph: Graph, layer: Layer, place: Place) -> None:
+    inputs = [*_inputs(layer, place), *map(place.key, STATISTICS)]
+    kept = 1 - layer.options["momentum"]  # ONNX's momentum is the old statistics' share
+    attributes = {"epsilon": layer.options["eps"], "momentum": kept}
+    graph.node(layer, place, "BatchNormalization", inputs, place.there, **attributes)
+
+
+def _linear(graph: Graph, layer: Layer, place: Place) -> None:
+    if len(place.shape_here) == 2:
+        graph.node(layer, place, "Gemm", _inputs(layer, place), place.there, transB=1)
+        return
+    # Gemm takes rows alone; of more axes, MatMul takes the last.
+    weight, turned = place.key("weight"), place.key("turned")
+    product = place.key("product") if layer.options["bias"] else place.there
+    graph.node(layer, place, "Transpose", [weight], turned, perm=(1, 0))
+    graph.node(layer, place, "MatMul", [place.here, turned], product)
+    if layer.options["bias"]:
+        graph.node(layer, place, "Add", [product, place.key("bias")], place.there)
+
+
+def _dropout(graph: Graph, layer: Layer, place: Place) -> None:
+    p = layer.options["p"]
+    if np.float32(p) == 1:
+        raise ValueError(f"layers[{place.number}].p must be below 1 for ONNX, got {layer!r}")
+    ratio = graph.array(place.key("ratio"), np.array(p))
+    graph.node(layer, place, "Dropout", [place.here, ratio], place.there)
+
+
+def _flatten(graph: Graph, layer: Layer, place: Place) -> None:
+    graph.node(layer, place, "Flatten", [place.here], place.there, axis=1)
+
+
+WRITERS: dict[str, Callable[[Graph, Layer, Place], None]] = {
+    "Conv": _conv,
+    "MaxPool": _max_pool,
+    "AveragePool": _average_pool,
+    "BatchNormalization": _norm,
+    "Gemm": _linear,
+    "Dropout": _dropout,
+    "Flatten": _flatten,
+}
+
+
+def _inputs(layer: Layer, place: Place) -> list[str]:
+    """Return the names of the maps and of the layer's parameters."""
+    return [place.here, *map(place.key, layer.params)]
+
+
+def _window(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes of how a window slides."""
+    return {"kernel_shape": options["kernel_size"], "strides": options["stride"]}
+
+
+def _in_float32(graph: Graph, layer: Layer, place: Place) -> None:
+    """Refuse what ONNX Runtime computes in float32 alone."""
+    if graph.dtype != np.float32:
+        need = f"layers[{place.number}] must be of a network of float32 for ONNX Runtime"
+        raise ValueError(f"{need}, got {layer!r} in one of {graph.dtype}")
+
+
+def _pads_within_windows(options: Mapping[str, Any], place: Place) -> bool:
+    """Return whether ONNX Runtime pads a maximum as we do.
+
+    It takes no padding as wide as the window, not counting a dilation; and a window of padding
+    alone is the lowest finite number there, and minus infinity here.
     """
-    onnx, name = _extras.library("onnx"), store.name_of(path)
-    try:
-        proto = onnx.load(name, format="protobuf")
-        onnx.checker.check_model(proto)
-    except OSError:
-        raise
-    except Exception as error:  # a damaged file can fail in any way
-        raise ValueError(f"path must be a whole ONNX file, got {name!r}: {error}") from error
-    layers, problems = layers_of(proto)
-    if problems:
-        need = "path must be a graph of the package's layers in a row"
-        raise ValueError(f"{need}, got {name!r}, which has {'; '.join(problems)}")
-    return CNN(layers)
+    for axis, (k, p, s, d) in enumerate(zip(*_sides(options), strict=True), start=2):
+        first = np.arange(place.shape_there[axis]) * s - p
+        seen = first[:, None] + d * np.arange(k)
+        inside = (seen >= 0) & (seen < place.shape_here[axis])
+        if p >= k or not inside.any(axis=1).all():
+            return False
+    return True
 
 
-def to_torch(model: CNN) -> Any:
-    """Return the same network in PyTorch, with a copy of the weights, ready for inference.
-
-    The way back is ``model.load_state_dict(net.state_dict())``; from a GPU, ``net.cpu()`` first.
-
-    Parameters
-    ----------
-    model : CNN
-        Of the package's own layers.
-
-    Returns
-    -------
-    torch.nn.Sequential
-        Call its ``train()`` before you train it.
-
-    Raises
-    ------
-    ImportError
-        If PyTorch is not installed.
-    """
-    torch, layers = _extras.library("torch"), []
-    for kind, options in described(_checked(model).layers):
-        dtype = {"dtype": getattr(torch, options["dtype"])} if "dtype" in options else {}
-        layers.append(getattr(torch.nn, kind)(**options | dtype))
-    net = torch.nn.Sequential(*layers)
-    net.load_state_dict({key: torch.from_numpy(a) for key, a in model.state_dict().items()})
-    return net.eval()
+def _all_borders(options: Mapping[str, Any], place: Place) -> Array:
+    """Return how far windows reach over each border, for Pad: all beginnings, then all ends."""
+    before, after = [0, 0], [0, 0]
+    for axis, (k, p, s, d) in enumerate(zip(*_sides(options), strict=True), start=2):
+        end = (place.shape_there[axis] - 1) * s + d * (k - 1) + 1  # with ceil_mode, perhaps beyond
+        before.append(p)
+        after.append(max(p, end - p - place.shape_here[axis]))
+    return np.array(before + after, np.int64)
 
 
-def save_safetensors(model: CNN, path: Path) -> None:
-    """Write the weights alone as a safetensors file, under the names of `CNN.state_dict`.
-
-    Parameters
-    ----------
-    model : CNN
-        The network.
-    path : path-like
-        Exactly this file is written, whole or not at all.
-
-    Raises
-    ------
-    ImportError
-        If safetensors is not installed.
-    """
-    content = _extras.library("safetensors.numpy").save(_checked(model).state_dict())
-    with store.whole(path) as file:
-        file.write(content)
-
-
-def load_safetensors(model: CNN, path: Path) -> None:
-    """Overwrite all weights of a network by those of a safetensors file.
-
-    Parameters
-    ----------
-    model : CNN
-        A network of the same architecture.
-    path : path-like
-        The file, of `save_safetensors` or of PyTorch.
-
-    Raises
-    ------
-    ImportError
-        If safetensors is not installed.
-    FileNotFoundError
-        If there is no such file.
-    ValueError, TypeError
-        If the file is damaged, or lacks a weight, or has one too many or of another shape;
-        nothing is changed then.
-    """
-    library, name = _extras.library("safetensors.numpy"), store.name_of(path)
-    with open(name, "rb") as file:
-        content = file.read()
-    try:
-        state = library.load(content)
-    except Exception as error:  # a damaged file can fail in any way
-        raise ValueError(f"path must be a whole safetensors file, got {name!r}: {error}") from error
-    try:
-        _checked(model).load_state_dict(state)
-    except ValueError as error:
-        raise ValueError(f"path must hold this network's weights, got {name!r}: {error}") from None
-
-
-def _checked(model: CNN) -> CNN:
-    if not isinstance(model, CNN):
-        raise TypeError(f"model must be a CNN, got {model!r}")
-    return model
+def _sides(options: Mapping[str, Any]) -> list[Pair]:
+    """Return kernel, padding, stride and dilation, each (vertical, horizontal)."""
+    return [options[name] for name in ("kernel_size", "padding", "stride", "dilation")]
 
 
 def _dtype(model: CNN) -> np.dtype[Any]:
     """Return the one dtype of all weights, which may not be too many for a file."""
-    every = [array for layer in model.layers for array in layer.params.values()]
-    size = sum(array.nbytes for array in every)
+    arrays = named_arrays(model.layers)
+    size = sum(array.nbytes for array in arrays.values())
     if size > LARGEST:
         raise ValueError(f"model must have less than 2 GB of weights for ONNX, got {size:,} bytes")
-    described(model.layers)
-    kinds = sorted({array.dtype.name for array in every}) or ["float32"]
-    if len(kinds) > 1:
-        raise ValueError(f"model must have weights of one dtype for ONNX, got {kinds}")
-    return np.dtype(kinds[0])
+    described(model.layers)  # refuses what is not of the package
+    dtypes = {array.dtype for key, array in arrays.items() if TRACKED not in key}
+    if len(dtypes) > 1:
+        names = sorted(dtype.name for dtype in dtypes)
+        raise ValueError(f"model must have weights of one dtype for ONNX, got {names}")
+    return dtypes.pop() if dtypes else np.dtype(np.float32)
 
 
 def _texts(metadata: Mapping[str, str] | None, model: CNN) -> dict[str, str]:
@@ -267,52 +347,12 @@ def _texts(metadata: Mapping[str, str] | None, model: CNN) -> dict[str, str]:
     for item in given.items():
         if not all(isinstance(each, str) for each in item):
             raise TypeError(f"metadata must hold text under names, got {item!r}")
-    state = model.state_dict()
-    ours = {key: str(array) for key, array in state.items() if TRACKED in key}
+        try:
+            "".join(item).encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"metadata must hold text, got {item!r}: {error}") from None
+    arrays = named_arrays(model.layers)
+    ours = {key: str(array) for key, array in arrays.items() if TRACKED in key}
     if both := ours.keys() & given.keys():
         raise ValueError(f"metadata must have other names than buffers, got {sorted(both)}")
     return given | ours
-
-
-def _written(
-    layer: Layer, prefix: str, here: str, there: str, rank: int
-) -> list[tuple[str, list[str], str, dict[str, Any]]]:
-    """Return a layer's nodes: operator, inputs, output and attributes."""
-    o, keys = layer.options, [prefix + name for name in layer.params]
-    slide = {}
-    if "kernel_size" in o:
-        top, left = o["padding"] if isinstance(o["padding"], tuple) else (0, 0)
-        slide = {"kernel_shape": o["kernel_size"], "strides": o["stride"]}
-        slide["pads"] = (top, left, top, left)
-    match layer:
-        case Conv2d():
-            how = slide | {"dilations": o["dilation"], "group": o["groups"]}
-            if o["padding"] == "same" and o["dilation"] != (1, 1):  # ONNX Runtime wants numbers
-                (top, bottom), (left, right) = same_borders(o["kernel_size"], o["dilation"])
-                how["pads"] = top, left, bottom, right
-            elif isinstance(o["padding"], str):
-                how["auto_pad"] = {"same": "SAME_UPPER", "valid": "VALID"}[o["padding"]]
-                del how["pads"]
-            return [("Conv", [here, *keys], there, how)]
-        case MaxPool2d():
-            how = slide | {"dilations": o["dilation"], "ceil_mode": int(o["ceil_mode"])}
-            return [("MaxPool", [here], there, how)]
-        case AvgPool2d():
-            how = {name: int(o[name]) for name in ("ceil_mode", "count_include_pad")}
-            return [("AveragePool", [here], there, slide | how)]
-        case BatchNorm2d():
-            inputs = [here, *keys, *(prefix + name for name in STATISTICS)]
-            how = {"epsilon": o["eps"], "momentum": 1 - o["momentum"]}  # ONNX: the old one's share
-            return [("BatchNormalization", inputs, there, how)]
-        case Linear() if rank == 2:
-            return [("Gemm", [here, *keys], there, {"transB": 1})]
-        case Linear():  # along the last of more axes
-            turned, product = prefix + "turned", prefix + "product" if o["bias"] else there
-            nodes = [("Transpose", keys[:1], turned, {"perm": (1, 0)})]
-            nodes.append(("MatMul", [here, turned], product, {}))
-            return nodes + [("Add", [product, key], there, {}) for key in keys[1:]]
-        case Dropout():
-            return [("Dropout", [here, prefix + "ratio"], there, {})]
-        case Flatten():
-            return [("Flatten", [here], there, {"axis": 1})]
-    return [("Relu", [here], there, {})]

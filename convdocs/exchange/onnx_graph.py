@@ -1,0 +1,234 @@
+"""A graph of operators, read as layers: a walk from its input to its output.
+
+Programs write the same layer in different ways: a fully connected one as a product and a sum, a
+flattening as a new shape that other nodes compute. So the walk computes what is constant, and asks
+of every other node which layers it is. What is not one of the package's layers, it lists.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+
+from ..architecture import named_arrays
+from ..conv import Conv2d
+from ..fc import Linear
+from ..layer import Layer
+from ..norm import BatchNorm2d
+from .onnx_constants import Constants
+from .onnx_layers import PADDED, Reader, reader_of
+from .onnx_node import Maps, Node, Pad, Side
+
+# Stand for sizes that the file leaves open: the images' number first. What a file says of one of
+# these numbers by chance, it does not say of all, so `layers_of` tries both rows.
+OPEN_SIZES = ((8191, 8179, 8171, 8167), (8161, 8147, 8123, 8117))
+# The axes of one image that an operator asks for, where the file leaves open even their number.
+AXES = {"Gemm": 1, "Conv": 3, "MaxPool": 3, "AveragePool": 3, "BatchNormalization": 3}
+# The axis on which a layer asks for a size, and the option that says which.
+ASKED = {Conv2d: (0, "in_channels"), BatchNorm2d: (0, "num_features"), Linear: (-1, "in_features")}
+
+Shape = tuple[Side, ...]
+
+
+def layers_of(proto: onnx.ModelProto) -> tuple[list[Layer], list[str]]:
+    """Return the layers of an ONNX model.
+
+    Parameters
+    ----------
+    proto : onnx.ModelProto
+        A valid one.
+
+    Returns
+    -------
+    layers : list of layers
+        In a row from the input to the output.
+    problems : list of str
+        What there is no layer for. If there is anything, the layers are not the whole network.
+
+    Raises
+    ------
+    ValueError
+        If a tensor is damaged.
+    """
+    walk = Walk(proto, OPEN_SIZES[0])
+    if walk.measured and not walk.problems:
+        other = Walk(proto, OPEN_SIZES[1])
+        if not other.problems and not _equal(walk.layers, other.layers):
+            other.problems.append("layers that depend on the number of images or on their size")
+        return walk.layers, other.problems
+    return walk.layers, walk.problems
+
+
+class Walk:
+    """A walk along a graph.
+
+    Parameters
+    ----------
+    proto : onnx.ModelProto
+        A valid one.
+    open_sizes : sequence of int
+        What stands for sizes that the file leaves open.
+
+    Attributes
+    ----------
+    layers : list of layers
+    problems : list of str
+        What there is no layer for. Behind such a node, only further ones are looked for.
+    measured : bool
+        Whether the graph asks for sizes, so that the layers may depend on ``open_sizes``.
+    """
+
+    def __init__(self, proto: onnx.ModelProto, open_sizes: Sequence[int]) -> None:
+        self.layers: list[Layer] = []
+        self.problems: list[str] = []
+        self.measured = False
+        self._constants = Constants(proto)
+        self._opset = _opset(proto)
+        self._functions = {(each.domain, each.name) for each in proto.functions}
+        self._sparse = {each.values.name for each in proto.graph.sparse_initializer}
+        self._open_sizes = open_sizes
+        # Where the walk stands: the name of the maps, what they are, and what is added to them.
+        self._here = ""
+        self._images = open_sizes[0]
+        self._shape: Shape | None = None
+        self._dtype: np.dtype[Any] = np.dtype(np.float32)
+        self._pad: Pad | None = None
+        self._sizes: dict[str, list[int]] = {}  # of all maps on the way
+        self._vague: set[str] = set()  # sizes of maps behind something unknown
+        self._begin(proto.graph)
+        for node in proto.graph.node:
+            self._step(node)
+        outputs = [str(each.name) for each in proto.graph.output]
+        if not self.problems and (outputs != [self._here] or self._pad):
+            self.problems.append(f"the output {', '.join(outputs)}, not the last node's")
+
+    def _begin(self, graph: onnx.GraphProto) -> None:
+        """Take the graph's input."""
+        inputs = [each for each in graph.input if each.name not in self._constants]
+        if len(inputs) != 1:
+            self.problems.append(f"{len(inputs)} inputs")
+            return
+        name, kind = inputs[0].name, inputs[0].type.tensor_type
+        dtypes = {onnx.TensorProto.FLOAT: np.float32, onnx.TensorProto.DOUBLE: np.float64}
+        if kind.elem_type not in dtypes:
+            self.problems.append(f"the input {name}, not of float32 or float64")
+            return
+        self._dtype = np.dtype(dtypes[kind.elem_type])
+        if kind.HasField("shape"):
+            if not 1 <= len(kind.shape.dim) <= len(self._open_sizes):
+                self.problems.append(f"the input {name} of {len(kind.shape.dim)} axes")
+                return
+            images, *sides = (
+                Side(dim.dim_value) if dim.dim_value > 0 else Side(size, multiple=1)
+                for dim, size in zip(kind.shape.dim, self._open_sizes, strict=False)
+            )
+            self._images = images.size
+            self._shape = tuple(sides)
+        self._move(name)
+
+    def _move(self, name: str) -> None:
+        """Go on to the maps of this name."""
+        self._here = name
+        if self._shape is not None and self._pad is None:
+            self._sizes[name] = [self._images, *(side.size for side in self._shape)]
+
+    def _step(self, node: onnx.NodeProto) -> None:
+        """Take one node: compute it if it is constant, or make layers of it."""
+        operator = node.op_type
+        standard = node.domain in ("", "ai.onnx")
+        label = str(operator) if standard else f"{node.domain}.{operator}"
+        if node.name:
+            label = f"{label} ({node.name})"
+        unknown = [name for name in node.input if name and name not in self._constants]
+        reader = reader_of(operator)
+        try:
+            if not standard or (node.domain, operator) in self._functions:
+                self.problems.append(label)
+            elif not unknown:
+                self._constants.compute(node)
+            elif operator in ("Shape", "Size") and unknown[0] in self._sizes:
+                self._measure(node, self._sizes[unknown[0]])
+            elif self.problems and (operator in ("Shape", "Size") or self._vague >= {*unknown}):
+                self._vague.update(node.output)
+            elif reader is None:
+                self.problems.append(label)
+            elif not self.problems:
+                self._read(reader, node, unknown)
+        except Exception as error:  # a strange graph can fail in any way
+            self.problems.append(f"{label}: {error}")
+
+    def _measure(self, node: onnx.NodeProto, sizes: list[int]) -> None:
+        """Compute the size of maps on the way."""
+        self.measured = True
+        if node.op_type == "Size":
+            result = np.array(math.prod(sizes), np.int64)
+        else:
+            ends = {each.name: each.i for each in node.attribute}
+            result = np.array(sizes[ends.get("start", 0) : ends.get("end")], np.int64)
+        self._constants[node.output[0]] = result
+
+    def _read(self, reader: Reader, proto: onnx.NodeProto, unknown: list[str]) -> None:
+        """Make layers of a node that takes the last layer's output and constants."""
+        operator = proto.op_type
+        if sparse := self._sparse.intersection(unknown):
+            raise ValueError(f"the tensor {sparse.pop()!r} is sparse")
+        if unknown != [self._here]:
+            raise ValueError("it is not behind the node before it, in a row")
+        if proto.input[0] != self._here and operator != "Add":  # a sum may begin with the bias
+            raise ValueError("its first input is a constant, not what is before it")
+        if self._pad and operator not in PADDED:
+            raise ValueError("it does not take the border before it")
+        self.measured |= operator == "Reshape"
+        if self._shape is None:
+            sides = self._open_sizes[1 : 1 + AXES.get(operator, 0)]
+            self._shape = tuple(Side(size, multiple=1) for size in sides) or None
+        behind = self.layers[-1] if self.layers else None
+        node = Node(proto, self._opset, self._constants, self._pad)
+        found = reader(node, Maps(self._images, self._shape, self._dtype, behind))
+        layers = [] if isinstance(found, Pad) else found
+        self._pad = found if isinstance(found, Pad) else None
+        for layer in layers:
+            self.layers.append(layer)
+            if self._shape is not None:
+                self._shape = _behind(layer, self._shape)
+        self._move(proto.output[0])
+
+
+def _behind(layer: Layer, shape: Shape) -> Shape:
+    """Return the shape of one image's maps behind a layer, or raise an error if it takes none."""
+    sides = list(shape)
+    if sides and type(layer) in ASKED:
+        axis, option = ASKED[type(layer)]
+        asked = layer.options[option]
+        if (multiple := sides[axis].multiple) and asked % multiple:
+            raise ValueError(f"{option}={asked}, but what comes in is a multiple of {multiple}")
+        if multiple:
+            sides[axis] = Side(asked)
+    y = layer.forward(np.empty((0, *(side.size for side in sides)), np.float32))
+    if y.ndim - 1 != len(sides):  # flattened
+        known = math.prod(side.multiple or side.size for side in sides)
+        return (Side(y.shape[1], known if any(side.multiple for side in sides) else 0),)
+    return tuple(
+        Side(size, side.multiple and (side.multiple if size == side.size else 1))
+        for size, side in zip(y.shape[1:], sides, strict=True)
+    )
+
+
+def _equal(some: list[Layer], others: list[Layer]) -> bool:
+    """Return whether two rows of layers compute the same."""
+    one, other = named_arrays(some), named_arrays(others)
+    return repr(some) == repr(others) and all(
+        np.array_equal(one[key], other[key], equal_nan=True) for key in one
+    )
+
+
+def _opset(proto: onnx.ModelProto) -> int:
+    """Return the version of the standard that a model is written in."""
+    versions = {each.version for each in proto.opset_import if each.domain in ("", "ai.onnx")}
+    if len(versions) != 1:
+        raise ValueError(f"it must be of one version of the operators, got {sorted(versions)}")
+    return versions.pop()

@@ -1,0 +1,162 @@
+"""Weights to and from PyTorch and safetensors files, under the names of ``torch.nn.Sequential``.
+
+A safetensors file is a state dictionary and nothing else: the length of a header, the header in
+JSON, which says of each array its dtype, its shape and where it lies, and the numbers.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+from .. import _extras, store
+from .._args import Array, Path
+from ..architecture import described
+from ..cnn import CNN
+
+DTYPES = {  # safetensors' names; BF16 is read as the upper half of a float32
+    "F64": "<f8",
+    "F32": "<f4",
+    "F16": "<f2",
+    "BF16": "<u2",
+    "I64": "<i8",
+    "I32": "<i4",
+    "I16": "<i2",
+    "I8": "i1",
+    "U64": "<u8",
+    "U32": "<u4",
+    "U16": "<u2",
+    "U8": "u1",
+    "BOOL": "?",
+}
+
+
+def to_torch(model: CNN) -> Any:
+    """Return the same network in PyTorch, with a copy of the weights, ready for inference.
+
+    The way back is ``model.load_state_dict(net.state_dict())``; from a GPU, ``net.cpu()`` first.
+
+    Parameters
+    ----------
+    model : CNN
+        Of the package's own layers.
+
+    Returns
+    -------
+    torch.nn.Sequential
+        Call its ``train()`` before you train it.
+
+    Raises
+    ------
+    ImportError
+        If PyTorch is not installed.
+    TypeError
+        If ``model`` is no network, or a layer not one of the package's own.
+    """
+    torch = _extras.library("torch")
+    layers = []
+    for kind, options in described(network(model).layers):
+        dtype = {"dtype": getattr(torch, options["dtype"])} if "dtype" in options else {}
+        layers.append(getattr(torch.nn, kind)(**options | dtype))
+    net = torch.nn.Sequential(*layers)
+    net.load_state_dict({key: torch.from_numpy(a) for key, a in model.state_dict().items()})
+    return net.eval()
+
+
+def save_safetensors(model: CNN, path: Path) -> None:
+    """Write the weights alone as a safetensors file, under the names of `CNN.state_dict`.
+
+    Parameters
+    ----------
+    model : CNN
+        The network.
+    path : path-like
+        Exactly this file is written, whole or not at all.
+
+    Raises
+    ------
+    ImportError
+        If safetensors is not installed.
+    TypeError
+        If ``model`` is no network, or ``path`` no path.
+    """
+    content = _extras.library("safetensors.numpy").save(network(model).state_dict())
+    with store.whole(path) as file:
+        file.write(content)
+
+
+def load_safetensors(model: CNN, path: Path) -> None:
+    """Overwrite all weights of a network by those of a safetensors file.
+
+    Numbers of half the width, ``float16`` and ``bfloat16``, are read exactly: each is also a number
+    of ``float32``. Of quarter width and less there is nothing to read them with.
+
+    Parameters
+    ----------
+    model : CNN
+        A network of the same architecture.
+    path : path-like
+        The file, of `save_safetensors` or of PyTorch.
+
+    Raises
+    ------
+    ImportError
+        If safetensors is not installed.
+    FileNotFoundError
+        If there is no such file.
+    ValueError, TypeError
+        If the file is damaged, or lacks a weight, or has one too many or of another shape, or of a
+        dtype that cannot be read; nothing is changed then.
+    """
+    library = _extras.library("safetensors")
+    network(model)
+    name = store.name_of(path)
+    with open(name, "rb") as file:
+        try:
+            content = file.read()
+            tensors = dict(library.deserialize(content))
+            _refuse_doubles(content)
+        except Exception as error:  # a damaged file can fail in any way
+            need = "path must be a whole safetensors file"
+            raise ValueError(f"{need}, got {name!r}: {error}") from error
+    try:
+        model.load_state_dict({key: _array(key, tensor) for key, tensor in tensors.items()})
+    except (ValueError, TypeError) as error:
+        need = "path must hold this network's weights"
+        raise type(error)(f"{need}, got {name!r}: {error}") from None
+
+
+def network(model: CNN) -> CNN:
+    """Return ``model``, and refuse what is no network."""
+    if not isinstance(model, CNN):
+        raise TypeError(f"model must be a CNN, got {model!r}")
+    return model
+
+
+def _array(key: str, tensor: dict[str, Any]) -> Array:
+    """Return the numbers of one entry of a file."""
+    kind = tensor["dtype"]
+    if kind not in DTYPES:
+        need = f"state[{key!r}] must hold float64, float32, float16, bfloat16 or integers"
+        raise ValueError(f"{need}, got {kind}")
+    array = np.frombuffer(tensor["data"], DTYPES[kind]).reshape(tensor["shape"])
+    if kind == "BF16":
+        array = (array.astype(np.uint32) << 16).view(np.float32)
+    return array
+
+
+def _refuse_doubles(content: bytes) -> None:
+    """Refuse a header that names an array twice: libraries differ in which of them they take."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        entry = {}
+        for name, value in pairs:
+            if name in entry:
+                raise ValueError(f"it names {name!r} twice")
+            entry[name] = value
+        return entry
+
+    length = int.from_bytes(content[:8], "little")
+    json.loads(content[8 : 8 + length], object_pairs_hook=once)
