@@ -85,7 +85,7 @@ LARGE = {
 def test_a_few_words_make_no_gigabytes(name, undrawn):
     small = {f"0.{each}": np.zeros(3) for each in ("weight", "bias")}
     tracemalloc.start()
-    with pytest.raises(ValueError, match="state|fits in memory"):
+    with pytest.raises(ValueError, match=r"state|fits in memory"):
         rebuilt([[name, LARGE[name]]], small)
     assert tracemalloc.get_traced_memory()[1] < 1e6
     tracemalloc.stop()
