@@ -3,9 +3,11 @@
 import ast
 import base64
 import io
-import linecache
 import sys
 import traceback
+import warnings
+
+from pyodide.code import CodeRunner
 
 import convdocs.data
 
@@ -37,25 +39,32 @@ def show(value, send):
     if value is None:
         return
     for form, kind in {"_repr_svg_": "svg", "_repr_html_": "html", "_repr_png_": "png"}.items():
-        shown = getattr(value, form, lambda: None)()
+        method = None if isinstance(value, type) else getattr(value, form, None)
+        shown = method and method()
         if shown is not None:
             send(kind, base64.b64encode(shown).decode() if kind == "png" else shown)
             return
     send("text", repr(value) + "\n")
 
 
-def run(source, name, space, send):
+async def evaluate(source, name, space):
+    """Run a cell, which may await, and return its last value, if no semicolon ends it."""
+    with warnings.catch_warnings(action="ignore"):
+        runner = CodeRunner(source, filename=name, flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    # It has read the cell without the blanks of empty lines, which count in a string.
+    runner.ast = ast.parse(source, name)
+    return await runner.compile().run_async(space)
+
+
+async def run(source, name, space, send):
     """Run one cell in ``space``; return the error's name, or nothing."""
     sys.stdout = sys.stderr = Out(send)
-    linecache.cache[name] = len(source), None, source.splitlines(True), name
     try:
-        tree = ast.parse(source, name)
-        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-        exec(compile(tree, name, "exec"), space)
-        if last is not None and not source.rstrip().endswith(";"):
-            show(eval(compile(ast.Expression(last.value), name, "eval"), space), send)
+        show(await evaluate(source, name, space), send)
     except BaseException as error:
-        ours = error.__traceback__ and error.__traceback__.tb_next  # without this function's line
+        ours = error.__traceback__
+        while ours and ours.tb_frame.f_code.co_filename != name:
+            ours = ours.tb_next
         send("error", "".join(traceback.format_exception(type(error), error, ours)))
         return type(error).__name__
     finally:

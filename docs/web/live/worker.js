@@ -1,6 +1,8 @@
-// Python in a worker of its own, so that the page stays alive and a cell that never ends can be stopped.
+// Python in a worker of its own, so that the page stays alive and a cell without end can be
+// stopped.
 import cell from "./cell.py";
 
+const quiet = { messageCallback() {} };
 let pyodide;
 let space;
 let run;
@@ -15,7 +17,6 @@ async function start({ python, wheel, digits }) {
   say(0.05, "Python");
   const { loadPyodide } = await import(`${python}pyodide.mjs`);
   pyodide = await loadPyodide({ indexURL: python });
-  const quiet = { messageCallback() {} };
   say(0.45, "NumPy");
   await pyodide.loadPackage("numpy", quiet);
   say(0.55, "Matplotlib");
@@ -31,25 +32,22 @@ async function start({ python, wheel, digits }) {
 }
 
 async function execute({ id, name, source }) {
-  // What a cell imports beyond NumPy and Matplotlib; files("sklearn.datasets") is no import.
-  await pyodide.loadPackagesFromImports(source, { messageCallback() {} });
-  if (/\bsklearn\b/.test(source))
-    await pyodide.loadPackage("scikit-learn", { messageCallback() {} });
+  await pyodide.loadPackagesFromImports(source, quiet); // beyond NumPy and Matplotlib
+  // importlib.resources.files("sklearn.datasets") needs the package, too, and is no import of it.
+  if (/\bsklearn\b/.test(source)) await pyodide.loadPackage("scikit-learn", quiet);
   postMessage({ id, kind: "begin" });
-  const error = run(source, name, space, (kind, text) => postMessage({ id, kind, text }));
+  const error = await run(source, name, space, (kind, text) => postMessage({ id, kind, text }));
   postMessage({ id, kind: "done", error });
 }
 
 let ready;
-onmessage = async ({ data }) => {
+addEventListener("message", async ({ data }) => {
   try {
-    await (ready ??= start(data.from));
+    ready ??= start(data.from);
+    await ready;
     await execute(data);
   } catch (error) {
-    postMessage({
-      id: data.id,
-      kind: run ? "lost" : "unreachable",
-      text: String(error.message ?? error),
-    });
+    const kind = run ? "lost" : "unreachable";
+    postMessage({ id: data.id, kind, text: String(error.message ?? error) });
   }
-};
+});
