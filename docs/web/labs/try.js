@@ -1,6 +1,7 @@
-// "Try it on your own picture": the reader's picture and kernel, and what comes out. Nothing is sent.
+// "Try it on your own picture": the reader's picture and kernel, and what comes out. Nothing is
+// sent.
 
-import "./try.css";
+import "./labs.css";
 import { conv2d, embedded } from "./nn.mjs";
 
 const { kernels, grey, photo } = embedded("try-data");
@@ -19,10 +20,12 @@ lab.innerHTML = `
   <p class="error" role="alert"></p>
   <p class="said" role="status"></p>
   <fieldset><legend>Kernel</legend>
-    <p><label>Numbers of <select class="name">${choices(...Object.keys(kernels), OWN)}</select></label>
+    <p><label>Numbers of
+        <select class="name">${choices(...Object.keys(kernels), OWN)}</select></label>
       <label>Size <select class="size">${choices("3 × 3", "5 × 5")}</select></label></p>
     <div class="grid"></div>
-    <p><label>All divided by <input class="divisor" inputmode="decimal" autocomplete="off"></label></p>
+    <p><label>All divided by
+        <input class="divisor" inputmode="decimal" autocomplete="off"></label></p>
   </fieldset>
   <p><label>Show <select class="show">
       <option value="absolute">size, without the sign</option>
@@ -47,42 +50,56 @@ const said = find(".said");
 const python = find("pre");
 const [from, to] = lab.querySelectorAll("canvas");
 const captions = lab.querySelectorAll("figcaption");
-let x = null;
-let path = ""; // the picture in grey, and what Python calls its file
+let x = null; // the picture in grey
+let path = ""; // what Python calls its file
 
 // A number for each way to write one: 2, -0.5, 1/9. Anything else is NaN.
-function read(field) {
-  const [above, below, more] = field.value
+function read(text) {
+  const [above, below, more] = text
     .replaceAll("−", "-")
     .split("/")
     .map(part => (part.trim() ? Number(part) : NaN));
-  const value = more === undefined ? above / (below ?? 1) : NaN;
-  field.setAttribute("aria-invalid", !Number.isFinite(value));
-  return value;
+  return more === undefined ? above / (below ?? 1) : NaN;
+}
+
+function complaint(field, number) {
+  if (field.value.trim() === "") return "A number is missing.";
+  if (!Number.isFinite(number)) return `“${field.value}” is not a number.`;
+  return field === divisor && number === 0 ? "Nothing can be divided by 0." : "";
 }
 
 function fill(rows, by) {
   const k = rows.length;
   size.selectedIndex = k === 3 ? 0 : 1;
   grid.style.setProperty("--k", k);
-  grid.innerHTML = rows
-    .flatMap((row, u) =>
-      row.map(
-        (_, v) => `<input inputmode="decimal"
-    autocomplete="off" aria-label="row ${u + 1}, column ${v + 1}">`,
-      ),
-    )
-    .join("");
-  rows.flat().forEach((value, at) => {
-    grid.children[at].value = value;
+  const fields = rows.flat().map((value, at) => {
+    const field = document.createElement("input");
+    const label = `row ${Math.floor(at / k) + 1}, column ${(at % k) + 1}`;
+    return Object.assign(field, {
+      value,
+      ariaLabel: label,
+      inputMode: "decimal",
+      autocomplete: "off",
+    });
   });
+  grid.replaceChildren(...fields);
   divisor.value = by;
 }
 
+// How a result is shown, and the same in Python; `flat` where it is 0 everywhere, or only rounding
+// keeps it from that, and nothing can be divided by its largest number.
 const SHOWN = {
-  absolute: ["np.abs(y) / np.abs(y).max()", (value, most) => Math.abs(value) / most],
-  signed: ["0.5 + y / (2 * np.abs(y).max())", (value, most) => 0.5 + value / (2 * most)],
-  clipped: ["y.clip(0, 1)", value => value],
+  absolute: {
+    shade: (value, most) => Math.abs(value) / most,
+    formula: "np.abs(y) / np.abs(y).max()",
+    flat: "np.zeros_like(y)",
+  },
+  signed: {
+    shade: (value, most) => 0.5 + value / (2 * most),
+    formula: "0.5 + y / (2 * np.abs(y).max())",
+    flat: "np.full_like(y, 0.5)",
+  },
+  clipped: { shade: value => value, formula: "y.clip(0, 1)", flat: "y.clip(0, 1)" },
 };
 
 function paint(canvas, [H, W], shade) {
@@ -94,22 +111,18 @@ function paint(canvas, [H, W], shade) {
   canvas.getContext("2d").putImageData(picture, 0, 0);
 }
 
-const plain = number => String(Number(number.toPrecision(4))).replace("-", "−");
+const plain = number => String(Number(number.toPrecision(4))).replaceAll("-", "−");
 
 function compute() {
   const fields = [...grid.children, divisor];
-  const numbers = fields.map(read);
+  const numbers = fields.map(field => read(field.value));
+  const complaints = fields.map((field, at) => complaint(field, numbers[at]));
+  for (const [at, field] of fields.entries()) {
+    field.setAttribute("aria-invalid", complaints[at] !== "");
+  }
+  error.textContent = complaints.find(Boolean) ?? "";
+  if (error.textContent || !x) return;
   const by = numbers.pop();
-  if (by === 0) divisor.setAttribute("aria-invalid", true);
-  const wrong = fields.find(field => field.getAttribute("aria-invalid") === "true");
-  error.textContent = !wrong
-    ? ""
-    : wrong.value.trim() === ""
-      ? "A number is missing."
-      : by === 0
-        ? "Nothing can be divided by 0."
-        : `“${wrong.value}” is not a number.`;
-  if (wrong || !x) return;
   const k = Math.sqrt(numbers.length);
   const stride = Number(find(".stride").value);
   const padding = Number(find(".padding").value);
@@ -121,22 +134,24 @@ function compute() {
   const weights = numbers.map(number => number / by);
   const y = conv2d(x, { shape: [1, 1, k, k], data: weights }, null, stride, padding);
   const [, oH, oW] = y.shape;
-  const [formula, shade] = SHOWN[show.value];
   let low = Infinity;
   let high = -Infinity;
   for (const value of y.data) {
     low = Math.min(low, value);
     high = Math.max(high, value);
   }
-  const most = Math.max(-low, high) || 1;
-  paint(to, [oH, oW], at => shade(y.data[at], most));
+  const rounding = 1e-9 * weights.reduce((sum, weight) => sum + Math.abs(weight), 0);
+  const most = Math.max(-low, high);
+  if (most <= rounding) low = high = 0;
+  const { shade, formula, flat } = SHOWN[show.value];
+  paint(to, [oH, oW], at => (most > rounding ? shade(y.data[at], most) : shade(0, 1)));
   const sum = weights.reduce((a, b) => a + b);
-  const none = Math.abs(sum) < 1e-9;
   captions[1].textContent = `The result, ${oW} × ${oH}, from ${plain(low)} to ${plain(high)}`;
   to.setAttribute("aria-label", `${captions[1].textContent}, with the kernel ${name.value}`);
-  said.textContent = none
-    ? "The weights sum to 0: where the picture is flat, the result is 0."
-    : `The weights sum to ${plain(sum)}: where the picture is flat, it is multiplied by that.`;
+  said.textContent =
+    Math.abs(sum) <= rounding
+      ? "The weights sum to 0: where the picture is flat, the result is 0."
+      : `The weights sum to ${plain(sum)}: where the picture is flat, it is multiplied by that.`;
   const rows = [];
   for (let at = 0; at < numbers.length; at += k)
     rows.push(`[${numbers.slice(at, at + k).join(", ")}]`);
@@ -146,7 +161,7 @@ from convdocs import conv2d, data
 x = data.photo(${path && JSON.stringify(path)})
 w = np.array([${rows.join(",\n              ")}])${by === 1 ? "" : ` / ${by}`}
 y = conv2d(x[None, None], w[None, None], stride=${stride}, padding=${padding})[0, 0]
-shown = ${formula}`;
+shown = ${most > rounding ? formula : flat}`;
 }
 
 // The picture as numbers from 0 to 1, on white where it is transparent, as data.photo reads it.
@@ -210,19 +225,17 @@ name.addEventListener("change", () => {
   show.value = kernels[name.value].show;
   compute();
 });
+// The old numbers in the middle of the new ones, or cut out.
 size.addEventListener("change", () => {
-  // the old numbers in the middle of the new ones, or cut out
   const old = [...grid.children].map(field => field.value);
   const k = Math.sqrt(old.length);
   const more = k === 3 ? 1 : -1;
   const side = k + 2 * more;
+  const places = Array.from({ length: side }, (_, place) => place - more);
+  const inside = place => place >= 0 && place < k;
+  const number = (i, j) => (inside(i) && inside(j) ? old[i * k + j] : 0);
   fill(
-    Array.from({ length: side }, (_, u) =>
-      Array.from({ length: side }, (_, v) => {
-        const [i, j] = [u - more, v - more];
-        return i >= 0 && i < k && j >= 0 && j < k ? old[i * k + j] : 0;
-      }),
-    ),
+    places.map(i => places.map(j => number(i, j))),
     divisor.value,
   );
   name.value = OWN;
@@ -234,17 +247,17 @@ for (const part of [grid, divisor]) {
     compute();
   });
 }
-for (const part of [show, find(".stride"), find(".padding")])
+for (const part of [show, find(".stride"), find(".padding")]) {
   part.addEventListener("change", compute);
-find(".save").addEventListener("click", () =>
-  to.toBlob(blob => {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(blob);
-    link.download = "result.png";
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-  }),
-);
+}
+function save(blob) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = "result.png";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+find(".save").addEventListener("click", () => to.toBlob(save));
 find(".copy").addEventListener("click", async event => {
   await navigator.clipboard.writeText(python.textContent);
   event.target.textContent = "Copied";
