@@ -51,6 +51,8 @@ lint: .venv/ready
 	@$(BIN)/mypy
 	@$(BIN)/sphinx-lint -i docs/_build -i docs/web/node_modules -i .venv --enable all .
 	@$(BIN)/codespell
+	@cd docs && PATH="$(CURDIR)/$(BIN):$$PATH" web/node_modules/.bin/biome ci --error-on-warnings \
+	    biome.jsonc web _static print
 
 # The only command that asks the network: the scheduled workflow runs it.
 links: .venv/ready

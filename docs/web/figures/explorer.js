@@ -1,7 +1,7 @@
 // The reader's hand on the figure that window.mjs draws: a slider for each setting, and the window
 // moved by sliders, by the arrow keys, or by a click on the output.
 
-import { FIRST, RANGES, draw, explore } from "./window.mjs";
+import { draw, explore, FIRST, RANGES } from "./window.mjs";
 
 const NAMES = {
   input: "Input side",
@@ -25,15 +25,11 @@ function enliven(figure) {
 
   const controls = document.createElement("div");
   controls.className = "explorer-controls";
-  controls.innerHTML = Object.entries(NAMES)
-    .map(([name, words]) => {
-      const [least, most] = RANGES[name] ?? [0, 0];
-      return (
-        `<label>${words} <output></output>` +
-        `<input type="range" name="${name}" min="${least}" max="${most}"></label>`
-      );
-    })
-    .join("");
+  for (const [name, words] of Object.entries(NAMES)) {
+    const [least, most] = RANGES[name] ?? [0, 0];
+    controls.innerHTML += `<label>${words} <output></output>
+      <input type="range" name="${name}" min="${least}" max="${most}"></label>`;
+  }
   figure.prepend(controls);
   const sliders = [...controls.querySelectorAll("input")];
 

@@ -1,4 +1,4 @@
-// A strip of frames (convdocs/stepper.py) becomes one frame at a time, under the reader's control.
+// A strip of frames (convdocs/book/stepper.py) becomes one frame at a time, in the reader's hand.
 // Without this script, in print, and in a notebook, the strip stays whole.
 
 function enliven(strip) {
@@ -21,13 +21,14 @@ function enliven(strip) {
 
   function show(step) {
     now = Math.max(0, Math.min(last, step));
-    frames.forEach((frame, number) => (frame.hidden = number !== now));
+    for (const frame of frames) frame.hidden = frame !== frames[now];
     slider.value = now + 1;
     slider.setAttribute("aria-valuetext", `${now + 1} of ${last + 1}`);
     // Not `disabled`, which would take the focus away from who steps by keyboard.
     previous.setAttribute("aria-disabled", now === 0);
     next.setAttribute("aria-disabled", now === last);
-    status.textContent = `Step ${now + 1} of ${last + 1}. ${frames[now].querySelector("p").textContent}`;
+    const words = frames[now].querySelector("p").textContent;
+    status.textContent = `Step ${now + 1} of ${last + 1}. ${words}`;
   }
 
   previous.addEventListener("click", () => show(now - 1));
@@ -35,8 +36,8 @@ function enliven(strip) {
   slider.addEventListener("input", () => show(slider.value - 1));
   controls.addEventListener("keydown", event => {
     const steps = { ArrowLeft: now - 1, ArrowRight: now + 1, Home: 0, End: last };
-    if (event.target !== slider && event.key in steps) {
-      // the slider knows its keys
+    const knowsItsKeys = event.target === slider;
+    if (!knowsItsKeys && event.key in steps) {
       event.preventDefault();
       show(steps[event.key]);
     }

@@ -1,6 +1,6 @@
 // What a square window does on a square picture: in numbers, in words, and drawn. There is no
-// page here, since the build draws the first picture by the same functions. A test compares the
-// numbers with the package's for every setting.
+// page here, since the build draws the first picture by the same functions. Tests compare the
+// numbers with the package's for every setting, and the colours with those of its figures.
 
 export const RANGES = {
   input: [1, 16],
@@ -37,7 +37,7 @@ export function explore({ input, kernel, stride, padding, dilation }) {
     };
   }
   const output = Math.floor((padded - span) / stride) + 1;
-  // The rows that each output row sees, and the columns alike. Below 0 and from `input` on: padding.
+  // The rows that each output row sees, and columns alike; below 0 and from `input` on, padding.
   const windows = count(output).map(i =>
     count(kernel).map(u => i * stride + u * dilation - padding),
   );
@@ -74,11 +74,11 @@ const INK = {
 const path = (what, d) =>
   d ? `<path class="${what}" ${INK[what]} vector-effect="non-scaling-stroke" d="${d}"/>` : "";
 
-function svg(side, label, drawn) {
+function picture(title, side, label, ...paths) {
   const size = side * Math.min(24, 320 / side);
   return (
-    `<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="${label}" ` +
-    `viewBox="0 0 ${side} ${side}" width="${size}" height="${size}">${drawn}</svg>`
+    `<p>${title}</p><svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="${label}" ` +
+    `viewBox="0 0 ${side} ${side}" width="${size}" height="${size}">${paths.join("")}</svg>`
   );
 }
 
@@ -90,7 +90,8 @@ function list(words, last) {
 
 function sees(rows, input, what) {
   const outside = rows.some(row => row < 0 || row >= input);
-  return `${what}${rows.length > 1 ? "s" : ""} ${list(rows.map(minus), "and")}${outside ? " (with padding)" : ""}`;
+  const numbers = list(rows.map(minus), "and");
+  return `${what}${rows.length > 1 ? "s" : ""} ${numbers}${outside ? " (with padding)" : ""}`;
 }
 
 // The parts of the figure, as HTML; [i, j] is the place of the output whose window is shown.
@@ -104,64 +105,67 @@ export function draw(settings, [i, j]) {
   const size = n => `${n} × ${n}`;
   const title = `Input, ${size(input)}${padding ? `; with padding, ${size(padded)}` : ""}`;
   const weights = `${kernel ** 2} + 1 = ${found.parameters}`;
-  const fact = ([name, value]) => `<div><dt>${name}</dt><dd>${value}</dd></div>`;
+  const fact = (name, value) => `<div><dt>${name}</dt><dd>${value}</dd></div>`;
 
   if (found.error) {
     const remedies = found.remedies.map(([name, [value, way]]) => `${name} ${way} ${value}`);
     const taps = count(kernel).map(u => u * dilation);
-    const label = `A picture of ${size(padded)}, and a kernel that reaches beyond it, to ${size(span)}`;
+    const beyond = `a kernel that reaches beyond it, to ${size(span)}`;
     return {
-      input:
-        `<p>${title}</p>` +
-        svg(side, label, grid + path("tap", boxes(taps, taps)) + path("span", box(0, 0, span))),
+      input: picture(
+        title,
+        side,
+        `A picture of ${size(padded)}, and ${beyond}`,
+        grid,
+        path("tap", boxes(taps, taps)),
+        path("span", box(0, 0, span)),
+      ),
       output: "<p>No output</p>",
       words:
         `This does not fit. The package refuses it: “${found.error}”. ` +
         `One change would do: ${list(remedies, "or")}.`,
-      facts: [["Parameters", weights]].map(fact).join(""),
+      facts: fact("Parameters", weights),
     };
   }
 
   const [rows, columns] = [windows[i], windows[j]];
   const shift = numbers => numbers.map(n => n + padding);
-  const unseen = count(input)
-    .flatMap(y =>
-      count(input)
-        .filter(x => !(found.seen.includes(y) && found.seen.includes(x)))
-        .map(x => `M${x + padding + 0.25} ${y + padding + 0.25}l.5 .5m0 -.5l-.5 .5`),
-    )
-    .join("");
+  const cross = (x, y) =>
+    found.seen.includes(x) && found.seen.includes(y)
+      ? ""
+      : `M${x + padding + 0.25} ${y + padding + 0.25}l.5 .5m0 -.5l-.5 .5`;
+  const crosses = count(input).flatMap(y => count(input).map(x => cross(x, y)));
   const where = `${sees(rows, input, "row")} and ${sees(columns, input, "column")}`;
   const lost = found.unseen ? `; ${found.unseen} pixels are crossed out` : "";
   const fraction = `(${input} + 2 · ${padding} − ${dilation} · (${kernel} − 1) − 1) / ${stride}`;
   return {
-    input:
-      `<p>${title}</p>` +
-      svg(
-        side,
-        `Picture of ${size(input)}; marked: ${where}${lost}`,
-        grid +
-          path("tap", boxes(shift(rows), shift(columns))) +
-          path("span", box(columns[0] + padding, rows[0] + padding, span)) +
-          path("lost", unseen),
-      ),
-    output:
-      `<p>Output, ${size(output)}</p>` +
-      svg(
-        output,
-        `Output; marked: row ${i}, column ${j}`,
-        path("here", box(j, i)) + path("grid", lines(0, output)),
-      ),
+    input: picture(
+      title,
+      side,
+      `Picture of ${size(input)}; marked: ${where}${lost}`,
+      grid,
+      path("tap", boxes(shift(rows), shift(columns))),
+      path("span", box(columns[0] + padding, rows[0] + padding, span)),
+      path("lost", crosses.join("")),
+    ),
+    output: picture(
+      `Output, ${size(output)}`,
+      output,
+      `Output; marked: row ${i}, column ${j}`,
+      path("here", box(j, i)),
+      path("grid", lines(0, output)),
+    ),
     words: `The output at row ${i}, column ${j} sees ${where} of the input.`,
     facts: [
-      ["Side of the output", `⌊${fraction}⌋ + 1 = ⌊${padded - span} / ${stride}⌋ + 1 = ${output}`],
-      ["Windows", `${output} · ${output} = ${output ** 2}`],
-      ["Pixels that no window sees", `${input}² − ${found.seen.length}² = ${found.unseen}`],
-      ["Multiply-accumulates", `${output ** 2} · ${kernel ** 2} = ${found.macs}`],
-      ["Parameters", weights],
-    ]
-      .map(fact)
-      .join(""),
+      fact(
+        "Side of the output",
+        `⌊${fraction}⌋ + 1 = ⌊${padded - span} / ${stride}⌋ + 1 = ${output}`,
+      ),
+      fact("Windows", `${output} · ${output} = ${output ** 2}`),
+      fact("Pixels that no window sees", `${input}² − ${found.seen.length}² = ${found.unseen}`),
+      fact("Multiply-accumulates", `${output ** 2} · ${kernel ** 2} = ${found.macs}`),
+      fact("Parameters", weights),
+    ].join(""),
   };
 }
 

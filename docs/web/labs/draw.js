@@ -1,6 +1,6 @@
 // "Draw a digit": the reader's strokes, what the network sees of them, and what it answers.
 
-import "./try.css";
+import "./labs.css";
 import { embedded, forward, softmax } from "./nn.mjs";
 
 const { layers, examples, ink } = embedded("draw-data");
@@ -11,24 +11,24 @@ const WIDE = 20;
 const FULL = 16;
 const SHOWN = { ReLU: "convolution and ReLU", MaxPool2d: "max pooling" };
 
+const bar = (_, digit) =>
+  `<tr><th scope="row">${digit}</th><td><div class="bar"></div></td><td></td></tr>`;
+const example = ({ label }) => `<button type="button" aria-label="a ${label}">${label}</button>`;
 lab.innerHTML = `
   <div class="drawing">
     <div>Draw here, with any pointer<canvas class="sheet" width="448" height="448" role="img"
-      aria-label="A sheet to draw on. Without a pointer, set the cells of the picture that the network sees."
+      aria-label="A sheet to draw on. Without a pointer, set the cells of what the network sees."
       ></canvas><button type="button" class="clear">Clear</button></div>
     <div class="answer"><strong role="status"></strong>
-      <table class="bars" aria-label="Probability of each digit">${examples
-        .map(
-          (_, digit) =>
-            `<tr><th scope="row">${digit}</th><td><div class="bar"></div></td><td></td></tr>`,
-        )
-        .join("")}</table></div>
+      <table class="bars" aria-label="Probability of each digit">${examples.map(bar).join("")}
+      </table></div>
     <div><span id="seen">What the network sees</span>
       <div class="cells" role="grid" aria-labelledby="seen" aria-describedby="keys"></div></div>
   </div>
   <p class="examples">Or take a test image:
-    ${examples.map(({ label }) => `<button type="button" aria-label="a ${label}">${label}</button>`).join("")}</p>
-  <p id="keys">The 8 × 8 cells can be set one by one, by a click, or with the arrow keys and the space bar.</p>
+    ${examples.map(example).join("")}</p>
+  <p id="keys">The 8 × 8 cells can be set one by one, by a click, or with the arrow keys and the
+    space bar.</p>
   <div class="volumes"></div>`;
 
 const sheet = lab.querySelector(".sheet");
@@ -48,8 +48,8 @@ function distance([j, i], [aj, ai], [bj, bi]) {
   return Math.hypot(j - aj - part * dj, i - ai - part * di);
 }
 
-// Make a drawing like the data: 32 pixels high and 20 wide, as thick as gives it their usual ink, in
-// the middle of a bitmap of 32 × 32, in which the black pixels of each block of 4 × 4 are counted.
+// Make a drawing like the data: 32 pixels high and 20 wide, as thick as gives it their usual ink,
+// in the middle of a bitmap of 32 × 32, whose black pixels are counted in each block of 4 × 4.
 // No side grows more than 1.6 times as much as the other, so that a 1 stays a stroke.
 function prepare(strokes) {
   const points = strokes.flat();
@@ -71,18 +71,15 @@ function prepare(strokes) {
     );
     counts.fill(0);
     black = 0;
-    for (let i = 0; i < SIDE; i++)
-      for (let j = 0; j < SIDE; j++) {
-        const inside = fitted.some(stroke =>
-          stroke.some(
-            (point, at) => distance([j + 0.5, i + 0.5], stroke[Math.max(0, at - 1)], point) <= r,
-          ),
-        );
-        if (inside) {
-          black++;
-          counts[8 * (i >> 2) + (j >> 2)]++;
-        }
+    for (let at = 0; at < SIDE * SIDE; at++) {
+      const [i, j] = [Math.floor(at / SIDE), at % SIDE];
+      const near = (point, n, stroke) =>
+        distance([j + 0.5, i + 0.5], stroke[Math.max(0, n - 1)], point) <= r;
+      if (fitted.some(stroke => stroke.some(near))) {
+        black++;
+        counts[8 * (i >> 2) + (j >> 2)]++;
       }
+    }
   }
   return counts.map(count => count / FULL);
 }
@@ -130,13 +127,11 @@ function maps(outputs) {
 
 forward(layers, { shape: [1, 8, 8], data: x }).forEach(({ shape: [F, H, W] }, number) => {
   const { kind } = layers[number];
+  if (!(kind in SHOWN)) return;
   const title = `After ${SHOWN[kind]}: ${F} maps of ${H} × ${W}`;
-  if (kind in SHOWN)
-    volumes.insertAdjacentHTML(
-      "beforeend",
-      `<div>${title}<div class="maps" role="img"
-    aria-label="${title}">${`<canvas width="${W}" height="${H}"></canvas>`.repeat(F)}</div></div>`,
-    );
+  const canvases = `<canvas width="${W}" height="${H}"></canvas>`.repeat(F);
+  const shown = `${title}<div class="maps" role="img" aria-label="${title}">${canvases}</div>`;
+  volumes.insertAdjacentHTML("beforeend", `<div>${shown}</div>`);
 });
 
 function draw() {
@@ -162,8 +157,7 @@ function drawn() {
 }
 
 function replace(picture) {
-  // what was not drawn has no strokes
-  strokes = [];
+  strokes = []; // what was not drawn has none
   draw();
   x = Float64Array.from(picture);
   show();
@@ -180,7 +174,8 @@ sheet.addEventListener("pointerdown", event => {
 });
 sheet.addEventListener("pointermove", event => {
   if (!sheet.hasPointerCapture(event.pointerId)) return;
-  const [stroke, point] = [strokes.at(-1), place(event)];
+  const stroke = strokes.at(-1);
+  const point = place(event);
   const last = stroke.at(-1);
   if (Math.hypot(point[0] - last[0], point[1] - last[1]) < 6) return; // so near adds only work
   stroke.push(point);
@@ -196,11 +191,10 @@ function toggle(at) {
   changed[at] = changed[at] < 0.5 ? 1 : 0;
   replace(changed);
 }
+// One cell at a time is reached by Tab.
 function go(at) {
-  // one cell at a time is reached by Tab
-  all.forEach((cell, other) => {
-    cell.tabIndex = other === at ? 0 : -1;
-  });
+  for (const cell of all) cell.tabIndex = -1;
+  all[at].tabIndex = 0;
   all[at].focus();
 }
 cells.addEventListener("click", event => {
@@ -220,9 +214,7 @@ cells.addEventListener("keydown", event => {
 });
 
 lab.querySelector(".clear").addEventListener("click", () => replace(new Float64Array(64)));
-lab
-  .querySelectorAll(".examples button")
-  .forEach((button, number) =>
-    button.addEventListener("click", () => replace(examples[number].x.data)),
-  );
+lab.querySelectorAll(".examples button").forEach((button, number) => {
+  button.addEventListener("click", () => replace(examples[number].x.data));
+});
 show();

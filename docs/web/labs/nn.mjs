@@ -1,5 +1,5 @@
 // The arithmetic of the book's network, in the letters of the page Notation.
-// A volume is {shape: [C, H, W], data}, its numbers row by row; weights have the shape [F, C, kH, kW].
+// A volume is {shape: [C, H, W], data}, its numbers row by row; weights are [F, C, kH, kW].
 
 const volume = (C, H, W) => ({ shape: [C, H, W], data: new Float64Array(C * H * W) });
 
@@ -70,8 +70,8 @@ export function softmax(z) {
   return powers.map(power => power / sum);
 }
 
+// Sizes, strides and paddings are the same both ways.
 const LAYERS = {
-  // with sizes, strides and paddings that are the same both ways
   Conv2d: (x, layer) => conv2d(x, layer.weight, layer.bias, layer.stride[0], layer.padding[0]),
   ReLU: relu,
   MaxPool2d: (x, layer) => maxPool2d(x, layer.kernel_size[0], layer.stride[0]),
@@ -80,17 +80,18 @@ const LAYERS = {
 };
 
 // The outputs of all layers, in a row.
-export const forward = (layers, x) => layers.map(layer => (x = LAYERS[layer.kind](x, layer)));
+export function forward(layers, x) {
+  const outputs = [];
+  for (const layer of layers) outputs.push(LAYERS[layer.kind](outputs.at(-1) ?? x, layer));
+  return outputs;
+}
 
-// What a cell of the page has computed: JSON, in which an array is its shape and its bytes (float32).
-export const embedded = id =>
-  JSON.parse(document.getElementById(id).textContent, (key, value) =>
-    value?.float32 === undefined
-      ? value
-      : {
-          shape: value.shape,
-          data: new Float32Array(
-            Uint8Array.from(atob(value.float32), byte => byte.charCodeAt(0)).buffer,
-          ),
-        },
-  );
+// What a cell of the page has computed: JSON, in which an array is its shape and bytes (float32).
+export function embedded(id) {
+  const array = (_, value) => {
+    if (value?.float32 === undefined) return value;
+    const bytes = Uint8Array.from(atob(value.float32), byte => byte.charCodeAt(0));
+    return { shape: value.shape, data: new Float32Array(bytes.buffer) };
+  };
+  return JSON.parse(document.getElementById(id).textContent, array);
+}

@@ -15,11 +15,15 @@ import {
   syntaxHighlighting,
 } from "@codemirror/language";
 import { EditorState } from "@codemirror/state";
-import { EditorView, drawSelection, keymap } from "@codemirror/view";
+import { drawSelection, EditorView, keymap } from "@codemirror/view";
 import { classHighlighter } from "@lezer/highlight";
 
-window.liveEditor = ({ parent, source, label, run, changed }) =>
-  new EditorView({
+window.liveEditor = ({ parent, source, label, run, changed }) => {
+  const runs = () => {
+    run();
+    return true; // no other key's work is to be done
+  };
+  return new EditorView({
     parent,
     state: EditorState.create({
       doc: source,
@@ -36,14 +40,15 @@ window.liveEditor = ({ parent, source, label, run, changed }) =>
         EditorView.contentAttributes.of({ "aria-label": label, autocapitalize: "off" }),
         EditorView.updateListener.of(update => update.docChanged && changed()),
         keymap.of([
-          { key: "Shift-Enter", run: () => (run(), true) },
-          { key: "Mod-Enter", run: () => (run(), true) },
+          { key: "Shift-Enter", run: runs },
+          { key: "Mod-Enter", run: runs },
           { key: "Mod-]", run: indentMore },
           { key: "Mod-[", run: indentLess },
-          ...closeBracketsKeymap,
+          ...closeBracketsKeymap, // Tab is not bound: it leaves the cell
           ...defaultKeymap,
-          ...historyKeymap, // Tab is not bound: it leaves the cell
+          ...historyKeymap,
         ]),
       ],
     }),
   });
+};

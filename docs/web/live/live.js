@@ -1,5 +1,5 @@
 // Live cells: every cell of a chapter can be changed and run where it stands. Nothing is loaded
-// before the first Run; then worker.js runs Python (Pyodide) with the wheel that lies beside this file.
+// before the first Run; then worker.js runs Python (Pyodide) with the wheel that lies beside it.
 const here = document.currentScript;
 const beside = name => new URL(name, here.src).href;
 const make = (tag, properties, ...children) => {
@@ -14,12 +14,17 @@ const said = make("span");
 const progress = make("progress", { max: 1, ariaLabel: "Loading Python" });
 const notice = make("div", { className: "live-notice", role: "status" }, said, progress);
 function say(text, done) {
-  said.textContent = text;
-  notice.classList.toggle("seen", done !== undefined); // seen while something is loading, heard always
+  said.textContent = text; // heard always, and seen while something is loading
+  notice.classList.toggle("seen", done !== undefined);
   progress.value = done ?? 0;
 }
 
-// Python: one worker for the page. A cell's run ends when the worker says so, or when it is stopped.
+const ANEW = "Python starts anew: run the cells above again.";
+const ONLY_SERVED = `Python runs only on pages that a server delivers, not from file://.
+\`make serve\` serves this book on your own machine; all else here works without it.
+`;
+
+// Python: one worker for the page. A cell's run ends when the worker says so, or it is stopped.
 const python = {
   worker: null,
   running: null,
@@ -27,22 +32,20 @@ const python = {
   start() {
     this.worker = new Worker(beside("worker.js"), { type: "module" });
     this.worker.onmessage = ({ data }) => this.hear(data);
-    this.worker.onerror = event => this.end("unreachable", event.message);
+    this.worker.onerror = ({ message }) => this.end("unreachable", message ?? "worker.js");
   },
   hear({ kind, text, done, error }) {
     if (kind === "progress") {
-      const host = new URL(here.dataset.python).host;
-      say(
-        `Loading ${text} from ${host} (the first time about 30 MB, then from your browser's store)`,
-        done,
-      );
+      const { host } = new URL(here.dataset.python);
+      const what = `Loading ${text} from ${host}`;
+      say(`${what} (the first time about 30 MB, then from your browser's store)`, done);
     } else if (kind === "begin") this.running.begin();
     else if (kind === "done") this.end(error);
     else if (kind === "lost" || kind === "unreachable") this.end(kind, text);
     else this.running.show(kind, text);
   },
+  // Resolves to the error's name, or nothing.
   ask(cell) {
-    // returns the error's name, or nothing
     if (!this.worker) this.start();
     const from = {
       python: here.dataset.python,
@@ -56,16 +59,13 @@ const python = {
     });
   },
   end(error, text) {
-    const seen = [this.running, ...this.queue].find(cell => !cell.hidden);
+    const seen = [this.running, ...this.queue].find(cell => cell && !cell.hidden);
     if (error === "unreachable") {
-      this.drop();
-      const why =
-        "Python could not be loaded. Is there a network? Everything else on this page works without one.";
-      seen?.show("error", `${why}\n(${text})\n`);
-    } else if (error === "lost") {
-      seen?.show("error", `${text}\nPython was lost and starts anew: run the cells above again.\n`);
-      this.drop();
-    }
+      const why = "Python could not be loaded. Is there a network?";
+      seen?.show("error", `${why} All else on this page works without one.\n(${text})\n`);
+    } else if (error === "lost") seen?.show("error", `${text}\nPython was lost. ${ANEW}\n`);
+    if (error === "unreachable" || error === "lost") this.drop();
+    this.running = null;
     this.resolve?.(error);
   },
   drop() {
@@ -73,25 +73,36 @@ const python = {
     this.worker = null;
     this.queue = [];
   },
+  stop() {
+    this.running?.show("text", `\nStopped. ${ANEW}\n`);
+    this.drop();
+    if (this.running) this.end("stopped");
+  },
+  // One after another; what else is asked for meanwhile waits its turn.
   async run(cells) {
-    // one after another; what else is asked for meanwhile waits its turn
     if (location.protocol === "file:") {
       const cell = cells.findLast(cell => !cell.hidden);
       cell.clear();
-      cell.show(
-        "error",
-        "Python runs only on pages that a server delivers, not from file://.\n" +
-          "`make serve` serves this book on your own machine; all else here works without it.\n",
-      );
+      cell.show("error", ONLY_SERVED);
       return cell.mark("unreachable");
     }
     this.queue.push(...cells);
     if (this.busy) return;
     this.busy = true;
-    for (let cell; (cell = this.queue.shift()); ) if (await cell.run()) this.queue = [];
+    while (this.queue.length) {
+      const error = await this.queue.shift().run();
+      if (error) this.queue = [];
+    }
     this.busy = false;
   },
 };
+
+const loadEditor = () =>
+  new Promise((resolve, reject) => {
+    document.head.append(
+      make("script", { src: beside("editor.js"), onload: resolve, onerror: reject }),
+    );
+  });
 
 class Cell {
   constructor(element) {
@@ -107,12 +118,13 @@ class Cell {
       run: button("Run", () => python.run(this.group)),
       above: button("Run all above", () => python.run(this.before)),
       edit: button("Edit", () => this.edit()),
-      stop: button("Stop", () => this.stop()),
+      stop: button("Stop", () => python.stop()),
       back: button("Reset", () => this.reset()),
       restart: button("Restart Python", () => this.restart()),
     };
-    for (const each of Object.values(this.buttons))
+    for (const each of Object.values(this.buttons)) {
       each.setAttribute("aria-label", `${each.textContent}: ${this.name}`);
+    }
     this.state = make("span", { className: "live-state" });
     const { run, above, edit, stop, back, restart } = this.buttons;
     run.title = "Shift-Enter";
@@ -139,7 +151,7 @@ class Cell {
   }
 
   mark(state) {
-    this.element.dataset.live = state; // built, waiting, running, done or an error's name
+    this.element.dataset.live = state; // built, running, done, or what ended it early
     if (this.hidden) return;
     const busy = state === "running";
     const built = state === "built";
@@ -151,18 +163,11 @@ class Cell {
   }
 
   async edit(click) {
-    await (window.liveEditor ??
-      (Cell.loading ??= new Promise((resolve, reject) =>
-        document.head.append(
-          make("script", { src: beside("editor.js"), onload: resolve, onerror: reject }),
-        ),
-      )));
+    if (!window.liveEditor) await loadEditor();
     if (!this.editor) {
       this.input.classList.add("live-editing");
-      const parent = this.input.insertBefore(
-        make("div", { className: "live-editor" }),
-        this.input.lastChild,
-      );
+      const parent = make("div", { className: "live-editor" });
+      this.input.insertBefore(parent, this.input.lastChild);
       this.editor = window.liveEditor({
         parent,
         source: this.code,
@@ -191,36 +196,26 @@ class Cell {
     say(error ? `${this.name}: ${error}` : `${this.name} ran. ${this.said()}`);
     if (error === "NameError") {
       const again = () => python.run([...this.before, ...this.group]);
+      const offer = button("Run them, then this one", again);
       this.output.append(
-        make(
-          "p",
-          { className: "live-hint" },
-          "Have the cells above run? ",
-          button("Run them, then this one", again),
-        ),
+        make("p", { className: "live-hint" }, "Have the cells above run? ", offer),
       );
     }
     return error;
   }
+  // Python is there, and the cell's own time starts.
   begin() {
     this.begun = performance.now();
-  } // Python is there, and the cell's own time starts
+  }
   tell(what, digits) {
-    if (this.begun && !this.hidden)
-      this.state.textContent = `${what} ${((performance.now() - this.begun) / 1000).toFixed(digits)} s`;
+    if (!this.begun || this.hidden) return;
+    const seconds = (performance.now() - this.begun) / 1000;
+    this.state.textContent = `${what} ${seconds.toFixed(digits)} s`;
   }
   said() {
+    if (this.output.querySelector("img")) return "A new figure.";
     const text = this.output.textContent.trim();
-    return this.output.querySelector("img")
-      ? "A new figure."
-      : text.length < 80
-        ? text
-        : "It printed several lines.";
-  }
-  stop() {
-    python.drop();
-    this.show("text", "\nStopped. Python starts anew: run the cells above again.\n");
-    python.end("stopped");
+    return text.length < 80 ? text : "It printed several lines.";
   }
 
   clear() {
@@ -236,40 +231,35 @@ class Cell {
     if (kind === "svg" || kind === "png") this.picture(kind, content);
     else if (kind === "html")
       this.output.append(make("div", { className: "output text_html", innerHTML: content }));
-    else {
-      let pre =
-        this.output.lastElementChild?.matches(`.live-${kind}`) &&
-        this.output.lastElementChild.querySelector("pre");
-      if (!pre) {
-        pre = make("pre");
-        const look = `output stream highlight-myst-ansi notranslate live-${kind}`;
-        this.output.append(
-          make("div", { className: look }, make("div", { className: "highlight" }, pre)),
-        );
-      }
-      pre.append(content);
-    }
+    else this.stream(kind).append(content);
+  }
+  // What is printed goes on where it stopped, unless something else came between.
+  stream(kind) {
+    const last = this.output.lastElementChild;
+    if (last?.matches(`.live-${kind}`)) return last.querySelector("pre");
+    const pre = make("pre");
+    const className = `output stream highlight-myst-ansi notranslate live-${kind}`;
+    const highlight = make("div", { className: "highlight" }, pre);
+    this.output.append(make("div", { className }, highlight));
+    return pre;
   }
   picture(kind, content) {
-    const bytes =
-      kind === "svg" ? content : Uint8Array.from(atob(content), letter => letter.charCodeAt());
-    const src = URL.createObjectURL(
-      new Blob([bytes], { type: kind === "svg" ? "image/svg+xml" : "image/png" }),
-    );
+    const svg = kind === "svg";
+    const bytes = svg ? content : Uint8Array.from(atob(content), letter => letter.charCodeAt());
+    const type = svg ? "image/svg+xml" : "image/png";
+    const src = URL.createObjectURL(new Blob([bytes], { type }));
     const old = this.built?.querySelector("figure, img");
     const frame = old ? old.cloneNode(true) : make("img");
     const image = frame.matches("img") ? frame : frame.querySelector("img");
-    const text =
-      this.changed || !image.alt
-        ? `What the changed cell draws. As built: ${image.alt || "no figure"}`
-        : image.alt;
-    Object.assign(image, { src, alt: text });
+    const changed = `What the changed cell draws. As built: ${image.alt || "no figure"}`;
+    const alt = this.changed || !image.alt ? changed : image.alt;
+    Object.assign(image, { src, alt });
     image.removeAttribute("width");
     image.removeAttribute("height");
     this.output.append(frame);
   }
   restart() {
-    python.drop();
+    python.stop();
     this.state.textContent = "Python starts anew: all names are gone";
     say(this.state.textContent);
   }
@@ -289,9 +279,10 @@ class Cell {
 let number = 0;
 const cells = [...document.querySelectorAll("[id^=cell-]")].map(element => new Cell(element));
 const shown = cells.filter(cell => !cell.hidden);
+// A hidden cell runs with the one that stands before it.
 shown.forEach((cell, place) => {
-  // a hidden cell runs with the one that stands before it
-  const [start, end] = [place && cells.indexOf(cell), cells.indexOf(shown[place + 1])];
+  const start = place && cells.indexOf(cell);
+  const end = cells.indexOf(shown[place + 1]);
   cell.group = cells.slice(start, end < 0 ? cells.length : end);
   cell.before = cells.slice(0, start);
   cell.buttons.above.hidden = place === 0;
