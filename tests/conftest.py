@@ -1,17 +1,15 @@
 """What test modules share: the seed, PyTorch where it is installed, the built book, a browser."""
 
-import functools
 import os
 import shutil
 import subprocess
 import sys
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import hypothesis
 import numpy as np
 import pytest
+from pages import served
 from places import ROOT, SITE
 
 FLAGS = "--no-sandbox --disable-gpu --disable-background-networking --no-first-run".split()
@@ -41,8 +39,13 @@ def torch():
 
 @pytest.fixture(scope="session")
 def browser():
-    """Return Chromium, or skip the test that asks for it: playwright allows one to a thread."""
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    """Return Chromium, or skip the test that asks for it: playwright allows one to a thread.
+
+    Without all that a window has, it takes half the time.
+    """
+    chromium = os.environ.get("CHROMIUM")
+    for name in ("chromium-headless-shell", "chromium"):
+        chromium = chromium or shutil.which(name)
     if not chromium:
         pytest.skip("no Chromium: name one in CHROMIUM")
     from playwright.sync_api import sync_playwright
@@ -51,11 +54,6 @@ def browser():
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield browser
         browser.close()
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *args):
-        """Say nothing."""
 
 
 def make(form):
@@ -75,8 +73,5 @@ def built():
 @pytest.fixture(scope="session")
 def site(browser, built):
     """Return the address that serves the book."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=built))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    server.server_close()
+    with served(built) as address:
+        yield address

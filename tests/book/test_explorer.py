@@ -2,12 +2,17 @@
 
 import itertools
 import json
+import re
 
 import numpy as np
 import pytest
+from pages import barriers, crowded
+from places import ROOT
 from playwright.sync_api import expect
 
 from convdocs import CNN, Conv2d, conv2d, conv2d_backward
+from convdocs.book.ink import COLORS
+from convdocs.book.stepper import MARK, WRITTEN
 from convdocs.windows import Window, windows
 
 RANGES = {
@@ -21,12 +26,13 @@ ALL = "([ranges, settings]) => JSON.stringify(settings.map(each => explore(Objec
 ALL += "ranges.map((name, n) => [name, each[n]])))))"
 
 
+FIGURE = "figure:has(.explorer)"
+
+
 @pytest.fixture
-def page(site, browser):
-    page = browser.new_page(viewport={"width": 1280, "height": 1200})
-    page.goto(f"{site}hyperparameters.html")
-    yield page
-    page.close()
+def page(visit):
+    """Return the page of the explorer."""
+    return visit("hyperparameters", viewport={"width": 1280, "height": 1200})
 
 
 def package(H, k, s, p, d):
@@ -135,3 +141,48 @@ def test_the_window_moves_by_a_click_and_by_keys_and_stays_inside(page):
     expect(page.locator("[name=column]")).to_have_value("1")
     choose(page, input=3)  # a single window
     expect(words).to_contain_text("The output at row 0, column 0 sees")
+
+
+def test_its_colours_are_those_of_the_other_figures():
+    drawn = (ROOT / "docs" / "web" / "figures" / "window.mjs").read_text("utf-8")
+    hues = dict(re.findall(r"(\w+): '[^']*(#[0-9a-f]+)", drawn))
+    window, result = COLORS[MARK - 1], COLORS[WRITTEN - 1]
+    assert hues == {"tap": window, "span": window, "here": result}
+
+
+def test_without_a_script_it_shows_its_first_picture(visit, page):
+    still = visit("hyperparameters", java_script_enabled=False).locator(".explorer")
+    live = page.locator(".explorer")
+    expect(still.locator("input")).to_have_count(0)
+    expect(live.locator("input")).to_have_count(7)
+    for part in (".input", ".output", ".words", "dl"):
+        expect(still.locator(part)).to_be_visible()
+        assert still.locator(part).inner_html() == live.locator(part).inner_html()
+
+
+def test_on_paper_there_are_no_controls(page):
+    page.emulate_media(media="print")
+    figure = page.locator(FIGURE)
+    expect(figure.locator("svg").first).to_be_visible()
+    for control in figure.locator("input").all():
+        expect(control).to_be_hidden()
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_nothing_is_wider_than_a_phone(visit, script):
+    phone = {"viewport": {"width": 375, "height": 800}, "has_touch": True}
+    page = visit("hyperparameters", java_script_enabled=script, **phone)
+    if script:
+        choose(page, input=RANGES["input"][-1], padding=RANGES["padding"][-1])
+    assert crowded(page, FIGURE) == []
+
+
+def test_axe_finds_nothing(page):
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        assert barriers(page, FIGURE) == []
+
+
+def test_only_its_page_loads_its_script(built):
+    for path in built.glob("*.html"):
+        assert ("explorer.js" in path.read_text("utf-8")) == (path.stem == "hyperparameters")

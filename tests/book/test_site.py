@@ -4,17 +4,15 @@ import io
 import itertools
 import re
 from html import unescape
-from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
-import axe_playwright_python
 import numpy as np
 import pytest
+from pages import AXE, HOSTS, OVERFLOW
 from PIL import Image
 from places import ROOT, SITE
 from playwright.sync_api import expect
 
-AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 LOOK = r"""async () => {
   const all = selector => [...document.querySelectorAll(selector)];
   const pictures = all('article img:not(.toggler)');
@@ -34,9 +32,6 @@ LOOK = r"""async () => {
   all('.toggle-button').forEach(each => each.click());
   return seen;
 }"""
-HOSTS = re.compile(r"http://127\.0\.0\.1:.*|file:.*|data:.*|blob:.*", re.DOTALL)
-OVERFLOW = """Math.max(...[document.documentElement, document.querySelector('.content')].map(
-  each => each.scrollWidth - each.clientWidth))"""  # the theme makes its content scroll instead
 # What axe finds of contrast takes it long, so it looks at each kind of ink on each ground once,
 # and at no kind that it has seen on another page.
 INKS = """async known => {

@@ -1,0 +1,128 @@
+"""A page to look at; and for live cells Pyodide, and one Python for many pages."""
+
+import pyodide as files
+import pytest
+from pages import served
+
+# A page keeps the worker in which Python runs, and hands on what other pages ask of it.
+KEEP = """() => {
+  const here = document.querySelector('script[data-python]');
+  const beside = name => new URL(name, here.src).href;
+  window.from = {
+    python: here.dataset.python, wheel: beside(here.dataset.wheel), digits: beside('digits.npz'),
+  };
+  window.python = new Worker(beside('worker.js'), {type: 'module'});
+  const channel = new BroadcastChannel('python');
+  channel.onmessage = ({data}) => python.postMessage(data);
+  python.addEventListener('message', ({data}) => channel.postMessage(data));
+}"""
+ASK = """window.Worker = class extends BroadcastChannel {
+  constructor() { super('python'); }
+  terminate() { this.close(); }
+};"""
+RUN = """([source, name]) => new Promise(resolve => {
+  const shown = [];
+  const hear = ({data: {kind, text, error}}) => {
+    if (['progress', 'begin'].includes(kind)) return;
+    if (!['done', 'lost', 'unreachable'].includes(kind)) return shown.push([kind, text]);
+    python.removeEventListener('message', hear);
+    resolve([error ?? text ?? null, shown]);
+  };
+  python.addEventListener('message', hear);
+  python.postMessage({source, name, from});
+})"""
+
+# What a page leaves behind is names, files, figures, and at worst a changed package.
+START = """
+import sys
+import convdocs.book.plot
+sys.start = {name: (module, dict(vars(module)))
+             for name, module in sys.modules.items() if name.split(".")[0] == "convdocs"}
+"""
+RESET = """
+def reset(space):
+    import gc, os, sys, tempfile
+    import matplotlib.pyplot
+    for name in [name for name in sys.modules if name.split(".")[0] == "convdocs"]:
+        if name not in sys.start:
+            del sys.modules[name]
+    for module, names in sys.start.values():
+        vars(module).clear()
+        vars(module).update(names)
+    matplotlib.pyplot.close("all")
+    matplotlib.rcdefaults()
+    os.chdir(tempfile.mkdtemp())
+    space.clear()
+    space["__name__"] = "__main__"
+    gc.collect()
+reset(globals())
+"""
+
+
+@pytest.fixture
+def visit(site, browser):
+    """Return a function that opens a page in a context of its own, which is closed at the end."""
+    contexts = []
+
+    def visit(name, **how):
+        contexts.append(browser.new_context(**how))
+        page = contexts[-1].new_page()
+        page.goto(f"{site}{name}.html")
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def pyodide():
+    """Return a function that lets the pages of a browser context find Pyodide."""
+    address, checked = files.address(), files.wheels()
+    if not files.WHEELS.is_dir():
+        pytest.skip("no Pyodide: python tests/pyodide.py fetches it")
+    assert files.missing() == []
+    with served(files.CORE) as core, served(files.WHEELS) as wheels:
+
+        def give(route):
+            name = route.request.url.removeprefix(address)
+            location = f"{wheels if name in checked else core}{name}"
+            headers = {"location": location, "access-control-allow-origin": "*"}
+            route.fulfill(status=302, headers=headers)
+
+        yield lambda context: context.route(f"{address}**", give)
+
+
+class Python:
+    """One Python for many pages, each of which finds it as if it had just been started."""
+
+    def __init__(self, context, site):
+        self.context, self.site = context, site
+        self.keeper = context.new_page()
+        self.keeper.goto(f"{site}edges.html")
+        self.keeper.evaluate(KEEP)
+        context.add_init_script(ASK)
+        assert self.run(START) == (None, [])
+
+    def run(self, source, name="cell of a test"):
+        """Run a cell; return its error's name or None, and what it showed, each with its kind."""
+        error, shown = self.keeper.evaluate(RUN, [source, name])
+        return error, [tuple(each) for each in shown]
+
+    def open(self, chapter):
+        """Return the page of a chapter."""
+        assert self.run(RESET) == (None, [])
+        page = self.context.new_page()
+        page.wrong = []
+        page.on("pageerror", lambda error: page.wrong.append(str(error)))
+        page.goto(f"{self.site}{chapter}.html")
+        return page
+
+
+@pytest.fixture(scope="session")
+def python(browser, site, pyodide):
+    """Return the Python of this browser."""
+    context = browser.new_context()
+    pyodide(context)
+    yield Python(context, site)
+    context.close()

@@ -1,0 +1,229 @@
+"""Every cell of every chapter, run in a browser by the page's own buttons; and what a cell may be.
+
+The chapters share one Python, which each of them finds as if it had just been started.
+"""
+
+import re
+
+import pytest
+from pages import CELL, LIVE, press
+
+SHOWN = """() => [...document.querySelectorAll('[id^=cell-]')].map(cell => ({
+  id: cell.id, state: cell.dataset.live, tags: cell.className,
+  text: [...cell.querySelectorAll('.cell_output .output')].map(each => each.textContent).join(''),
+  pictures: cell.querySelectorAll('.cell_output img, .cell_output svg').length,
+}))"""
+SOLUTIONS = "document.querySelectorAll('.toggle-button').forEach(each => each.click())"
+OVER = """() => !document.querySelector('[data-live=built], [data-live=running]') ||
+  Boolean(document.querySelector('.cell:not(script):is([data-live$=Error], [data-live=lost])'))"""
+NUMBER = re.compile(r"[-+]?\d[\d,]*\.?\d*(?:e[-+]?\d+)?")
+DIFFERENCE = re.compile(r"([-+][\d.]+) ± +([\d.]+)(?: +(clear))?")
+
+
+def value(number):
+    return float(number.replace(",", ""))
+
+
+def last_place(number):
+    """Return what a one is worth in the last place of a number as it is written."""
+    digits, _, exponent = number.partition("e")
+    return 10.0 ** (int(exponent or 0) - len(digits.partition(".")[2]))
+
+
+def near(a, b, tags, text):
+    """Return whether two numbers can be the same one, from the build and from the browser.
+
+    The browser has another BLAS, and another decoder of photographs.
+    Three tags in the chapters name the cells that cannot print the same: `clock` prints measured
+    times, `rounding` the size of rounding errors, and `training` accuracies of networks that
+    amplify them, in percent or as fractions.
+    """
+    x, y = value(a), value(b)
+    if "tag_training" in tags:
+        return abs(x - y) <= (2 if "%" in text else 0.02)
+    if "tag_rounding" in tags:
+        return abs(x - y) <= 1e-5 + 0.05 * max(abs(x), abs(y))
+    if "tag_clock" in tags:  # a machine may be a hundred times slower, but not out of this world
+        low, high = sorted((abs(x), abs(y)))
+        return x * y >= 0 and high <= 1000 * (low + max(last_place(a), last_place(b)))
+    return a == b
+
+
+def alike(before, after, tags):
+    """Return whether a cell printed what it printed in the build."""
+    if before.rstrip() == after.rstrip():
+        return True
+    if "tag_training" in tags:
+        # Which differences exceed their intervals depends on the numbers, and so does the word.
+        for d, half, clear in DIFFERENCE.findall(after):
+            beyond = abs(value(d)) - value(half)
+            if abs(beyond) > 0.1 and (beyond > 0) != bool(clear):
+                return False
+        before, after = (DIFFERENCE.sub(r"\1 ± \2", text) for text in (before, after))
+    words = [NUMBER.sub("#", text).split() for text in (before, after)]
+    numbers = zip(NUMBER.findall(before), NUMBER.findall(after), strict=False)
+    return words[0] == words[1] and all(near(a, b, tags, before) for a, b in numbers)
+
+
+@pytest.mark.parametrize("chapter", LIVE)
+def test_every_cell_of_the_chapter_shows_what_the_build_showed(python, chapter):
+    page = python.open(chapter)
+    before = page.evaluate(SHOWN)
+    page.evaluate(SOLUTIONS)
+    last = page.locator(CELL).last
+    press(last, "Run all above")
+    press(last, "Run")
+    page.wait_for_function(OVER, polling=100, timeout=0)
+    after, wrong = page.evaluate(SHOWN), page.wrong
+    page.close()
+    assert wrong == []
+    assert {cell["id"]: cell["state"] for cell in after if cell["state"] != "done"} == {}
+    different = [
+        (old["id"], old["text"], new["text"])
+        for old, new in zip(before, after, strict=True)
+        if not alike(old["text"], new["text"], new["tags"]) or old["pictures"] != new["pictures"]
+    ]
+    assert different == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "tags", "same"),
+    [
+        ("3 of 4\n", "3 of 4", "", True),
+        ("3 of 4", "3 of 5", "", False),
+        ("0.25 ms", "25.0 ms", "tag_clock", True),
+        ("0 %", "15 %", "tag_clock", True),
+        ("0.25 ms", "nan ms", "tag_clock", False),
+        ("0.25 ms", "-0.25 ms", "tag_clock", False),
+        ("0.25 ms", "2500.00 ms", "tag_clock", False),
+        ("1.0e-16", "1.04e-16", "tag_rounding", True),
+        ("0.50", "0.60", "tag_rounding", False),
+        ("95.0 %", "96.9 %", "tag_training", True),
+        ("95.0 %", "97.1 %", "tag_training", False),
+        ("0.950", "0.969", "tag_training", True),
+        ("0.950", "0.972", "tag_training", False),
+        ("+1.3 ± 1.2 clear %", "+1.1 ± 1.3 %", "tag_training", True),
+        ("+1.3 ± 1.2 clear %", "+1.1 ± 1.4 clear %", "tag_training", False),
+        ("+1.3 ± 1.2 clear %", "-1.8 ± 1.4 %", "tag_training", False),
+    ],
+)
+def test_what_cells_print_is_compared_by_their_tags(before, after, tags, same):
+    assert alike(before, after, tags) == same
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("", ""),
+        ("# nothing but a remark", ""),
+        ("None", ""),
+        ("x = 1 + 1", ""),
+        ("1 + 1", "2\n"),
+        ("1 + 1;", ""),
+        ("1 + 1 ;\n\n# the end", ""),
+        ("1 + 1;  # quiet", ""),
+        ("1 + 1  # no quiet;", "2\n"),
+        ("'a;'", "'a;'\n"),
+        ("'''a;\n   \nb;'''", "'a;\\n   \\nb;'\n"),
+        ("x = 1; x + 1", "2\n"),
+        ("x = [];\nx.append(1);\nprint(x);", "[1]\n"),
+        ("print(1)\n2", "1\n2\n"),
+        ("for i in range(2):\n    i", ""),
+        ("for i in range(2):\n    print(i);", "0\n1\n"),
+        ("(1 +\n 1)", "2\n"),
+        ("import asyncio\n\nawait asyncio.sleep(0, 'late')", "'late'\n"),
+        ("async def f():\n    return 3\n\nx = await f()\nx", "3\n"),
+        (
+            "class Shown:\n    def _repr_html_(self):\n        1 / 0\n\nShown",
+            "<class '__main__.Shown'>\n",
+        ),
+        ("from __future__ import annotations\nlen", "<built-in function len>\n"),
+    ],
+)
+def test_a_cell_shows_its_last_value_as_a_notebook_does(python, source, shown):
+    error, found = python.run(source)
+    assert (error, "".join(text for _, text in found)) == (None, shown)
+    assert {kind for kind, _ in found} <= {"text"}
+
+
+def test_a_last_value_has_its_richest_form(python):
+    source = "class A:\n    def {}(self):\n        return {}\n\nA()"
+    assert python.run(source.format("_repr_html_", "'<b>a</b>'")) == (None, [("html", "<b>a</b>")])
+    assert python.run(source.format("_repr_svg_", "'<svg/>'")) == (None, [("svg", "<svg/>")])
+    assert python.run(source.format("_repr_png_", "b'png'")) == (None, [("png", "cG5n")])
+    assert python.run(source.format("_repr_html_", "None"))[1][0][1].startswith(
+        "<__main__.A object"
+    )
+
+
+def test_a_warning_is_given_once_and_between_what_is_printed(python):
+    error, found = python.run(
+        "print('first')\nprint('\\d')\nimport warnings\nwarnings.warn('mind')\n4"
+    )
+    text = "".join(text for _, text in found)
+    assert error is None
+    assert text.count("SyntaxWarning") == 1
+    assert text.index("first") < text.index("mind") < text.index("4\n")
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "lines"),
+    [
+        ("1 +", "SyntaxError", ['  File "cell 5", line 1', "    1 +", "       ^"]),
+        ("x = '''", "SyntaxError", ['  File "cell 5", line 1']),
+        ("if x:\nx = 1", "IndentationError", ['  File "cell 5", line 2', "    x = 1", "    ^"]),
+        ("  x = 1", "IndentationError", ['  File "cell 5", line 1']),
+        ("1 / 0", "ZeroDivisionError", ['  File "cell 5", line 1, in <module>', "    1 / 0"]),
+        ("1 / 0;", "ZeroDivisionError", ['  File "cell 5", line 1, in <module>', "    1 / 0;"]),
+        (
+            "def f():\n    return nothing\n\nf()\n1",
+            "NameError",
+            ['  File "cell 5", line 4, in <module>', '  File "cell 5", line 2, in f'],
+        ),
+        ("import asyncio\nawait asyncio.sleep(0)\n1 / 0", "ZeroDivisionError", ["    1 / 0"]),
+        ("exit()", "SystemExit", ["SystemExit"]),
+        (
+            "class A:\n    def __repr__(self):\n        return 1 / 0\n\nA()",
+            "ZeroDivisionError",
+            ['  File "cell 5", line 3, in __repr__'],
+        ),
+    ],
+)
+def test_an_error_is_told_by_its_place_in_the_cell(python, source, name, lines):
+    error, found = python.run(source, "cell 5")
+    assert error == name
+    (text,) = [text for kind, text in found if kind == "error"]
+    for line in lines:
+        assert line in text
+    for ours in ("_base.py", '"<exec>"', "in run", "in evaluate"):
+        assert ours not in text
+
+
+def test_an_error_in_a_function_of_another_cell_shows_its_lines(python):
+    assert python.run("def f(x):\n    return 1 / x", "cell 1") == (None, [])
+    error, [(kind, text)] = python.run("f(0)", "cell 2")
+    assert (error, kind) == ("ZeroDivisionError", "error")
+    for line in ('"cell 2", line 1', "    f(0)", '"cell 1", line 2, in f', "    return 1 / x"):
+        assert line in text
+
+
+def test_each_page_finds_python_as_if_it_had_just_been_started(python):
+    page = python.open("edges")
+    page.close()
+    change = """
+import convdocs
+from convdocs import exchange
+convdocs.conv2d = None
+left = open("left", "w")
+"""
+    assert python.run(change) == (None, [])
+    python.open("edges").close()
+    look = """
+import os
+import convdocs
+assert not os.listdir()
+assert "left" not in globals() and "exchange" not in vars(convdocs)
+from convdocs import conv2d
+conv2d([[[[2]]]], [[[[3]]]]).item()
+"""
+    assert python.run(look) == (None, [("text", "6.0\n")])
