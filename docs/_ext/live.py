@@ -100,7 +100,9 @@ class Cells(SphinxPostTransform):
         names = nodes.literal(text=f"pip install 'convdocs[data,{','.join(extras)}]'")
         paragraph = nodes.paragraph("", NATIVE, names, nodes.Text("."))
         place = title.parent.index(title) + 1
-        title.parent.insert(place, nodes.container("", paragraph, classes=["native"]))
+        note = nodes.container("", paragraph, classes=["native"])
+        need(note, "live.css")
+        title.parent.insert(place, note)
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:

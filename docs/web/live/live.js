@@ -42,7 +42,7 @@ const python = {
     } else if (kind === "begin") this.running.begin();
     else if (kind === "done") this.end(error);
     else if (kind === "lost" || kind === "unreachable") this.end(kind, text);
-    else this.running.show(kind, text);
+    else this.running?.show(kind, text); // what a task prints after its cell has nowhere to go
   },
   // Resolves to the error's name, or nothing.
   ask(cell) {
