@@ -47,9 +47,11 @@ class Network:
 
     def __init__(self, layers: Iterable[Layer]) -> None:
         self.layers = in_a_row(layers)
+        seen: set[int] = set()
         for number, layer in enumerate(self.layers):
-            if any(layer is other for other in self.layers[:number]):
+            if id(layer) in seen:
                 raise ValueError(f"layers[{number}] must be a layer of its own, got one twice")
+            seen.add(id(layer))
 
     def __call__(self, x: ArrayLike, train: bool = False, rng: Rng = None) -> Array:
         """Return the output for images ``x``; each layer remembers what it saw.

@@ -397,6 +397,8 @@ def _counts(x: Array, slide: _Slide, seen: Array, count_include_pad: bool) -> Ar
     """Return how many numbers each window averages, (1, oH, oW, 1)."""
     # Padding counts if asked for. What ceil_mode hangs over the border never does.
     padded = _args.flag("count_include_pad", count_include_pad)
+    if seen.size == 0:  # no images, however large they would be
+        return np.ones((1, 1, 1, 1), seen.dtype)
     counts = []
     for axis in (0, 1):
         side, p = x.shape[2 + axis], slide.padding[axis]

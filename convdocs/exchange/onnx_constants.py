@@ -17,7 +17,7 @@ import onnx.reference
 from .._args import Array
 
 FACTOR, LEAST = 16, 1 << 22  # numbers to compute with, for each in the file, and in any case
-NODE = 256  # what one node costs at least, in numbers
+NODE = 1024  # what one node costs at least, in numbers
 SMALL = 1024  # numbers: an array that may say how large another is
 SLOWEST = 1 << 20  # steps of an operator that is computed number by number
 
@@ -73,11 +73,11 @@ class Constants(dict[str, Array]):
         for name, array in arrays.items():
             if array.dtype.kind in "OSUT":
                 raise ValueError(f"its input {name!r} is text")
-        if operator == "Constant" and node.attribute[0].name == "value":
+        if operator == "Constant" and [each.name for each in node.attribute] == ["value"]:
             array = _array(node.attribute[0].t)
             self.rest += FACTOR * array.size
             return {node.output[0]: array}
-        sizes = [array.size for array in arrays.values()]
+        sizes = [arrays[name].size for name in node.input if name]
         results = [self._size(operator, shape, sizes) for shape in self._shapes(node, arrays)]
         self._pay(node, sizes, results)
         evaluator = onnx.reference.ReferenceEvaluator(self._model(node, arrays))

@@ -26,8 +26,6 @@ from .onnx_node import Maps, Node, Pad, Side
 # Stand for sizes that the file leaves open: the images' number first. What a file says of one of
 # these numbers by chance, it does not say of all, so `layers_of` tries both rows.
 OPEN_SIZES = ((8191, 8179, 8171, 8167), (8161, 8147, 8123, 8117))
-# The axes of one image that an operator asks for, where the file leaves open even their number.
-AXES = {"Gemm": 1, "Conv": 3, "MaxPool": 3, "AveragePool": 3, "BatchNormalization": 3}
 # The axis on which a layer asks for a size, and the option that says which.
 ASKED = {Conv2d: (0, "in_channels"), BatchNorm2d: (0, "num_features"), Linear: (-1, "in_features")}
 
@@ -94,11 +92,11 @@ class Walk:
         # Where the walk stands: the name of the maps, what they are, and what is added to them.
         self._here = ""
         self._images = open_sizes[0]
-        self._shape: Shape | None = None
+        self._shape: Shape = ()
         self._dtype: np.dtype[Any] = np.dtype(np.float32)
         self._pad: Pad | None = None
         self._sizes: dict[str, list[int]] = {}  # of all maps on the way
-        self._vague: set[str] = set()  # sizes of maps behind something unknown
+        self._vague: set[str] = set()  # what would be constant, were it not for a problem
         self._begin(proto.graph)
         for node in proto.graph.node:
             self._step(node)
@@ -118,22 +116,21 @@ class Walk:
             self.problems.append(f"the input {name}, not of float32 or float64")
             return
         self._dtype = np.dtype(dtypes[kind.elem_type])
-        if kind.HasField("shape"):
-            if not 1 <= len(kind.shape.dim) <= len(self._open_sizes):
-                self.problems.append(f"the input {name} of {len(kind.shape.dim)} axes")
-                return
-            images, *sides = (
-                Side(dim.dim_value) if dim.dim_value > 0 else Side(size, multiple=1)
-                for dim, size in zip(kind.shape.dim, self._open_sizes, strict=False)
-            )
-            self._images = images.size
-            self._shape = tuple(sides)
+        if not 1 <= len(kind.shape.dim) <= len(self._open_sizes):
+            self.problems.append(f"the input {name} of {len(kind.shape.dim)} axes")
+            return
+        images, *sides = (
+            Side(dim.dim_value) if dim.dim_value > 0 else Side(size, multiple=1)
+            for dim, size in zip(kind.shape.dim, self._open_sizes, strict=False)
+        )
+        self._images = images.size
+        self._shape = tuple(sides)
         self._move(name)
 
     def _move(self, name: str) -> None:
         """Go on to the maps of this name."""
         self._here = name
-        if self._shape is not None and self._pad is None:
+        if self._pad is None:
             self._sizes[name] = [self._images, *(side.size for side in self._shape)]
 
     def _step(self, node: onnx.NodeProto) -> None:
@@ -160,6 +157,7 @@ class Walk:
                 self._read(reader, node, unknown)
         except Exception as error:  # a strange graph can fail in any way
             self.problems.append(f"{label}: {error}")
+            self._vague.update(node.output)
 
     def _measure(self, node: onnx.NodeProto, sizes: list[int]) -> None:
         """Compute the size of maps on the way."""
@@ -183,9 +181,6 @@ class Walk:
         if self._pad and operator not in PADDED:
             raise ValueError("it does not take the border before it")
         self.measured |= operator == "Reshape"
-        if self._shape is None:
-            sides = self._open_sizes[1 : 1 + AXES.get(operator, 0)]
-            self._shape = tuple(Side(size, multiple=1) for size in sides) or None
         behind = self.layers[-1] if self.layers else None
         node = Node(proto, self._opset, self._constants, self._pad)
         found = reader(node, Maps(self._images, self._shape, self._dtype, behind))
@@ -193,8 +188,7 @@ class Walk:
         self._pad = found if isinstance(found, Pad) else None
         for layer in layers:
             self.layers.append(layer)
-            if self._shape is not None:
-                self._shape = _behind(layer, self._shape)
+            self._shape = _behind(layer, self._shape)
         self._move(proto.output[0])
 
 
@@ -230,5 +224,8 @@ def _opset(proto: onnx.ModelProto) -> int:
     """Return the version of the standard that a model is written in."""
     versions = {each.version for each in proto.opset_import if each.domain in ("", "ai.onnx")}
     if len(versions) != 1:
-        raise ValueError(f"it must be of one version of the operators, got {sorted(versions)}")
-    return versions.pop()
+        raise ValueError(f"opsets {sorted(versions)}, not one")
+    version = versions.pop()
+    if version > (newest := onnx.defs.onnx_opset_version()):
+        raise ValueError(f"opset {version}, but onnx knows operators up to {newest}")
+    return version

@@ -23,7 +23,7 @@ from ..layer import Layer, blank
 from ..norm import BatchNorm2d
 from ..pool import AvgPool2d, MaxPool2d
 from ..windows import Pair
-from .onnx_node import Maps, Node, Pad, Sliding
+from .onnx_node import Maps, Node, Pad, Side, Sliding
 
 INFERENCE = "export the network for inference"
 
@@ -133,7 +133,7 @@ def _norm(node: Node, maps: Maps) -> list[Layer]:
 def _gemm(node: Node, maps: Maps) -> list[Layer]:
     if node.flag("transA", 0):
         raise ValueError("transA=1, which turns images and features")
-    if maps.shape is not None and len(maps.shape) != 1:
+    if len(maps.shape) != 1:
         raise ValueError(f"maps of {len(maps.shape)} axes beside the images, not rows")
     weight = node.array(1)
     bias = node.optional(2)
@@ -163,7 +163,7 @@ def _add(node: Node, maps: Maps) -> list[Layer]:
         raise ValueError("only a bias behind weights can be added")
     if node.since < 7:
         raise ValueError("a sum by the rules of before opset 7")
-    axes = 2 if maps.shape is None else len(maps.shape) + 1
+    axes = len(maps.shape) + 1
     axis = 1 if isinstance(layer, Conv2d) else axes - 1
     weight = layer.params["weight"]
     bias = _bias(node.summand(), len(weight), axis, axes)
@@ -180,17 +180,18 @@ def _dropout(node: Node, maps: Maps) -> list[Layer]:
     given = node.optional(1)
     if given is None:
         given = np.array(node.attributes.get("ratio", 0.5), np.float32)
+    if given.size != 1 or given.dtype.kind != "f":
+        raise ValueError(f"a ratio of {given.dtype} and shape {given.shape}, not one number")
     ratio = given.reshape(())[()]
     return [Dropout(float(ratio) if ratio.dtype == np.float64 else _short(ratio))]
 
 
 def _flatten(node: Node, maps: Maps) -> list[Layer]:
     axis = node.attributes["axis"]
-    shape = maps.shape
-    if axis < 0 and shape is not None and node.since >= 11:
-        axis += len(shape) + 1
-    # An axis of one number between the images and the rest makes no difference.
-    if axis == 1 or (axis > 1 and shape and all(side == (1, 0) for side in shape[: axis - 1])):
+    if axis < 0 and node.since >= 11:
+        axis += len(maps.shape) + 1
+    # Axes of one number between the images and the rest make no difference.
+    if axis >= 1 and all(side == Side(1) for side in maps.shape[: axis - 1]):
         return [Flatten()]
     raise ValueError(f"axis={node.attributes['axis']}, not 1")
 
@@ -199,11 +200,7 @@ def _reshape(node: Node, maps: Maps) -> list[Layer]:
     """See whether a new shape is one row for each image."""
     said = node.attributes["shape"] if node.since < 5 else node.array(1)
     new = [int(side) for side in said]
-    need = f"the shape {shown(new)}"
-    if maps.shape is None:
-        if new not in ([0, -1], [maps.images, -1]):
-            raise ValueError(f"{need} of images of unknown size")
-        return [Flatten()]
+    text = shown(new)
     old = [maps.images, *(side.size for side in maps.shape)]
     if not node.flag("allowzero", 0):
         new = [old[i] if n == 0 and i < len(old) else n for i, n in enumerate(new)]
@@ -213,16 +210,16 @@ def _reshape(node: Node, maps: Maps) -> list[Layer]:
         return [Flatten()]
     if new == old:
         return []
-    raise ValueError(f"{need}, not one row for each image")
+    raise ValueError(f"the shape {text}, not one row for each image")
 
 
 def _squeeze(node: Node, maps: Maps) -> list[Layer]:
     """See whether rows remain when axes of one number are left out."""
     named = node.attributes.get("axes") if node.since < 13 else node.optional(1)
-    if named is None or maps.shape is None:
-        raise ValueError("no axes, or no size of the maps that come in")
+    if named is None:
+        raise ValueError("no axes, which stands for all of one number, the images among them")
     axes = {int(axis) + (len(maps.shape) + 1) * (axis < 0) for axis in named}
-    left_out = {axis for axis, side in enumerate(maps.shape, 1) if side == (1, 0)}
+    left_out = {axis for axis, side in enumerate(maps.shape, 1) if side == Side(1)}
     if len(maps.shape) - len(axes) != 1 or not axes <= left_out:
         raise ValueError(f"axes={sorted(axes)}, which leaves no row for each image")
     return [Flatten()]

@@ -12,6 +12,8 @@ from .._args import Array
 from ..layer import Layer
 from ..windows import Borders, Pair, Window, same_borders
 
+AUTO = ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")  # what auto_pad may be
+
 
 class Side(NamedTuple):
     """How long an axis of the maps is.
@@ -24,16 +26,16 @@ class Side(NamedTuple):
 
 
 class Maps(NamedTuple):
-    """What comes in: how many images, the shape of one, if known, and the layer that gives it."""
+    """What comes in: how many images, the shape of one, and the layer that gives it."""
 
     images: int
-    shape: tuple[Side, ...] | None
+    shape: tuple[Side, ...]
     dtype: np.dtype[Any]
     behind: Layer | None
 
     def known(self) -> Pair:
         """Return height and width, or refuse what leaves them open."""
-        if self.shape is None or len(self.shape) != 3 or any(side.multiple for side in self.shape):
+        if len(self.shape) != 3 or any(side.multiple for side in self.shape):
             raise ValueError("no size of the maps that come in")
         return self.shape[1].size, self.shape[2].size
 
@@ -88,10 +90,6 @@ class Node:
         self.results = [name for name in proto.output if name]
         self.pad = pad
         self._arrays = [constants.get(name) if name else None for name in proto.input]
-        for number, formal in enumerate(schema.inputs):
-            needed = formal.option == onnx.defs.OpSchema.FormalParameterOption.Single
-            if needed and (number >= len(proto.input) or not proto.input[number]):
-                raise ValueError(f"its input {formal.name} is missing")
 
     def optional(self, number: int) -> Array | None:
         """Return an input beside the maps, if it is there."""
@@ -99,8 +97,9 @@ class Node:
 
     def array(self, number: int) -> Array:
         """Return an input beside the maps that is always there."""
-        array = self._arrays[number]
-        assert array is not None
+        array = self.optional(number)
+        if array is None:
+            raise ValueError(f"its input number {number} is missing")
         return array
 
     def summand(self) -> Array:
@@ -131,7 +130,7 @@ class Sliding(NamedTuple):
         window = Window(kernel, node.pair("strides"), node.pair("dilations"))
         auto = node.attributes.get("auto_pad", b"NOTSET").decode()
         pads = node.attributes.get("pads", (0, 0, 0, 0))
-        if len(pads) != 4 or (auto != "NOTSET" and any(pads)):
+        if auto not in AUTO or len(pads) != 4 or (auto != "NOTSET" and any(pads)):
             raise ValueError(f"pads={list(pads)} with auto_pad={auto}")
         borders = (pads[0], pads[2]), (pads[1], pads[3])
         if auto.startswith("SAME"):
