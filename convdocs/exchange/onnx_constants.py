@@ -17,21 +17,25 @@ import onnx.reference
 from .._args import Array
 
 FACTOR, LEAST = 16, 1 << 22  # numbers to compute with, for each in the file, and in any case
-NODE = 1024  # what one node costs at least, in numbers
+NODE = 4096  # what one node costs at least, in numbers
 SMALL = 1024  # numbers: an array that may say how large another is
 SLOWEST = 1 << 20  # steps of an operator that is computed number by number
 
-DRAWN = {"Bernoulli", "Dropout", "Multinomial", "RandomNormal", "RandomNormalLike"}
-DRAWN |= {"RandomUniform", "RandomUniformLike"}
-NESTED = {"If", "Loop", "Scan", "SequenceMap"}
+# What draws numbers, and what holds graphs of its own, is no constant.
+NEVER = set(
+    """Bernoulli Dropout If Loop Multinomial RandomNormal RandomNormalLike RandomUniform
+    RandomUniformLike Scan SequenceMap""".split()
+)
 # No larger than what goes in, though no shape tells how large.
 SELECTED = {"Compress", "NonZero", "Unique"}
-# What the evaluator computes number by number, or whose work no size of the result tells.
-SLOW = {"AveragePool", "CausalConvWithState", "Col2Im", "Conv", "ConvInteger", "ConvTranspose"}
-SLOW |= {"DeformConv", "Einsum", "GRU", "GatherND", "GridSample", "ImageDecoder", "LRN", "LSTM"}
-SLOW |= {"LinearAttention", "LpPool", "MaxPool", "MaxRoiPool", "MaxUnpool", "NonMaxSuppression"}
-SLOW |= {"QLinearConv", "RNN", "Resize", "RoiAlign", "STFT", "Scatter", "ScatterElements"}
-SLOW |= {"ScatterND", "TensorScatter", "TfIdfVectorizer", "Upsample"}
+# What the evaluator computes number by number, or whose work the size of the result does not tell.
+SLOW = set(
+    """Attention AveragePool CausalConvWithState Col2Im Conv ConvInteger ConvTranspose DeformConv
+    Einsum GRU GatherElements GatherND GridSample ImageDecoder LRN LSTM LinearAttention LpPool
+    MaxPool MaxRoiPool MaxUnpool MelWeightMatrix NegativeLogLikelihoodLoss NonMaxSuppression
+    QLinearConv RNN Resize ReverseSequence RoiAlign STFT Scatter ScatterElements ScatterND
+    SoftmaxCrossEntropyLoss TensorScatter TfIdfVectorizer Upsample""".split()
+)
 
 
 class Constants(dict[str, Array]):
@@ -68,7 +72,7 @@ class Constants(dict[str, Array]):
     def results(self, node: onnx.NodeProto, arrays: Mapping[str, Array]) -> dict[str, Array]:
         """Return what a node makes of these arrays, under the names of its outputs."""
         operator = node.op_type
-        if operator in DRAWN | NESTED:
+        if operator in NEVER:
             raise ValueError("it is no constant that can be computed")
         for name, array in arrays.items():
             if array.dtype.kind in "OSUT":
@@ -78,9 +82,10 @@ class Constants(dict[str, Array]):
             self.rest += FACTOR * array.size
             return {node.output[0]: array}
         sizes = [arrays[name].size for name in node.input if name]
-        results = [self._size(operator, shape, sizes) for shape in self._shapes(node, arrays)]
+        model = self._model(node, arrays)
+        results = [self._size(operator, shape, sizes) for shape in _shapes(model)]
         self._pay(node, sizes, results)
-        evaluator = onnx.reference.ReferenceEvaluator(self._model(node, arrays))
+        evaluator = onnx.reference.ReferenceEvaluator(model)
         with np.errstate(all="ignore"):
             values = evaluator.run(None, dict(arrays))
         names = [name for name in node.output if name]
@@ -88,22 +93,6 @@ class Constants(dict[str, Array]):
             if not isinstance(value, np.ndarray) or value.dtype.kind in "OSUT":
                 raise ValueError(f"its output {name!r} is no array of numbers")
         return dict(zip(names, values, strict=True))
-
-    def _shapes(
-        self, node: onnx.NodeProto, arrays: Mapping[str, Array]
-    ) -> list[list[int | None] | None]:
-        """Return the shapes of a node's outputs, as far as they can be told beforehand."""
-        inferred = onnx.shape_inference.infer_shapes(
-            self._model(node, arrays), check_type=True, strict_mode=True
-        )
-        shapes: list[list[int | None] | None] = []
-        for output in inferred.graph.output:
-            kind = output.type.tensor_type
-            sides = [
-                side.dim_value if side.HasField("dim_value") else None for side in kind.shape.dim
-            ]
-            shapes.append(sides if kind.HasField("shape") else None)
-        return shapes
 
     def _model(self, node: onnx.NodeProto, arrays: Mapping[str, Array]) -> onnx.ModelProto:
         """Return a model of one node, that knows the small ones of its inputs."""
@@ -132,7 +121,7 @@ class Constants(dict[str, Array]):
                 raise ValueError(f"its result has the shape {sides}")
             return math.prod(sides)
         if operator in SELECTED:
-            return 8 * sum(inputs)  # NonZero: a row for each axis
+            return 64 * sum(inputs)  # NonZero: a row for each axis, of which NumPy has so many
         raise ValueError("how large its result is cannot be told beforehand")
 
     def _pay(self, node: onnx.NodeProto, inputs: list[int], results: list[int]) -> None:
@@ -144,6 +133,17 @@ class Constants(dict[str, Array]):
             window = [n for a in node.attribute if a.name == "kernel_shape" for n in a.ints]
             if math.prod(max(1, n) for n in [*inputs, *results, *window]) > SLOWEST:
                 raise ValueError("it is a constant that takes too long to compute")
+
+
+def _shapes(model: onnx.ModelProto) -> list[list[int | None] | None]:
+    """Return the shapes of a model's outputs, as far as they can be told beforehand."""
+    inferred = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
+    shapes: list[list[int | None] | None] = []
+    for output in inferred.graph.output:
+        kind = output.type.tensor_type
+        sides = [side.dim_value if side.HasField("dim_value") else None for side in kind.shape.dim]
+        shapes.append(sides if kind.HasField("shape") else None)
+    return shapes
 
 
 def _array(tensor: onnx.TensorProto) -> Array:

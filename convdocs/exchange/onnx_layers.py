@@ -218,7 +218,8 @@ def _squeeze(node: Node, maps: Maps) -> list[Layer]:
     named = node.attributes.get("axes") if node.since < 13 else node.optional(1)
     if named is None:
         raise ValueError("no axes, which stands for all of one number, the images among them")
-    axes = {int(axis) + (len(maps.shape) + 1) * (axis < 0) for axis in named}
+    count = len(maps.shape) + 1
+    axes = {int(axis) + count if axis < 0 else int(axis) for axis in named}
     left_out = {axis for axis, side in enumerate(maps.shape, 1) if side == Side(1)}
     if len(maps.shape) - len(axes) != 1 or not axes <= left_out:
         raise ValueError(f"axes={sorted(axes)}, which leaves no row for each image")
