@@ -188,10 +188,11 @@ def _dropout(node: Node, maps: Maps) -> list[Layer]:
 
 def _flatten(node: Node, maps: Maps) -> list[Layer]:
     axis = node.attributes["axis"]
+    count = len(maps.shape) + 1
     if axis < 0 and node.since >= 11:
-        axis += len(maps.shape) + 1
+        axis += count
     # Axes of one number between the images and the rest make no difference.
-    if axis >= 1 and all(side == Side(1) for side in maps.shape[: axis - 1]):
+    if 1 <= axis <= count and all(side == Side(1) for side in maps.shape[: axis - 1]):
         return [Flatten()]
     raise ValueError(f"axis={node.attributes['axis']}, not 1")
 

@@ -205,6 +205,16 @@ def test_a_summand_that_is_no_bias_is_refused(path, nodes, shapes):
         assert f"(n{len(nodes) - 1}): a bias of shape {shape}" in refusal(path)
 
 
+def test_axes_of_one_number_before_a_row_make_no_difference(path, rng):
+    x = rng.normal(size=(2, 1, 1, 6)).astype(np.float32)
+    for axis in range(-5, 6):
+        graph(path, [("Flatten", "x", "y", {"axis": axis})], ("N", 1, 1, 6))
+        if axis in (-3, -2, -1, 1, 2, 3):
+            close(from_onnx(path)(x), run(path, x))
+        else:
+            assert f"axis={axis}, not 1" in refusal(path)
+
+
 def test_images_of_an_open_size(path, rng):
     graph(path, [("Conv", "x w b", "a", {}), ("Relu", "a", "y", {})], ("N", 2, "H", "W"), w=W, b=B)
     model = from_onnx(path)
