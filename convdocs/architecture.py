@@ -6,7 +6,7 @@ goes to and comes from other libraries; what does not is refused by name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +19,8 @@ from .fc import Dropout, Flatten, Linear, ReLU
 from .layer import Layer, blank
 from .norm import BatchNorm2d
 from .pool import AvgPool2d, MaxPool2d
+
+COUNTER = "num_batches_tracked"
 
 
 class Kind(NamedTuple):
@@ -144,7 +146,8 @@ def agreeing(ours: Mapping[str, Array], state: Mapping[str, ArrayLike]) -> dict[
     Returns
     -------
     dict of str to ndarray
-        The arrays of ``state``; copies only where the dtype is another.
+        The arrays of ``state``; copies only where the dtype is another. A counter of batches that
+        is lacking, as old versions of PyTorch had none, is that of ``ours``.
 
     Raises
     ------
@@ -153,14 +156,17 @@ def agreeing(ours: Mapping[str, Array], state: Mapping[str, ArrayLike]) -> dict[
     """
     if not isinstance(state, Mapping):
         raise TypeError(f"state must be a dictionary, got {type(state).__name__}")
-    for wrong, keys in (
-        ("lacks", ours.keys() - state.keys()),
-        ("has", state.keys() - ours.keys()),
-    ):
-        if keys:
-            raise ValueError(
-                f"state must have the keys {sorted(ours)}, it {wrong} {sorted(keys, key=str)}"
-            )
+    counters = {key for key in ours if key.endswith(f".{COUNTER}")} - state.keys()
+    state = {**state, **{key: ours[key] for key in counters}}
+    wrong = {"lacks": ours.keys() - state.keys(), "has": state.keys() - ours.keys()}
+    if any(wrong.values()):
+        found = [f"{how} {sorted(keys, key=str)}" for how, keys in wrong.items() if keys]
+        prefix = _prefix(ours, state.keys() - counters)
+        hint = (
+            f"; without {prefix!r} at the beginning of each they would be right" if prefix else ""
+        )
+        need = f"state must have the keys {sorted(ours)}"
+        raise ValueError(f"{need}, it {' and '.join(found)}{hint}")
     theirs = {key: _args.numbers(f"state[{key!r}]", state[key]) for key in ours}
     for key, array in ours.items():
         if theirs[key].shape != array.shape:
@@ -168,6 +174,18 @@ def agreeing(ours: Mapping[str, Array], state: Mapping[str, ArrayLike]) -> dict[
             raise ValueError(f"{need}, got {theirs[key].shape}")
     with np.errstate(over="ignore"):  # too large for float32 is inf
         return {key: theirs[key].astype(ours[key].dtype, copy=False) for key in ours}
+
+
+def _prefix(ours: Mapping[str, Array], theirs: Collection[Any]) -> str:
+    """Return what stands before all keys of a state dictionary, if they fit but for that."""
+    needed = {key for key in ours if not key.endswith(f".{COUNTER}")}
+    shortest = min(needed, key=len, default="")
+    prefixes = [str(key).removesuffix(shortest) for key in theirs if str(key).endswith(shortest)]
+    for prefix in filter(None, prefixes):
+        names = {str(key).removeprefix(prefix) for key in theirs}
+        if needed <= names <= set(ours) and len(names) == len(theirs):
+            return prefix
+    return ""
 
 
 def _built(number: int, entry: Any) -> Layer:
