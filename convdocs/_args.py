@@ -24,6 +24,7 @@ Path = str | os.PathLike[str]
 
 LARGEST = float(np.finfo(float).max)
 LONG = 200  # characters of a value that a message shows
+ADVICE = "; one image becomes a batch by "
 
 
 def shown(value: Any) -> str:
@@ -44,7 +45,7 @@ def numbers(name: str, value: ArrayLike, shape: str = "") -> Array:
         axes = shape.replace(" ", ", ")
         hint = ""
         if shape == "N C H W" and array.ndim in (2, 3):
-            hint = f"; one image becomes a batch by x[{'None, ' * (4 - array.ndim)}...]"
+            hint = f"{ADVICE}x[{'None, ' * (4 - array.ndim)}...]"
         raise ValueError(f"{name} must have the shape ({axes}), got {array.shape}{hint}")
     return array
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from numpy.typing import ArrayLike
 
 from . import _args, store
+from ._args import Array, Path, Rng
 from .architecture import described, named_arrays, rebuilt
 from .layer import Layer
 from .loss import softmax
@@ -16,9 +15,6 @@ from .network import Network, inferred
 from .optim import Optimizer
 from .training import batches, loop
 from .training.parallel import Communicator
-
-if TYPE_CHECKING:
-    from ._args import Array, Rng
 
 
 class CNN(Network):
@@ -65,19 +61,22 @@ class CNN(Network):
         optimizer: Optimizer | None = None,
         validation: tuple[ArrayLike, ArrayLike] | None = None,
         progress: bool | None = None,
-        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint: Path | None = None,
         comm: Communicator | None = None,
     ) -> CNN:
         """Train on images with labels by steps against the gradient of the cross-entropy.
 
-        Ctrl-C ends the training early, with a warning; what was learned so far stays.
+        Ctrl-C ends the training early, with a warning; what was learned so far stays. Of several
+        processes it ends all, and what stays is the checkpoint.
 
         Parameters
         ----------
         X : array_like of shape (N, C, H, W), or iterable of batches
             Images. Of an array that is mapped from a file, only one batch is in memory at a time.
             Without ``y``, an iterable that gives pairs (images, labels), a batch each, and starts
-            anew in each epoch; if it draws their order, then best with the same ``rng``.
+            anew in each epoch; if it draws their order, then best with the same ``rng``. Each is
+            checked when it comes: one that cannot be right ends the training with an error, and
+            what was learned so far stays.
         y : array_like of shape (N,), optional
             Class numbers from 0 to K - 1.
         epochs : int
@@ -96,11 +95,14 @@ class CNN(Network):
         checkpoint : path-like, optional
             A file to go on from. Where there is none, it is written: at the start, after each
             epoch, and in a long one each minute. Where there is one, the same call goes on from
-            it, and ends at the same weights to the last bit as if it had never been stopped.
+            it, and ends at the same weights to the last bit as if it had never been stopped. The
+            file of another training is refused: one of other layers, settings, images or labels
+            (as far as `digest` sees them; what an iterable gives is not compared).
         comm : mpi4py.MPI.Comm, optional
-            The processes that train together, as `parallel.world` returns them. Each makes the
-            same call and takes its share of every batch; all end with the same weights. Batch
-            normalisation is over each share, and dropout is drawn for each.
+            The processes that train together, as `world` returns them. Each makes the same call
+            and takes its share of every batch; all end with the same weights. Batch normalisation
+            is over each share, and dropout is drawn for each. An argument that is wrong or another
+            on one of them is an error on all.
 
         Returns
         -------
@@ -111,6 +113,11 @@ class CNN(Network):
         ------
         ValueError, TypeError
             If an argument cannot be right; the message names it, and nothing is changed.
+
+        Warns
+        -----
+        UserWarning
+            Once, when the loss or a weight is no number any more, with the step and the epoch.
         """
         loop.train(
             self,
@@ -180,7 +187,7 @@ class CNN(Network):
         images, labels = batches.examples(self.layers, "X", X, "y", y)
         return float((self.predict(images) == labels).mean())
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: Path) -> None:
         """Write layers and parameters to one file, without pickle.
 
         The file appears whole or not at all: an interrupted save leaves an old file as it was.
@@ -199,7 +206,7 @@ class CNN(Network):
         store.write(path, description, named_arrays(self.layers))
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> CNN:
+    def load(cls, path: Path) -> CNN:
         """Return the model that `save` wrote.
 
         Parameters

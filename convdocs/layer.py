@@ -116,6 +116,10 @@ class Layer:
         """Return the gradients for the input and for each parameter."""
         raise NotImplementedError
 
+    def least_images(self, x: Array) -> int:
+        """Return how many images like those of ``x`` a batch must have for the layer to train."""
+        return 1
+
     def draw_parameters(
         self, shape: tuple[int, ...], bias: bool, dtype: DTypeLike, rng: Rng
     ) -> None:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _args
+from ._args import Array, Rng
 from .architecture import agreeing, named_arrays
 from .layer import Layer, fitting, in_a_row
 from .summary import Summary
-
-if TYPE_CHECKING:
-    from ._args import Array, Rng
 
 MANY = 256  # images at a time, where nothing is learned from them
 
@@ -152,7 +150,8 @@ class Network:
         Parameters
         ----------
         state : dict of str to array_like
-            As `state_dict` returns it.
+            As `state_dict` returns it. Where old versions of PyTorch counted no batches, the
+            counter stays as it is.
 
         Raises
         ------
@@ -204,6 +203,16 @@ def of_one(layers: Sequence[Layer], name: str, X: Array) -> Array:
     return _of_part(layers, name, X, slice(1))
 
 
+def least_images(layers: Sequence[Layer], X: Array, ranks: int) -> tuple[int, str]:
+    """Return how many images a batch must have for all layers to train, and which one says so."""
+    x, least, why = X[:1], 1, "a step"
+    for number, layer in enumerate(layers):
+        if (needed := ranks * layer.least_images(x)) > max(least, ranks):
+            least, why = needed, f"layers[{number}], {layer!r}"
+        x = layer.forward(x)
+    return least, why
+
+
 def learn(layers: Sequence[Layer], dy: Array) -> None:
     """Set every layer's ``grads``, as `Network.backward` does, and go no further than needed."""
     first = next((number for number, layer in enumerate(layers) if layer.params), 0)
@@ -232,12 +241,12 @@ def _advised(layers: Sequence[Layer], name: str, X: Array) -> Iterator[None]:
     """Say in an error how the images would fit, if it is only their axes that are amiss."""
     try:
         yield
-    except (ValueError, TypeError):
+    except (ValueError, TypeError) as error:
         for change, changed in _other_axes(X):
             if _fit(layers, changed[:1]):
                 need = f"{name} must have the shape (N, C, H, W), got {X.shape}"
                 raise ValueError(f"{need}; {name.split()[0]}{change} fits") from None
-        raise
+        raise type(error)(str(error).partition(_args.ADVICE)[0]) from None  # it would not fit
 
 
 def _other_axes(X: Array) -> Iterator[tuple[str, Array]]:
@@ -247,6 +256,9 @@ def _other_axes(X: Array) -> Iterator[tuple[str, Array]]:
         yield "[None]", X[None]  # a single one
     if X.ndim == 2:
         yield "[None, None]", X[None, None]
+        side = math.isqrt(X.shape[1])
+        if side * side == X.shape[1]:  # pixels in a row
+            yield f".reshape(-1, 1, {side}, {side})", X.reshape(-1, 1, side, side)
     if X.ndim == 4:
         yield ".transpose(0, 3, 1, 2)", X.transpose(0, 3, 1, 2)  # channels last
 

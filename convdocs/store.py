@@ -11,19 +11,16 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
+
+from ._args import Array, Path
 
 try:
     import fcntl
 except ImportError:  # Windows: there an open file cannot be removed, which serves as well
     fcntl = None  # type: ignore[assignment]
-
-if TYPE_CHECKING:
-    from ._args import Array
-
-Path = str | os.PathLike[str]
 
 KEY = "convdocs"  # the entry that holds the description, and tells our files from others
 PART = re.compile(

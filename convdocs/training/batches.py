@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence, Sized
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _args
+from .._args import Array
 from ..layer import Layer
-from ..network import of_one
+from ..network import least_images, of_one
 
-if TYPE_CHECKING:
-    from .._args import Array
+SAMPLE = 2**24  # bytes of images that a digest looks at
 
 
 class Batch(NamedTuple):
@@ -42,13 +42,16 @@ class FromArrays:
     y : array_like of shape (N,)
     batch_size : int
         Images a batch; the last may have fewer.
+    ranks : int
+        How many processes share a batch.
     """
 
     def __init__(
-        self, layers: Sequence[Layer], X: ArrayLike, y: ArrayLike, batch_size: int
+        self, layers: Sequence[Layer], X: ArrayLike, y: ArrayLike, batch_size: int, ranks: int
     ) -> None:
         self.X, self.y = examples(layers, "X", X, "y", y)
         self.batch_size = batch_size
+        self._refuse_small_batches(layers, ranks)
         self.steps: int | None = math.ceil(len(self.X) / batch_size)
         self.settings: dict[str, Any] = {"images": len(self.X), "batch_size": batch_size}
 
@@ -57,6 +60,22 @@ class FromArrays:
         order = rng.permutation(len(self.X))
         for start in range(0, len(order), self.batch_size):
             yield Batch(self.X, self.y, order[start : start + self.batch_size])
+
+    def digest(self) -> str | None:
+        """Return what tells these images and labels from others."""
+        return digest(self.X, self.y)
+
+    def _refuse_small_batches(self, layers: Sequence[Layer], ranks: int) -> None:
+        """Raise an error if a step has too few images: it would fail in the middle of an epoch."""
+        least, why = least_images(layers, self.X, ranks)
+        N, size = len(self.X), self.batch_size
+        if N < least:
+            raise ValueError(f"X must hold at least {least} images for {why}, got {N}")
+        last = N % size or size
+        if min(size, last) < least:
+            need = f"batch_size must give each step at least {least} images for {why}"
+            found = f", which leaves {last} of {N} images to the last step" if size > last else ""
+            raise ValueError(f"{need}, got {size}{found}")
 
 
 class FromIterable:
@@ -70,9 +89,11 @@ class FromIterable:
         Gone through once an epoch, from its start.
     epochs : int
         How often it will be asked to.
+    ranks : int
+        How many processes share a batch.
     """
 
-    def __init__(self, layers: Sequence[Layer], pairs: Any, epochs: int) -> None:
+    def __init__(self, layers: Sequence[Layer], pairs: Any, epochs: int, ranks: int) -> None:
         if isinstance(pairs, np.ndarray | str | bytes) or not isinstance(pairs, Iterable):
             need = "y must be given with images, X alone must be an iterable of batches"
             raise TypeError(f"{need}, pairs (X, y), got {type(pairs).__name__}")
@@ -80,7 +101,7 @@ class FromIterable:
             need = "X must start anew in each epoch, as a list or an object with __iter__ does"
             name = type(pairs).__name__
             raise TypeError(f"{need}; a {name} can be gone through once, and epochs is {epochs}")
-        self.layers, self.pairs = layers, pairs
+        self.layers, self.pairs, self.ranks = layers, pairs, ranks
         self.steps = len(pairs) if isinstance(pairs, Sized) else None
         self.settings: dict[str, Any] = {"images": None, "batch_size": None}
 
@@ -93,20 +114,30 @@ class FromIterable:
                 raise TypeError(f"batch {number} of X must be a pair (X, y), got {kind}")
             names = f"X of batch {number}", f"y of batch {number}"
             X, y = examples(self.layers, names[0], pair[0], names[1], pair[1])
+            least, why = least_images(self.layers, X, self.ranks)
+            if len(X) < least:
+                need = f"{names[0]} must hold at least {least} images for {why}"
+                raise ValueError(f"{need}, got {len(X)}")
             yield Batch(X, y, np.arange(len(X)))
         if number < 0:
             raise ValueError("X must give at least one batch in each epoch, got none")
+
+    def digest(self) -> str | None:
+        """Return None: what an iterable will give is not known."""
+        return None
 
 
 Source = FromArrays | FromIterable
 
 
-def source(layers: Sequence[Layer], X: Any, y: Any, batch_size: int, epochs: int) -> Source:
+def source(
+    layers: Sequence[Layer], X: Any, y: Any, batch_size: int, epochs: int, ranks: int
+) -> Source:
     """Return where the batches come from that the arguments of `CNN.fit` mean."""
     batch_size = _args.integer("batch_size", batch_size, 1)
     if y is None:
-        return FromIterable(layers, X, epochs)
-    return FromArrays(layers, X, y, batch_size)
+        return FromIterable(layers, X, epochs, ranks)
+    return FromArrays(layers, X, y, batch_size, ranks)
 
 
 def examples(
@@ -124,3 +155,20 @@ def classes(scores: Array) -> int:
         need = "layers must end in scores of shape (N, K), as Flatten and Linear give them"
         raise ValueError(f"{need}, got {scores.shape}")
     return scores.shape[1]
+
+
+def digest(X: Array, y: Array) -> str:
+    """Return a short text that tells these images and labels from others.
+
+    It is made of the number of images, their shape and type, all labels, and images of together
+    up to 16 MB, evenly spread from the first to the last: of a large file the rest is not read,
+    and two files that differ in the rest alone are taken for one.
+    """
+    import hashlib
+
+    seen = max(2, SAMPLE // max(1, X[:1].nbytes))
+    places = np.linspace(0, len(X) - 1, seen).astype(int) if seen < len(X) else slice(None)
+    text = hashlib.blake2b(repr((X.shape, X.dtype.kind, X.dtype.itemsize)).encode(), digest_size=16)
+    text.update(np.ascontiguousarray(y, np.int64))
+    text.update(np.ascontiguousarray(X[places], X.dtype.newbyteorder("=")))
+    return text.hexdigest()

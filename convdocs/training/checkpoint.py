@@ -8,16 +8,18 @@ same next step, to the last bit.
 from __future__ import annotations
 
 import json
-import os
 from operator import index
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from .. import store
-
-if TYPE_CHECKING:
-    from .._args import Array
+from .._args import Array, Path
 
 FORMAT = "checkpoint 1"
+WORDS = {  # how to say that settings differ which are too long to show
+    "rng": "another rng",
+    "data": "other images or labels",
+    "validation": "another validation set, or none",
+}
 
 
 class State(NamedTuple):
@@ -39,7 +41,7 @@ class State(NamedTuple):
     weights: dict[str, Array]
 
 
-def write(path: str | os.PathLike[str], state: State) -> None:
+def write(path: Path, state: State) -> None:
     """Write a state to a file, whole or not at all."""
     arrays = dict(state.weights)
     for (layer, name), memory in state.memory.items():
@@ -59,7 +61,7 @@ def write(path: str | os.PathLike[str], state: State) -> None:
     store.write(path, description, arrays)
 
 
-def read(path: str | os.PathLike[str]) -> State | None:
+def read(path: Path) -> State | None:
     """Return what a file holds, or None if there is none.
 
     Raises
@@ -102,7 +104,7 @@ def read(path: str | os.PathLike[str]) -> State | None:
         raise damaged(path, error) from error
 
 
-def damaged(path: str | os.PathLike[str], error: Exception) -> ValueError:
+def damaged(path: Path, error: Exception) -> ValueError:
     """Return the error for a file that holds something else than a training."""
     return ValueError(f"checkpoint must be a whole one, {path!r} is not: {error!r}")
 
@@ -111,9 +113,8 @@ def compare(need: str, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
     """Raise an error that names the first thing in which the settings of two trainings differ."""
     for name, value in ours.items():
         if theirs.get(name) != value:
-            if name == "rng":
-                raise ValueError(f"{need} another rng")
-            raise ValueError(f"{need} {name} {theirs.get(name)}, got {value}")
+            difference = f"{name} {theirs.get(name)}, got {value}"
+            raise ValueError(f"{need} {WORDS.get(name, difference)}")
 
 
 def plain(state: Any) -> Any:

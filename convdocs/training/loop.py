@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import itertools
-import os
 import time
-import warnings
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _args
+from .._args import Array, Path, Rng
 from ..architecture import agreeing, named_arrays
 from ..loss import cross_entropy, cross_entropy_backward
 from ..network import Network, inferred, learn
 from ..optim import Adam, Optimizer
 from . import batches, checkpoint
-from .batches import Batch
+from .batches import Batch, Source
 from .checkpoint import State
 from .parallel import Communicator, Ranks
-from .progress import Bar
-
-if TYPE_CHECKING:
-    from .._args import Array, Rng
+from .progress import Bar, warn
 
 SECONDS = 60.0  # how much work of a long epoch a kill may cost
 
@@ -68,35 +65,43 @@ def train(
     optimizer: Optimizer | None,
     validation: tuple[ArrayLike, ArrayLike] | None,
     progress: bool | None,
-    path: str | os.PathLike[str] | None,
+    path: Path | None,
     comm: Communicator | None,
 ) -> None:
     """Train a network as `CNN.fit` says, and write down in ``history`` how each epoch went."""
-    ranks, epochs = Ranks(comm), _args.integer("epochs", epochs, 0)
-    source = batches.source(model.layers, X, y, batch_size, epochs)
-    held = None if validation is None else _validation(model, validation)
-    seeded, rng = rng is not None, _args.generator(rng)
-    optimizer = Adam(lr=3e-3) if optimizer is None else optimizer
-    if not isinstance(optimizer, Optimizer):
-        raise TypeError(f"optimizer must be one of convdocs.optim, got {optimizer!r}")
-    shown = progress if progress is None else _args.flag("progress", progress)
-    training = Training(model, history, source, optimizer, rng, seeded, ranks, path)
-    training.begin(epochs)
-    bar = Bar(epochs, source.steps, shown if ranks.rank == 0 else False)
+    ranks = Ranks(comm)
+
+    def checked() -> Training:
+        count = _args.integer("epochs", epochs, 0)
+        source = batches.source(model.layers, X, y, batch_size, count, ranks.size)
+        shown = progress if progress is None else _args.flag("progress", progress)
+        return Training(
+            model=model,
+            history=history,
+            source=source,
+            held=None if validation is None else _held(model, validation),
+            optimizer=_fitting(model, Adam(lr=3e-3) if optimizer is None else optimizer),
+            rng=_args.generator(rng),
+            seeded=rng is not None,
+            epochs=count,
+            ranks=ranks,
+            path=path,
+            bar=Bar(count, source.steps, shown if ranks.rank == 0 else False),
+        )
+
+    training = ranks.together(checked)
+    training.begin()
     try:
-        with ranks, bar.line():
-            while training.epoch < epochs:
+        with ranks, training.bar.line():
+            while training.epoch < training.epochs:
                 for batch in training.batches():
                     training.learn(batch)
-                    bar.step(training.epoch + 1, training.step, training.sums.mean_loss())
-                entry = training.measured(held)
-                bar.epoch(training.epoch + 1, entry["loss"])
-                training.end_epoch(entry)
+                training.end_epoch()
     except KeyboardInterrupt:
-        message = f"training interrupted: {training.made} steps were made"
-        warnings.warn(message, stacklevel=3)
+        warn(f"training interrupted: {training.made} steps were made")
 
 
+@dataclass
 class Training:
     """A training at some place: so many epochs done, so many steps into the next.
 
@@ -107,15 +112,21 @@ class Training:
         What each epoch came to.
     source : FromArrays or FromIterable
         Where the batches come from.
+    held : pair of ndarray, or None
+        Images and labels that are not learned from.
     optimizer : Optimizer
     rng : numpy.random.Generator
         What order and dropout are drawn with; its state is part of the training's.
     seeded : bool
         Whether the caller chose ``rng``, so that it says which training this is.
+    epochs : int
+        How many there are to be.
     ranks : Ranks
         Who trains; the first of them saves.
     path : path-like or None
         The file to go on from, and to save to.
+    bar : Bar
+        What is shown of it.
 
     Attributes
     ----------
@@ -127,32 +138,37 @@ class Training:
         Steps that this call made.
     """
 
-    def __init__(
-        self,
-        model: Network,
-        history: list[dict[str, float]],
-        source: batches.Source,
-        optimizer: Optimizer,
-        rng: np.random.Generator,
-        seeded: bool,
-        ranks: Ranks,
-        path: str | os.PathLike[str] | None,
-    ) -> None:
-        self.model, self.history, self.source = model, history, source
-        self.optimizer, self.rng, self.ranks = optimizer, rng, ranks
-        self.path = path if ranks.rank == 0 else None
-        self.saved = time.monotonic()
-        self.epoch, self.step, self.made = 0, 0, 0
-        self.sums = Sums()
-        self.begun = checkpoint.plain(rng.bit_generator.state)
-        self.settings: dict[str, Any] = {
-            "layers": [repr(layer) for layer in model.layers],
-            "optimizer": repr(optimizer),
-            "rng": self.begun if seeded else None,
-            **source.settings,
-        }
+    model: Network
+    history: list[dict[str, float]]
+    source: Source
+    held: tuple[Array, Array] | None
+    optimizer: Optimizer
+    rng: np.random.Generator
+    seeded: bool
+    epochs: int
+    ranks: Ranks
+    path: Path | None
+    bar: Bar
+    epoch: int = 0
+    step: int = 0
+    sums: Sums = field(default_factory=Sums)
+    made: int = 0
+    saved: float = field(default_factory=time.monotonic)
+    doubted: bool = False
 
-    def begin(self, epochs: int) -> None:
+    def __post_init__(self) -> None:
+        """Take down what tells this training from others."""
+        self.begun = checkpoint.plain(self.rng.bit_generator.state)
+        self.settings: dict[str, Any] = {
+            "layers": [repr(layer) for layer in self.model.layers],
+            "optimizer": repr(self.optimizer),
+            "rng": self.begun if self.seeded else None,
+            **self.source.settings,
+        }
+        if self.path is not None or self.ranks.size > 1:
+            self.settings["data"] = self.source.digest()
+
+    def begin(self) -> None:
         """Go to where the file ends, or else write one; and bring all ranks to the same place.
 
         Raises
@@ -162,13 +178,14 @@ class Training:
             nothing is changed then.
         """
         ranks = self.ranks
-        state = ranks.together(lambda: self._read(epochs))
+        state = ranks.together(self._read)
         new = ranks.from_first(state is None)
         if ranks.size > 1:
-            calls = {"epochs": epochs, **self.settings}
-            first, state = ranks.from_first((calls, state or self.state()))
+            held = None if self.held is None else batches.digest(*self.held)
+            call = {"epochs": self.epochs, **self.settings, "validation": held}
+            first, state = ranks.from_first((call, state or self.state()))
             need = "fit must be called alike on every rank: rank 0 has"
-            ranks.together(lambda: checkpoint.compare(need, first, calls))
+            ranks.together(lambda: checkpoint.compare(need, first, call))
         if state is not None:
             self._restore(state)
         if new:
@@ -193,56 +210,48 @@ class Training:
         share, counted = ranks.share(len(batch.places))
         x, labels = batch.read(share)
         scores = self.model(x, train=True, rng=ranks.noise(self.rng, self.epoch, self.step))
+        sums = Sums.of(scores, labels, counted)
         learn(layers, cross_entropy_backward(scores, labels))
         saving = self.path is not None and time.monotonic() > self.saved + SECONDS
         saving = ranks.average(layers, counted, len(batch.places), saving)
         self.optimizer.step(layers)
-        self.advance(Sums.of(scores, labels, counted), saving)
+        self.advance(sums, saving)
+        self._look(sums, x)
 
     def advance(self, sums: Sums, saving: bool) -> None:
         """Count a step, and save if it is time to."""
         self.made += 1
         self.step += 1
         self.sums = Sums.total([self.sums, sums])
+        self.bar.step(self.epoch + 1, self.step, self.sums.mean_loss())
         if saving:
-            self.add_up()
+            self._add_up()
             self.save()
 
-    def add_up(self) -> Sums:
-        """Return the sums of all ranks, and leave them to the first."""
-        sums = Sums.total(self.ranks.gathered(self.sums))
-        self.sums = sums if self.ranks.rank == 0 else Sums()
-        return sums
-
-    def measured(self, held: tuple[Array, Array] | None) -> dict[str, float]:
-        """Return what the epoch came to, in training and for images that are not learned from."""
+    def end_epoch(self) -> None:
+        """Write into the history what the epoch came to, count it, and save."""
         self.ranks.agree_that_the_epoch_ends(self.model.layers)
-        sums = self.add_up()
+        sums = self._add_up()
         entry = {"loss": sums.mean_loss(), "accuracy": sums.accuracy()}
-        if held is not None:
-            X, y = held
-            share, counted = self.ranks.share(len(X))
-            scores = inferred(self.model.layers, "validation[0]", X[share])
-            sums = Sums.total(self.ranks.gathered(Sums.of(scores, y[share], counted)))
-            entry |= {"val_loss": sums.mean_loss(), "val_accuracy": sums.accuracy()}
-        return entry
-
-    def end_epoch(self, entry: dict[str, float]) -> None:
-        """Write the epoch into the history, count it, and save."""
+        if self.held is not None:
+            held = self._validated(*self.held)
+            entry |= {"val_loss": held.mean_loss(), "val_accuracy": held.accuracy()}
+        self._look_back(entry)
         self.history.append(entry)
         self.epoch += 1
         self.step = 0
         self.sums = Sums()
+        self.bar.epoch(self.epoch, entry["loss"])
         self.save()
 
     def save(self) -> None:
         """Write the file, whole or not at all, if there is to be one."""
-        if self.path is not None:
+        if self.path is not None and self.ranks.rank == 0:
             checkpoint.write(self.path, self.state())
         self.saved = time.monotonic()
 
     def state(self) -> State:
-        """Return all that `_restore` makes the same training of."""
+        """Return all that `begin` makes the same training of."""
         return State(
             settings=self.settings,
             epoch=self.epoch,
@@ -256,35 +265,63 @@ class Training:
             weights=self.model.state_dict(),
         )
 
-    def _restore(self, state: State) -> None:
-        """Take up a state."""
-        self.model.load_state_dict(state.weights)
-        self.rng.bit_generator.state = state.rng
-        self.optimizer.memory = state.memory
-        self.optimizer.steps = state.optimizer_steps
-        self.history[:] = state.history
-        self.epoch, self.step, self.begun = state.epoch, state.step, state.begun
-        self.sums = Sums(*state.sums) if self.ranks.rank == 0 else Sums()
+    def _add_up(self) -> Sums:
+        """Return the sums of all ranks, and leave them to the first."""
+        sums = Sums.total(self.ranks.gathered(self.sums))
+        self.sums = sums if self.ranks.rank == 0 else Sums()
+        return sums
 
-    def _read(self, epochs: int) -> State | None:
+    def _validated(self, X: Array, y: Array) -> Sums:
+        """Return what all ranks count over images that are not learned from."""
+        share, counted = self.ranks.share(len(X))
+        scores = inferred(self.model.layers, "validation[0]", X[share])
+        return Sums.total(self.ranks.gathered(Sums.of(scores, y[share], counted)))
+
+    def _look(self, sums: Sums, x: Array) -> None:
+        """Warn, once, of a loss that is no number, and say whether the images are to blame."""
+        if np.isfinite(sums.loss) or self.doubted:
+            return
+        what = f"the loss is {sums.loss} in step {self.step} of epoch {self.epoch + 1}"
+        if not np.isfinite(x).all():
+            self._doubt(f"{what}: images of X are NaN or infinite there")
+        elif self.ranks.rank == 0:
+            self._doubt(
+                f"{what}, of finite images: the weights, or the optimizer's steps, are too large"
+            )
+
+    def _look_back(self, entry: dict[str, float]) -> None:
+        """Warn, once, of what is no number at the end of an epoch."""
+        if self.doubted or self.ranks.rank > 0:
+            return
+        numbers: dict[str, Any] = {**named_arrays(self.model.layers), **entry}
+        wrong = [name for name, number in numbers.items() if not np.isfinite(number).all()]
+        if wrong:
+            self._doubt(f"{', '.join(wrong)}: NaN or infinite after epoch {self.epoch + 1}")
+
+    def _doubt(self, text: str) -> None:
+        """Warn, below the bar."""
+        self.doubted = True
+        self.bar.end_line()
+        warn(text)
+
+    def _read(self) -> State | None:
         """Return what the file holds, if it is of this training; None if there is none yet."""
-        if self.path is None:
+        if self.path is None or self.ranks.rank > 0:
             return None
         state = checkpoint.read(self.path)
-        if state is None:
-            return None
-        self._check(state, self.path, epochs)
+        if state is not None:
+            self._check(state, self.path)
         return state
 
-    def _check(self, state: State, path: str | os.PathLike[str], epochs: int) -> None:
+    def _check(self, state: State, path: Path) -> None:
         """Raise an error if a file is of another training, or this one could not go on with it."""
         theirs = {**self.settings, **state.settings}
         if not (theirs["rng"] and self.settings["rng"]):  # one was not chosen
             theirs["rng"] = self.settings["rng"]
         need = f"checkpoint must be of this training; {path!r} has"
         checkpoint.compare(need, theirs, self.settings)
-        if state.epoch > epochs:
-            raise ValueError(f"epochs must be at least those of the checkpoint, got {epochs}")
+        if state.epoch > self.epochs:
+            raise ValueError(f"epochs must be at least those of the checkpoint, got {self.epochs}")
         before = self.rng.bit_generator.state
         ours = named_arrays(self.model.layers)
         try:
@@ -301,10 +338,35 @@ class Training:
         finally:
             self.rng.bit_generator.state = before
 
+    def _restore(self, state: State) -> None:
+        """Take up a state."""
+        self.model.load_state_dict(state.weights)
+        self.rng.bit_generator.state = state.rng
+        self.optimizer.memory = state.memory
+        self.optimizer.steps = state.optimizer_steps
+        self.history[:] = state.history
+        self.epoch, self.step, self.begun = state.epoch, state.step, state.begun
+        self.sums = Sums(*state.sums) if self.ranks.rank == 0 else Sums()
 
-def _validation(model: Network, validation: Any) -> tuple[Array, Array]:
+
+def _held(model: Network, validation: Any) -> tuple[Array, Array]:
     """Return images and labels that are not learned from."""
     if not isinstance(validation, tuple | list) or len(validation) != 2:
-        raise TypeError(f"validation must be a pair (X, y), got {validation!r}")
+        raise TypeError(f"validation must be a pair (X, y), got {_args.shown(validation)}")
     X, y = validation
     return batches.examples(model.layers, "validation[0]", X, "validation[1]", y)
+
+
+def _fitting(model: Network, optimizer: Any) -> Optimizer:
+    """Return an optimiser that has moved no other network."""
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"optimizer must be one of convdocs.optim, got {_args.shown(optimizer)}")
+    ours = named_arrays(model.layers)
+    for (number, name), memory in optimizer.memory.items():
+        like = ours.get(f"{number}.{name}")
+        for array in memory:
+            if like is None or array.shape != like.shape:
+                need = "optimizer must be a new one, or have moved this network alone"
+                found = f"it remembers layers[{number}].{name} of shape {array.shape}"
+                raise ValueError(f"{need}, got {optimizer!r}: {found}")
+    return optimizer

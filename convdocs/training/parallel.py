@@ -11,21 +11,19 @@ the same step: they stay one network. What makes that happen is below; `CNN.fit`
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import os
+import pickle
 import sys
-import time
-import traceback
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 import numpy as np
 
+from .._args import Array
 from ..layer import Layer
-from .progress import written
-
-if TYPE_CHECKING:
-    from .._args import Array
+from .waiting import WATCHES, Watch, end
 
 Result = TypeVar("Result")
 
@@ -58,7 +56,11 @@ def world() -> Communicator | None:
     """Return the communicator of all processes that were started together, or None for one alone.
 
     The same script then runs with ``python``, with ``mpiexec`` and with a cluster's ``srun``. From
-    here on an error in one process ends them all, instead of leaving the others to wait for it.
+    here on no process waits in `CNN.fit` for another that will never come: an error that nobody
+    catches ends them all at once, and one that reaches the end of its script while others wait for
+    it does so within a minute. While one is stopped, or far behind, rank 0 writes after half a
+    minute for whom all wait. What a script itself says by MPI stays its own affair; so do `CNN.fit`
+    with communicators from elsewhere, and an MPI that does not allow threads.
 
     Returns
     -------
@@ -89,18 +91,9 @@ def world() -> Communicator | None:
         found = f"but MPI knows of {comm.size}: mpi4py must use the MPI that started them"
         raise RuntimeError(f"{count} processes were started, {found}")
     sys.excepthook = lambda kind, error, trace: end(comm, error)
+    if not WATCHES and MPI.Query_thread() == MPI.THREAD_MULTIPLE:
+        WATCHES.append(Watch(MPI))
     return cast("Communicator", comm)
-
-
-def end(comm: Any, error: BaseException) -> None:
-    """Say what went wrong, and end all processes, where the communicator can."""
-    abort = getattr(comm, "Abort", None)
-    if abort is None:
-        return
-    text = "".join(traceback.format_exception(error))
-    written(sys.stderr, f"rank {comm.rank} of {comm.size} ends the run:\n{text}")
-    time.sleep(0.2)  # let it be passed on before all ends
-    abort(1)
 
 
 class Ranks:
@@ -131,6 +124,7 @@ class Ranks:
     def __init__(self, comm: Communicator | None) -> None:
         self.rank, self.size = (0, 1) if comm is None else _place(comm)
         self.comm = comm if self.size > 1 else None
+        self.watch = next((watch for watch in WATCHES if watch.comm is comm), None)
 
     def __enter__(self) -> None:
         """Begin to work in step with the other ranks."""
@@ -157,15 +151,19 @@ class Ranks:
         try:
             result = act()
         except Exception as error:
-            mistake = error
-        for raised in self.gathered(mistake):
+            mistake = _portable(error)
+        for rank, raised in enumerate(self.gathered(mistake)):
             if raised is not None:
+                raised.add_note(f"(on rank {rank} of {self.size})")
                 raise raised
         return cast("Result", result)
 
     def from_first(self, what: Result) -> Result:
         """Return what rank 0 has, on every rank."""
-        return what if self.comm is None else cast("Result", self.comm.bcast(what))
+        if self.comm is None:
+            return what
+        with self._meeting():
+            return cast("Result", self.comm.bcast(what))
 
     def noise(self, rng: np.random.Generator, *place: int) -> np.random.Generator:
         """Return what layers draw with in the step at this place: alone ``rng``.
@@ -179,7 +177,10 @@ class Ranks:
 
     def gathered(self, what: Result) -> list[Result]:
         """Return what each rank has, in their order."""
-        return [what] if self.comm is None else self.comm.allgather(what)
+        if self.comm is None:
+            return [what]
+        with self._meeting():
+            return self.comm.allgather(what)
 
     def average(self, layers: Sequence[Layer], counted: int, images: int, saving: bool) -> bool:
         """Replace gradients and running statistics by their mean over the whole batch.
@@ -221,6 +222,10 @@ class Ranks:
         if self.comm is not None:
             self._sum(_homes(layers), 0, 0, False)
 
+    def _meeting(self) -> contextlib.AbstractContextManager[None]:
+        """Say that this rank waits for the others within this."""
+        return contextlib.nullcontext() if self.watch is None else self.watch.meeting()
+
     def _sum(
         self, homes: Sequence[Home], counted: int, images: int, saving: bool
     ) -> tuple[Array, bool]:
@@ -233,7 +238,8 @@ class Ranks:
         parts = [counted * home.get(name, like).ravel() for home, name, like in homes]
         mine = np.concatenate([*parts, np.array([counted, saving], np.float32)])
         flat = np.empty_like(mine)
-        self.comm.Allreduce(mine, flat)
+        with self._meeting():
+            self.comm.Allreduce(mine, flat)
         *_, count, savers = flat
         if count != images:
             need = "every rank must be given the same batches"
@@ -270,3 +276,12 @@ def _place(comm: Communicator) -> tuple[int, int]:
     if size > 1 and lacks:
         raise TypeError(f"{need}, got {type(comm).__name__} without {', '.join(lacks)}")
     return rank, size
+
+
+def _portable(error: Exception) -> Exception:
+    """Return an error that can be sent to other processes: as it is, or else its text."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error

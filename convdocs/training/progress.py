@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import warnings
 from collections.abc import Iterator
+from types import FrameType
 from typing import Any
 
 
@@ -42,14 +44,19 @@ class Bar:
         if not self.goes_back:
             self._write(f"epoch {epoch}/{self.epochs} loss {loss:.4f}\n")
 
+    def end_line(self) -> None:
+        """End the line of the bar, so that something else can be shown."""
+        if self.open:
+            self.open = False
+            self._write("\n")
+
     @contextlib.contextmanager
     def line(self) -> Iterator[None]:
         """End the line of the bar, however what is shown ends."""
         try:
             yield
         finally:
-            if self.open:
-                self._write("\n")
+            self.end_line()
 
     def _write(self, text: str) -> None:
         """Write to the terminal, if it is there to be written to."""
@@ -65,6 +72,24 @@ def written(stream: Any, text: str) -> bool:
     except Exception:
         return False
     return True
+
+
+def warn(text: str) -> None:
+    """Warn, in the line that called the package from outside; where nobody can hear it, go on."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back and _is_ours(frame):
+        level, frame = level + 1, frame.f_back
+    try:
+        warnings.warn(text, stacklevel=level)
+    except Warning:  # asked to be an error
+        raise
+    except Exception:  # no terminal, or one that does not take it
+        return
+
+
+def _is_ours(frame: FrameType) -> bool:
+    """Tell whether a call was made within this package."""
+    return str(frame.f_globals.get("__name__")).startswith(f"{__package__.partition('.')[0]}.")
 
 
 def _is_terminal(stream: Any) -> bool:

@@ -1,12 +1,13 @@
-"""Batches from anywhere: any iterable, and files larger than the memory that a training may use."""
+"""Batches from anywhere: any iterable, and files of which a training reads a batch at a time."""
 
-import subprocess
-import sys
+import tracemalloc
 
 import numpy as np
 import pytest
 
-from convdocs import CNN, Dropout, Flatten, Linear
+from convdocs import CNN, Dropout, Flatten, Linear, MaxPool2d
+from convdocs.training import batches
+from convdocs.training.batches import digest
 
 X = np.random.default_rng(0).normal(size=(23, 1, 4, 4)).astype("f4")
 Y = np.arange(23) % 3
@@ -100,43 +101,79 @@ def test_a_mapped_file_trains_as_the_array_in_memory(dtype, tmp_path):
     assert model.score(mapped, Y) == model.score(images, Y)
 
 
-LIMITED = """
-import resource, sys
-import numpy as np
-from convdocs import CNN, Flatten, Linear, MaxPool2d
-path, how, bound = sys.argv[1], sys.argv[2], int(sys.argv[3])
-X = np.load(path, mmap_mode="r")
-y = np.arange(len(X)) % 3
-model = CNN([MaxPool2d(16), Flatten(), Linear(3 * 8 * 8, 3, rng=0)])
-np.ones((500, 500), "f4") @ np.ones((500, 500), "f4")  # BLAS takes memory for good
-private = int(open("/proc/self/status").read().split("VmData:")[1].split()[0]) * 1024
-resource.setrlimit(resource.RLIMIT_DATA, (private + bound,) * 2)
-if how == "copied":
-    X = np.array(X)
-if how == "batches":
-    class Batches:
-        def __iter__(self):
-            for start in range(0, len(X), 4):
-                yield X[start:start + 4], y[start:start + 4]
-    model.fit(Batches(), epochs=1, rng=0)
-else:
-    model.fit(X, y, epochs=1, batch_size=4, rng=0, validation=(X[:64], y[:64]))
-print(len(model.history), X.nbytes)
-"""
+class Parts:
+    """Batches of four, in order."""
+
+    def __init__(self, X, y):
+        self.X, self.y = X, y
+
+    def __iter__(self):
+        for start in range(0, len(self.X), 4):
+            yield self.X[start : start + 4], self.y[start : start + 4]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the limit of private memory is Linux's")
-@pytest.mark.parametrize("how", ["mapped", "batches", "copied"])
-def test_a_file_of_eight_times_the_memory_trains_within_it(how, tmp_path):
-    path, shape, bound = tmp_path / "X.npy", (4096, 3, 128, 128), 24 * 2**20
+@pytest.mark.parametrize("how", ["mapped", "batches", "checkpoint", "copied"])
+def test_a_large_file_trains_in_the_memory_of_a_few_images(how, tmp_path, monkeypatch):
+    monkeypatch.setattr(batches, "SAMPLE", 2**20)
+    path, shape = tmp_path / "X.npy", (2048, 3, 64, 64)
     file = np.lib.format.open_memmap(path, "w+", "u1", shape)
-    file[::64, :, 64] = 200  # the rest stays a hole
+    file[::64, :, 32] = 200  # the rest stays a hole
     file.flush()
-    assert file.nbytes >= 8 * bound
-    done = subprocess.run(
-        [sys.executable, "-c", LIMITED, path, how, str(bound)], capture_output=True, text=True
-    )
-    if how == "copied":  # the limit is one: with all images in memory it ends in an error
-        assert "MemoryError" in done.stderr
+    X, y = np.load(path, mmap_mode="r"), np.arange(len(file)) % 3
+    model = CNN([MaxPool2d(16), Flatten(), Linear(3 * 4 * 4, 3, rng=0)])
+    tracemalloc.start()
+    if how == "batches":
+        model.fit(Parts(X, y), epochs=1, rng=0)
+    elif how == "checkpoint":
+        model.fit(X, y, 1, 4, 0, checkpoint=tmp_path / "file")
     else:
-        assert done.stdout.split() == ["1", str(file.nbytes)], done.stderr
+        images = X if how == "mapped" else np.array(X)
+        model.fit(images, y, 1, 4, 0, validation=(X[:64], y[:64]))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(model.history) == 1
+    assert (most > X.nbytes) == (how == "copied")  # with all in memory it would show
+    assert (most < X.nbytes / 10) == (how != "copied")
+
+
+# What tells images from others
+
+
+def test_a_digest_tells_images_and_labels_from_others():
+    images, labels = (100 + 50 * X).astype("u1"), Y.astype("i1")
+    own = digest(images, labels)
+    assert own == digest(images.copy(order="F"), Y) == digest(images[::1], labels.astype("i8"))
+    assert own == digest(images.astype(">u1"), labels)
+    assert digest(X, Y) == digest(X.astype(">f4"), Y)
+    for place in [(0, 0, 0, 0), (11, 0, 2, 3), (22, 0, 3, 3)]:
+        others = images.copy()
+        others[place] += 1
+        assert digest(others, labels) != own
+    assert digest(images[:22], labels[:22]) != own
+    assert digest(images.astype("f4"), labels) != own
+    assert digest(images[:, :, :, ::-1], labels) != own
+    assert digest(images[::-1], labels[::-1]) != own
+    assert digest(images.reshape(23, 1, 2, 8), labels) != own
+    labels[7] ^= 1
+    assert digest(images, labels) != own
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 1000])
+def test_of_many_images_a_digest_reads_some_from_the_first_to_the_last(count, monkeypatch):
+    class Watched(np.ndarray):
+        """Images that take down which of them are read."""
+
+        def __getitem__(self, places):
+            if isinstance(places, np.ndarray):
+                read.extend(places)
+            return super().__getitem__(places)
+
+    read, images = [], np.zeros((count, 1, 4, 4), "u1").view(Watched)
+    monkeypatch.setattr(batches, "SAMPLE", 10 * 16)
+    own = digest(images, np.zeros(count, int))
+    if count == 1000:
+        assert read == [0, 111, 222, 333, 444, 555, 666, 777, 888, 999]
+        images[555] = 1
+        assert digest(images, np.zeros(count, int)) != own
+    else:
+        assert not read  # all of them

@@ -134,13 +134,26 @@ def test_without_a_seed_it_goes_on_as_well(tmp_path, stop):
     stop(7)
     with pytest.raises(Stopped):
         train(path, rng=None)
-    before = store.read(path)[1]
-    stop(0)
-    with pytest.raises(Stopped):  # one step further than the file
-        train(path, rng=None)
+    before, weights = store.read(path)  # the first epoch is done
+    assert (before["epoch"], len(before["history"])) == (1, 1)
+    steps = []
+
+    class Counting(Adam):
+        def step(self, layers):
+            if not steps:
+                for key, p in model.state_dict().items():
+                    if key.split(".")[1] in ("weight", "bias"):  # running means have moved
+                        np.testing.assert_array_equal(p, weights[key])
+            steps.append(len(steps))
+            super().step(layers)
+
+    Counting.__name__ = "Adam"  # the file says which optimiser it is of
     stop(99)
-    assert len(train(path, rng=None).history) == 4
-    assert len(before) > 6
+    model = net()
+    train(path, model, rng=None, optimizer=Counting)
+    assert len(steps) == 15
+    assert model.history[:1] == before["history"]
+    assert len(model.history) == 4
 
 
 class Drawn:
@@ -229,6 +242,8 @@ def refused(path, error, match, **call):
     assert (optimizer.memory, optimizer.steps) == ({}, 0)
 
 
+CHANGED = X.copy()
+CHANGED[11, 0, 2, 2] += 1
 OTHERS = {
     "width": ({"model": net(5)}, r"layers .*Conv2d\(in_channels=1, out_channels=4.*, got .*=5"),
     "layer": ({"model": CNN(net().layers[:-2] + net().layers[-1:])}, r"layers .*Dropout.*got"),
@@ -237,15 +252,34 @@ OTHERS = {
     "batch size": ({"batch_size": 4}, "batch_size 5, got 4"),
     "images": ({"data": (X[:22], Y[:22])}, "images 23, got 22"),
     "batches": ({"data": (BATCHES,)}, "images 23, got None"),
+    "pixel": ({"data": (CHANGED, Y)}, "other images or labels"),
+    "order": ({"data": (X[::-1], Y[::-1])}, "other images or labels"),
+    "type": ({"data": (X.astype(float), Y)}, "other images or labels"),
+    "labels": ({"data": (X, Y[::-1])}, "other images or labels"),
     "seed": ({"rng": 3}, "another rng"),
     "generator": ({"rng": np.random.Generator(np.random.MT19937(2))}, "another rng"),
     "fewer epochs": ({"epochs": 1}, "epochs must be at least .*got 1"),
 }
 
 
+@pytest.mark.parametrize("epochs", [2, 4])  # finished, and to go on with
 @pytest.mark.parametrize(("call", "match"), OTHERS.values(), ids=OTHERS)
-def test_the_checkpoint_of_another_training_is_refused(call, match, saved):
-    refused(saved, ValueError, match, **call)
+def test_the_checkpoint_of_another_training_is_refused(call, match, epochs, saved):
+    refused(saved, ValueError, match, **{"epochs": epochs, **call})
+
+
+def test_the_same_images_from_elsewhere_are_the_same(saved, tmp_path):
+    np.save(tmp_path / "X.npy", X)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    want = result(train())
+    assert result(train(saved, data=(mapped, Y.astype("u1").tolist()))) == want
+
+
+def test_a_file_from_before_there_was_a_digest_is_read(saved):
+    description, arrays = store.read(saved)
+    del description["settings"]["data"]
+    store.write(saved, description, arrays)
+    assert result(train(saved)) == result(train())
 
 
 def test_any_truncated_file_is_refused(saved):
@@ -282,6 +316,41 @@ def test_a_file_that_lacks_an_array_is_refused(key, saved):
     del arrays[key]
     store.write(saved, description, arrays)
     refused(saved, ValueError, f"checkpoint must .*{key}")
+
+
+ODD = {  # what a file could not hold
+    "epoch": [-1, 1.5, "1", [1]],
+    "step": [-1, 0.5, "0"],
+    "sums": [[1, 2], [1, "much", 3], [-1, 0.0, 0], 3],
+    "history": [[1], {"loss": 1}, [["loss", 1]], [{"loss": "low"}]],
+    "optimizer": [[1], [1, [[0, "weight"]]], [-1, []], [1, [[9, "weight", 1]]], [1, [["0", 0, 0]]]],
+    "rng": [{}, {"bit_generator": "PCG64"}, {"bit_generator": "MT19937"}, []],
+    "begun": [{}, {"bit_generator": "PCG64", "state": {"state": "x"}}, 7],
+}
+
+
+@pytest.mark.parametrize(("key", "value"), [(key, v) for key, vs in ODD.items() for v in vs])
+def test_a_file_with_an_odd_description_is_refused(key, value, saved):
+    description, arrays = store.read(saved)
+    store.write(saved, {**description, key: value}, arrays)
+    refused(saved, ValueError, "checkpoint must ")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("memory.0.weight.1", np.zeros((4, 1, 3, 3))),  # of another type
+        ("memory.0.weight.1", np.zeros((4, 1, 3), "f4")),
+        ("memory.0.bias.0", np.array(["a"] * 4)),
+        ("0.weight", np.zeros((4, 1, 3), "f4")),
+        ("0.weight", np.full((4, 1, 3, 3), "a")),
+        ("9.weight", np.zeros(3)),
+    ],
+)
+def test_a_file_with_an_odd_array_is_refused(key, value, saved):
+    description, arrays = store.read(saved)
+    store.write(saved, description, {**arrays, key: value})
+    refused(saved, ValueError, "checkpoint must ")
 
 
 @pytest.mark.parametrize("key", ["settings", "epoch", "step", "sums", "begun", "rng", "optimizer"])

@@ -1,11 +1,13 @@
 """The network computes what PyTorch's does, learns, stops when told to, and counts correctly."""
 
+import io
 import math
 import os
 import re
 import signal
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from convdocs import (
     SGD,
     Adam,
     AvgPool2d,
+    BatchNorm2d,
     Conv2d,
     Dropout,
     Flatten,
@@ -102,8 +105,8 @@ def test_training_is_that_of_torch(name, torch):
         np.testing.assert_allclose(model.state_dict()[key], parameter, rtol=1e-7, atol=1e-9)
 
 
-def slopes(model, array, step=1e-6):
-    """Return the loss's derivative for each number of an array, by central differences."""
+def slopes(model, x, array, step=1e-6):
+    """Return the loss's derivative for each number of the images or of a parameter."""
     result = np.empty(array.shape)
     for place in np.ndindex(*array.shape):
         kept, losses = array[place], []
@@ -114,26 +117,23 @@ def slopes(model, array, step=1e-6):
     return result
 
 
-x = X.copy()
-
-
 @pytest.mark.parametrize("text", NETS.values(), ids=NETS)
 def test_gradients_are_the_slopes_of_the_loss(text):
-    model = ours(text)
+    model, x = ours(text), X.copy()
     dx = model.backward(cross_entropy_backward(model(x), Y))
-    np.testing.assert_allclose(dx, slopes(model, x), rtol=1e-5, atol=1e-9)
+    np.testing.assert_allclose(dx, slopes(model, x, x), rtol=1e-5, atol=1e-9)
     for layer in model.layers:
         for name, parameter in layer.params.items():
-            want = slopes(model, parameter)
+            want = slopes(model, x, parameter)
             np.testing.assert_allclose(layer.grads[name], want, rtol=1e-5, atol=1e-8)
             assert abs(want).max() > 1e-3  # so that a gradient of 0 would not pass
 
 
 def test_a_wrong_gradient_is_seen():
     model = ours(NETS["small"])
-    model.backward(cross_entropy_backward(model(x), Y))
+    model.backward(cross_entropy_backward(model(X), Y))
     wrong = 1.0001 * model.layers[0].grads["weight"]
-    assert not np.allclose(wrong, slopes(model, model.layers[0].params["weight"]), 1e-5, 1e-8)
+    assert not np.allclose(wrong, slopes(model, X, model.layers[0].params["weight"]), 1e-5, 1e-8)
 
 
 def test_gradients_are_overwritten_and_parameters_are_live():
@@ -181,6 +181,61 @@ def test_loading_live_parameters_in_another_order():
     model.load_state_dict({k: state[f"{1 - int(k[0])}{k[1:]}"] for k in state})
     for key, parameter in model.state_dict().items():
         np.testing.assert_array_equal(parameter, old[f"{1 - int(key[0])}{key[1:]}"])
+
+
+def normed():
+    """Return a network with every kind of name."""
+    return CNN([Conv2d(1, 4, 6, rng=0), BatchNorm2d(4), Flatten(), Linear(4, 3, rng=0)])
+
+
+@pytest.mark.parametrize("prefix", ["module.", "model.module.", "net.0.", "_orig_mod."])
+def test_names_behind_a_prefix_are_told_it(prefix):
+    model = normed()
+    before, state = bits(model), {f"{prefix}{k}": p for k, p in model.state_dict().items()}
+    with pytest.raises(ValueError, match="state must have the keys") as caught:
+        model.load_state_dict(state)
+    for said in (*state, *model.state_dict(), f"without '{prefix}' at the beginning of each"):
+        assert said in str(caught.value)
+    del state[f"{prefix}1.num_batches_tracked"]
+    with pytest.raises(ValueError, match=re.escape(f"without '{prefix}' at")):
+        model.load_state_dict(state)
+    assert bits(model) == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda state: {k.replace("0.", "conv."): p for k, p in state.items()},
+        lambda state: {**{f"module.{k}": p for k, p in state.items()}, "module.9.bias": 0},
+        lambda state: {f"module.{k}": p for k, p in state.items() if k != "0.bias"},
+        lambda state: {**{f"module.{k}": p for k, p in state.items()}, **state},
+        lambda state: {**state, 5: 0},
+        lambda state: {},
+    ],
+)
+def test_other_names_are_told_what_is_there_and_no_prefix(change):
+    state = change(normed().state_dict())
+    with pytest.raises(ValueError, match="state must have the keys") as caught:
+        normed().load_state_dict(state)
+    for key in state.keys() - normed().state_dict().keys():
+        assert str(key) in str(caught.value)
+    assert "at the beginning" not in str(caught.value)
+
+
+def test_a_state_that_counts_no_batches_leaves_the_counter(torch):
+    model = normed()
+    model(np.zeros((4, 1, 6, 6)), train=True)
+    state = {k: p + 1 for k, p in model.state_dict().items()}
+    del state["1.num_batches_tracked"]
+    theirs = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 4, 6), torch.nn.BatchNorm2d(4), torch.nn.Flatten(), torch.nn.Linear(4, 3)
+    )
+    theirs.load_state_dict({k: torch.from_numpy(p) for k, p in model.state_dict().items()})
+    theirs.load_state_dict({k: torch.from_numpy(p) for k, p in state.items()})
+    model.load_state_dict(state)
+    for key, array in theirs.state_dict().items():
+        np.testing.assert_array_equal(model.state_dict()[key], array)
+    assert model.state_dict()["1.num_batches_tracked"] == 1
 
 
 def test_loading_what_float32_cannot_hold_is_refused_or_infinite_and_never_half_done():
@@ -310,6 +365,7 @@ def test_fit_is_silent_when_no_one_watches(capsys):
 
 def test_fit_shows_a_bar_on_a_terminal(capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
     model = small().fit(X, Y, 2, 3, rng=0)
     out, err = capsys.readouterr()
     lines = err.split("\r")
@@ -329,6 +385,160 @@ def test_fit_shows_a_bar_if_asked_to(capsys):
     assert capsys.readouterr() == ("", "")
 
 
+class Stream:
+    """What stands for a terminal: it is one, or nobody knows, and takes what is written or not."""
+
+    def __init__(self, terminal=True, error=None):
+        self.text, self.error = "", error
+        if terminal is not None:
+            self.isatty = lambda: terminal
+
+    def write(self, text):
+        if self.error is not None:
+            raise self.error
+        self.text += text
+
+    def flush(self):
+        """Do nothing."""
+
+
+def closed():
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+NOWHERE = {  # no terminal at all, or one that takes nothing
+    "none": lambda: None,
+    "no stream": object,
+    "unknown": lambda: Stream(terminal=None),
+    "closed": closed,
+    "closed pipe": lambda: Stream(error=BrokenPipeError()),
+    "full disk": lambda: Stream(error=OSError(28, "No space left on device")),
+    "another alphabet": lambda: Stream(error=UnicodeEncodeError("ascii", "e", 0, 1, "no")),
+    "anything": lambda: Stream(error=RuntimeError("the window is gone")),
+}
+
+
+@pytest.mark.parametrize("progress", [None, True])
+@pytest.mark.parametrize("stream", NOWHERE.values(), ids=NOWHERE)
+def test_without_a_terminal_fit_trains_in_silence(stream, progress, capsys, monkeypatch):
+    want = bits(small().fit(X, Y, 2, 3, rng=0))
+    monkeypatch.setenv("TERM", "xterm")
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stderr", stream())
+        model = small().fit(X, Y, 2, 3, rng=0, progress=progress)
+    assert bits(model) == want
+    assert capsys.readouterr() == ("", "")  # print(file=None) would write to stdout
+
+
+@pytest.mark.parametrize("stream", NOWHERE.values(), ids=NOWHERE)
+def test_without_a_terminal_a_warning_ends_nothing(stream, monkeypatch):
+    with monkeypatch.context() as patched, warnings.catch_warnings():
+        warnings.simplefilter("always")
+        patched.setattr(sys, "stderr", stream())
+        patched.setattr(warnings, "showwarning", lambda *_: sys.stderr.write("a warning"))
+        model = small().fit(np.nan * X, Y, 2, 3, rng=0)
+    assert len(model.history) == 2
+
+
+def test_a_terminal_that_closes_in_the_middle_ends_nothing(monkeypatch):
+    stream = Stream()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("TERM", "xterm")
+
+    def close(_):
+        if stream.text.count("\r") == 2:
+            stream.error = ValueError("I/O operation on closed file.")
+
+    model = small()
+    model.layers.insert(0, Watch(close))
+    model.fit(X, Y, 2, 3, rng=0)
+    assert len(model.history) == 2
+    assert stream.text.count("\r") == 2
+
+
+def idle(monkeypatch):
+    """Return what IDLE's window is to a program."""
+    monkeypatch.setenv("TERM", "xterm")
+    return type("StdOutputFile", (Stream,), {"__module__": "idlelib.run"})()
+
+
+def dumb(monkeypatch):
+    """Return a terminal that can only write on."""
+    monkeypatch.setenv("TERM", "dumb")
+    return Stream()
+
+
+@pytest.mark.parametrize("progress", [None, True])
+@pytest.mark.parametrize("terminal", [idle, dumb])
+def test_a_terminal_that_cannot_go_back_gets_a_line_an_epoch(terminal, progress, monkeypatch):
+    stream = terminal(monkeypatch)
+    monkeypatch.setattr(sys, "stderr", stream)
+    model = small().fit(X, Y, 3, 1, rng=0, progress=progress)
+    losses = [entry["loss"] for entry in model.history]
+    assert stream.text == "".join(
+        f"epoch {n}/3 loss {loss:.4f}\n" for n, loss in enumerate(losses, 1)
+    )
+
+
+# What is no number
+
+
+def with_one(value):
+    """Return the images with one pixel of another value."""
+    images = X.copy()
+    images[3, 0, 2, 2] = value
+    return images
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("size", [1, 3, 7])
+def test_a_pixel_that_is_no_number_is_a_warning_once_with_its_step(value, size):
+    order = list(np.random.default_rng(0).permutation(7))
+    step = order.index(3) // size + 1
+    match = rf"the loss is (nan|inf) in step {step} of epoch 1: images of X are NaN or infinite"
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        small().fit(with_one(value), Y, 3, size, rng=0)
+    (ours,) = [each for each in caught if each.category is UserWarning]
+    assert re.match(match, str(ours.message))
+    assert ours.filename == __file__  # it points at the call
+
+
+def test_a_loss_that_stops_being_a_number_is_a_warning_once_with_its_step():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        small().fit(X, Y, 3, 3, rng=0, optimizer=SGD(1e30))
+    (ours,) = [each for each in caught if each.category is UserWarning]
+    assert re.match(r"the loss is nan in step \d of epoch 1, of finite images", str(ours.message))
+
+
+def test_weights_that_stop_being_numbers_in_the_last_step_are_a_warning():
+    with (
+        np.errstate(all="ignore"),
+        pytest.warns(UserWarning, match=r"0\.weight.*: NaN or infinite after epoch 1"),
+    ):
+        small().fit(X, Y, 1, 7, rng=0, optimizer=SGD(1e300))
+
+
+def test_a_validation_image_that_is_no_number_is_a_warning():
+    with pytest.warns(UserWarning, match="val_loss: NaN or infinite after epoch 1"):
+        small().fit(X, Y, 2, 3, rng=0, validation=(with_one(np.nan), Y))
+
+
+def test_the_warning_stands_below_the_bar(capsys):
+    with pytest.warns(UserWarning, match="the loss is nan in step 1"):
+        small().fit(with_one(np.nan), Y, 1, 7, rng=0, progress=True)
+    assert capsys.readouterr().err == f"\repoch 1/1 [{20 * '#'}] loss nan\n"
+
+
+def test_numbers_are_no_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        small().fit(X, Y, 3, 3, rng=0, validation=(X, Y))
+
+
 PROGRAM = """
 import numpy as np
 from convdocs import *
@@ -342,7 +552,10 @@ def test_fit_shows_a_bar_on_a_real_terminal():
     ours, theirs = pty.openpty()
     fit = "model.fit(np.ones((4, 1, 2, 2)), [0, 1, 1, 0], epochs=2, batch_size=2)"
     command = [sys.executable, "-c", PROGRAM + fit]
-    done = subprocess.run(command, stderr=theirs, stdout=subprocess.PIPE, check=True, timeout=60)
+    environment = {**os.environ, "TERM": "xterm"}
+    done = subprocess.run(
+        command, stderr=theirs, stdout=subprocess.PIPE, check=True, timeout=60, env=environment
+    )
     os.close(theirs)
     shown = os.read(ours, 4096).decode()
     os.close(ours)
@@ -435,32 +648,171 @@ def test_any_other_error_is_not_swallowed():
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to send")
 def test_a_real_interrupt_keeps_what_was_learned():
-    program = PROGRAM + "\n".join(
-        [
-            "import signal, warnings",
-            # In the background, where tests may run, a shell lets this signal be ignored.
-            "signal.signal(signal.SIGINT, signal.default_int_handler)",
-            "print('ready', flush=True)",
-            "with warnings.catch_warnings(record=True) as caught:",
-            "    model.fit(np.ones((4, 1, 2, 2)), [0, 1, 1, 0], epochs=10**7, batch_size=1)",
-            "after = model.state_dict()['1.weight']",
-            "print(caught[0].message, np.isfinite(after).all(), (after != before).any())",
-        ]
+    program = (
+        PROGRAM
+        + """
+import signal, warnings
+# In the background, where tests may run, a shell lets this signal be ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+class Telling(ReLU):
+    def __call__(self, x, train=False, rng=None):
+        print("a step", flush=True)
+        return super().__call__(x, train, rng)
+model.layers.append(Telling())
+with warnings.catch_warnings(record=True) as caught:
+    model.fit(np.ones((4, 1, 2, 2)), [0, 1, 1, 0], epochs=10**7, batch_size=1)
+after = model.state_dict()["1.weight"]
+print(caught[0].message, np.isfinite(after).all(), (after != before).any())
+"""
     )
     command = [sys.executable, "-c", program]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as child:
         try:
-            assert child.stdout.readline() == "ready\n"
-            with pytest.raises(subprocess.TimeoutExpired):
-                child.wait(0.5)  # it trains
+            for _ in range(3):
+                assert child.stdout.readline() == "a step\n"
             child.send_signal(signal.SIGINT)
-            out, err = child.communicate(timeout=30)
+            out, err = child.communicate(timeout=60)
         finally:
             child.kill()
-    assert re.fullmatch(r"training interrupted: \d+ steps were made True True\n", out)
+    last = out.splitlines()[-1]
+    assert re.fullmatch(r"training interrupted: \d+ steps were made True True", last)
     assert (child.returncode, err) == (0, "")
+
+
+# What cannot be trained with is refused before anything changes
+
+
+def single():
+    """Return a network whose maps have one pixel where they are normalised."""
+    return CNN([Conv2d(1, 4, 6, rng=0), BatchNorm2d(4), ReLU(), Flatten(), Linear(4, 3, rng=0)])
+
+
+def everything(model):
+    """Return what training changes, buffers and memory of the last images with them."""
+    return bits(model), [layer.x for layer in model.layers], list(model.history)
+
+
+MANY = np.random.default_rng(2).normal(size=(65, 1, 6, 6))
+FEW = {
+    "one left": ((MANY, np.arange(65) % 3), {"batch_size": 64}, r"batch_size must .*1 of 65"),
+    "one each": ((X, Y), {"batch_size": 1}, "batch_size must .*got 1"),
+    "one of three": ((X, Y), {"batch_size": 3}, "batch_size must .*got 3, which leaves 1 of 7"),
+    "one image": ((X[:1], Y[:1]), {}, "X must hold at least 2 images .*got 1"),
+    "one batch": (([(X, Y), (X[:1], Y[:1])],), {"epochs": 0}, None),
+}
+
+
+@pytest.mark.parametrize(("data", "options", "match"), FEW.values(), ids=FEW)
+def test_too_few_images_to_normalise_are_refused_at_once(data, options, match):
+    model, rng = single(), np.random.default_rng(0)
+    before, drawn = everything(model), rng.bit_generator.state
+    if match is None:  # of an iterable nobody knows before
+        with pytest.raises(ValueError, match=r"X of batch 1 must hold at least 2 images.*got 1"):
+            model.fit(*data, rng=rng)
+        assert bits(model) != before[0]  # what was learned stays
+        return
+    with pytest.raises(ValueError, match=match):
+        model.fit(*data, rng=rng, **options)
+    assert everything(model) == before
+    assert rng.bit_generator.state == drawn
+
+
+@pytest.mark.parametrize("size", [2, 5, 7, 63, 65, 99])
+def test_enough_images_to_normalise_train(size):
+    labels = np.arange(65) % 3
+    count = 65 if size % 2 or size == 2 else 64
+    count -= count % size == 1
+    assert len(single().fit(MANY[:count], labels[:count], 2, size, rng=0).history) == 2
+
+
+def test_larger_maps_train_with_single_images():
+    model = CNN([Conv2d(1, 4, 5, rng=0), BatchNorm2d(4), Flatten(), Linear(16, 3, rng=0)])
+    assert len(model.fit(X, Y, 2, 1, rng=0).history) == 2
+
+
+def test_the_optimizer_of_another_network_is_refused_at_once():
+    optimizer, model = Adam(), small()
+    CNN([Linear(36, 3, rng=0)]).fit(X.reshape(7, 36), Y, 1, optimizer=optimizer)
+    before = everything(model)
+    with pytest.raises(
+        ValueError, match=r"optimizer must .*layers\[0\]\.weight of shape \(3, 36\)"
+    ):
+        model.fit(X, Y, 1, optimizer=optimizer)
+    assert everything(model) == before
+
+
+# Errors speak of what was passed
+
+
+GREY = np.random.default_rng(1).normal(size=(300, 6, 6))
+LABELS = np.arange(300) % 3
+AXES = {  # what was passed, its shape, and what would fit
+    "no channels": (GREY, "(300, 6, 6)", "[:, None]"),
+    "one image without": (GREY[:1], "(1, 6, 6)", "[:, None]"),
+    "no batch": (GREY[0], "(6, 6)", "[None, None]"),
+    "channels last": (GREY[..., None], "(300, 6, 6, 1)", ".transpose(0, 3, 1, 2)"),
+    "flat": (GREY.reshape(300, 36), "(300, 36)", ".reshape(-1, 1, 6, 6)"),
+}
+WAYS = {  # by which images come to a network
+    "fit": ("X", lambda model, X: model.fit(X, LABELS[: len(X)], 1)),
+    "predict": ("X", lambda model, X: model.predict(X)),
+    "predict_proba": ("X", lambda model, X: model.predict_proba(X)),
+    "score": ("X", lambda model, X: model.score(X, LABELS[: len(X)])),
+    "call": ("x", lambda model, X: model(X)),
+    "validation": (
+        "validation[0]",
+        lambda model, X_val: model.fit(X, Y, 1, validation=(X_val, LABELS[: len(X_val)])),
+    ),
+    "batches": ("X of batch 0", lambda model, X: model.fit([(X, LABELS[: len(X)])], epochs=1)),
+}
+
+
+@pytest.mark.parametrize(("name", "way"), WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize(("images", "shape", "advice"), AXES.values(), ids=AXES)
+def test_images_with_other_axes_are_told_their_shape_and_what_fits(
+    images, shape, advice, name, way
+):
+    with pytest.raises(ValueError, match="must") as caught:
+        way(small(), images)
+    said = f"{name} must have the shape (N, C, H, W), got {shape}; {name.split()[0]}{advice} fits"
+    assert str(caught.value) == said
+    way(small(), eval(f"images{advice}"))  # and it does
+
+
+def test_a_single_image_of_three_channels_is_told_what_fits():
+    model = CNN([Conv2d(3, 2, 6, rng=0), Flatten(), Linear(2, 3, rng=0)])
+    with pytest.raises(ValueError, match=r"got \(3, 6, 6\); X\[None\] fits"):
+        model.predict(np.zeros((3, 6, 6)))
+
+
+@pytest.mark.parametrize(("name", "way"), WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize(
+    ("images", "shape"),
+    [
+        (GREY[:, None].repeat(2, axis=1), "got 2 in shape (300, 2, 6, 6)"),
+        (GREY[:, None].repeat(2, axis=2), "got (300, 72)"),
+    ],
+    ids=["channels", "size"],
+)
+def test_images_that_do_not_fit_are_told_their_own_number(images, shape, name, way):
+    with pytest.raises(ValueError, match="must") as caught:
+        way(small(), images)
+    assert str(caught.value).startswith(f"{name} must fit layers[")
+    assert str(caught.value).endswith(shape)
+
+
+@pytest.mark.parametrize("shape", [(300, 35), (300, 5, 6), (300,), (300, 1, 1, 6, 6), ()])
+def test_where_nothing_would_fit_there_is_no_advice(shape):
+    for name, way in WAYS.values():
+        if shape == () and name not in ("x", "X"):
+            continue
+        with pytest.raises((ValueError, TypeError)) as caught:
+            way(small(), np.zeros(shape)) if shape else small().predict(np.zeros(shape))
+        assert str(shape) in str(caught.value)
+        assert "becomes" not in str(caught.value)
+        assert "fits" not in str(caught.value)
 
 
 # Prediction

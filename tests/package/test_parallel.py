@@ -3,15 +3,17 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 from places import ROOT
 
-from convdocs import CNN, BatchNorm2d, Flatten, Linear, cross_entropy_backward
+from convdocs import CNN, BatchNorm2d, Flatten, Linear, ReLU, cross_entropy_backward
 from convdocs.training import world
 from convdocs.training.parallel import Ranks
 
@@ -35,16 +37,21 @@ def digest(model):  # of every rank, on each
 """
 
 
-def run(ranks, program, *arguments, timeout=100, **environment):
-    """Run a program on so many ranks, and return how it ended."""
+def started(ranks, program, *arguments):
+    """Return the command and the environment that start a program on so many ranks."""
     if MPIEXEC is None:
         pytest.skip("no mpiexec: pip install 'convdocs[mpi]'")
     pytest.importorskip("mpi4py")
     start = [MPIEXEC, "-n", str(ranks)] if ranks else []
     command = [*start, sys.executable, "-c", STARTS + program, *map(str, arguments)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
+    return command, {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def run(ranks, program, *arguments):
+    """Run a program on so many ranks, and return how it ended."""
+    command, environment = started(ranks, program, *arguments)
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=timeout, env=environment, cwd=ROOT
+        command, capture_output=True, text=True, timeout=100, env=environment, cwd=ROOT
     )
 
 
@@ -79,7 +86,7 @@ def test_two_and_four_ranks_give_the_weights_of_one_process(fit, tmp_path):
         for key, p in alone.state_dict().items():
             np.testing.assert_allclose(model.state_dict()[key], p, rtol=1e-9, atol=1e-11)
         theirs, ours = (np.array(text.split(), float) for text in (said, history))
-        np.testing.assert_allclose(theirs, ours, rtol=1e-5)
+        np.testing.assert_allclose(theirs, ours, rtol=1e-12)  # sums are of double precision
 
 
 def test_in_float32_they_agree_within_its_rounding(tmp_path):
@@ -216,6 +223,24 @@ UNLIKE = {
     "network": ("net(*[ReLU()] * rank).fit(X, Y, 2, 8, rng=0, comm=comm)", "layers"),
     "seed": ("net().fit(X, Y, 2, 8, rng=rank, comm=comm)", "another rng"),
     "optimiser": ("net().fit(X, Y, 2, 8, 0, SGD(0.1 + rank), comm=comm)", r"SGD\(lr=0.1,"),
+    "pixels": ("net().fit(X + rank, Y, 2, 8, rng=0, comm=comm)", "other images or labels"),
+    "labels": ("net().fit(X, Y[::1 - 2 * rank], 2, 8, rng=0, comm=comm)", "other images or"),
+    "validation or none": (
+        "net().fit(X, Y, 2, 8, rng=0, comm=comm, validation=[None, (X, Y)][rank])",
+        "another validation set, or none",
+    ),
+    "size of validation": (
+        "net().fit(X, Y, 2, 8, rng=0, comm=comm, validation=(X[:5 + rank], Y[:5 + rank]))",
+        "another validation set, or none",
+    ),
+    "pixels of validation": (
+        "net().fit(X, Y, 2, 8, rng=0, comm=comm, validation=(X + rank, Y))",
+        "another validation set, or none",
+    ),
+    "arrays or batches": (
+        "net().fit(*[(X, Y), ([(X, Y)],)][rank], epochs=2, rng=0, comm=comm)",
+        "images 41, got None",
+    ),
     "number of batches": (
         "net().fit([(X, Y)] * (2 - rank), epochs=2, rng=0, comm=comm)",
         "every rank must be given the same batches",
@@ -232,6 +257,125 @@ def test_ranks_that_are_not_called_alike_are_told_so(fit, match):
     done = run(2, fit)
     assert done.returncode != 0
     assert re.search(match, done.stderr), done.stderr
+
+
+CAUGHT = {  # on one rank; each of them catches it
+    "epochs": "net().fit(X, Y, epochs=-rank, comm=comm)",
+    "images": "net().fit(X[:, :, rank:], Y, comm=comm)",
+    "labels": "net().fit(X, Y + 9 * rank, comm=comm)",
+    "rng": "net().fit(X, Y, rng='seed' if rank else 0, comm=comm)",
+    "optimizer": "net().fit(X, Y, optimizer=['Adam', None][rank - 1], comm=comm)",
+    "progress": "net().fit(X, Y, progress=['yes', None][rank], comm=comm)",
+    "validation": "net().fit(X, Y, validation=(X[rank:], Y), comm=comm)",
+    "settings": "net().fit(X, Y, batch_size=8 + rank, comm=comm)",
+    "error": "net().fit(Odd() if rank else X, Y, comm=comm)",
+    "shares": "net(BatchNorm2d(4)).fit(X[:, :, :3, :3], Y, batch_size=3, comm=comm)",
+}
+
+
+@pytest.mark.parametrize("fit", CAUGHT.values(), ids=CAUGHT)
+def test_an_error_of_one_rank_is_an_error_on_all_and_they_can_go_on(fit):
+    program = f"""
+class Unsendable(Exception):
+    def __init__(self, one, two):
+        super().__init__(one)
+class Odd:
+    def __array__(self, dtype=None, copy=None):
+        raise Unsendable("odd", 2)
+from convdocs.network import Network
+def net(*more):
+    side = [16, 4][bool(more)]
+    tail = [] if more else [MaxPool2d(2)]
+    return CNN([Conv2d(1, 4, 3, rng=0), *more, ReLU(), *tail, Flatten(), Linear(side, 3, rng=1)])
+model = net()
+before = digest(model)
+try:
+    {fit}
+except (ValueError, TypeError, RuntimeError) as error:
+    comm.gather(str(error))
+    assert digest(model) == before
+    print(rank * "caught")
+net().fit(X, Y, 1, rng=0, comm=comm)  # they are in step again
+"""
+    done = run(2, program)
+    assert (done.returncode, done.stdout.strip()) == (0, "caught"), done.stderr
+
+
+PATIENT = """
+from convdocs.training import waiting
+waiting.PATIENCE = 1.0
+"""
+ENDS = {  # a rank that comes to its end while another waits for it
+    "the first": (2, "if rank: net().fit(X, Y, comm=comm)"),
+    "the last": (3, "if rank < size - 1: net().fit(X, Y, comm=comm)"),
+    "all but one": (3, "if rank == 1: net().fit(X, Y, comm=comm)"),
+    "exit": (2, "if rank == 1: sys.exit()\nnet().fit(X, Y, comm=comm)"),
+    "exit with an error": (3, "if rank == 1: sys.exit(3)\nnet().fit(X, Y, comm=comm)"),
+    "once more": (2, "for _ in range(1 + rank): net().fit(X, Y, 1, comm=comm)"),
+    "alone": (2, "net().fit(X, Y, 1, comm=[None, comm][rank])"),
+}
+
+
+@pytest.mark.parametrize(("ranks", "program"), ENDS.values(), ids=ENDS)
+def test_a_rank_that_ends_while_others_wait_for_it_ends_the_run(ranks, program):
+    done = run(ranks, PATIENT + program)
+    assert done.returncode != 0
+    assert re.search(rf"rank \d of {ranks} ends the run:\n.*every rank must", done.stderr)
+
+
+def test_ranks_that_end_at_different_times_end_well():
+    program = """
+import time
+net().fit(X, Y, 1, rng=0, comm=comm)
+time.sleep(3 * rank)
+print(rank * "end")
+"""
+    done = run(2, PATIENT + program)
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "end", "")
+
+
+STOPS = """
+import os, signal
+class Stopping(ReLU):
+    def forward(self, x):
+        if rank == int(sys.argv[1]) and not os.path.exists(sys.argv[2]):
+            open(sys.argv[2], "w").write(str(os.getpid()))
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return super().forward(x)
+net(Stopping()).fit(X, Y, 2, 8, rng=0, comm=comm)
+print(rank * "end")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGSTOP")
+@pytest.mark.parametrize(
+    ("stopped", "note"),
+    [(1, "fit on 2 ranks: waiting for rank 1"), (0, "rank 1 waiting for rank 0, which does not")],
+)
+def test_for_a_stopped_rank_a_note_says_who_it_is_and_it_can_go_on(stopped, note, tmp_path):
+    command, environment = started(2, PATIENT + STOPS, stopped, tmp_path / "process")
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as child:
+        try:
+            line = child.stderr.readline()  # it waits for the note
+            os.kill(int((tmp_path / "process").read_text()), signal.SIGCONT)
+            out, err = child.communicate(timeout=60)
+        finally:
+            child.kill()
+    assert note in line
+    assert (child.returncode, out.strip(), err) == (0, "end", "")
+
+
+def test_a_rank_that_is_far_behind_is_named_and_nothing_ends():
+    program = """
+import time
+if rank == 0:
+    time.sleep(4)
+net().fit(X, Y, 1, rng=0, comm=comm)
+"""
+    done = run(2, PATIENT + program)
+    assert (done.returncode, done.stderr) == (0, "fit on 2 ranks: waiting for rank 0\n")
 
 
 def test_a_wrong_checkpoint_is_an_error_on_every_rank(tmp_path):
@@ -318,7 +462,93 @@ def test_shares_make_up_the_whole_and_differ_by_one_at_most(n, size):
     assert min(map(len, places)) >= 1  # each has something to compute
 
 
-@pytest.mark.parametrize("comm", [5, "world", object(), Comm])
+class Twin(Comm):
+    """Two ranks, of which the second always has what the first has; it cannot end them."""
+
+    def __init__(self):
+        super().__init__(0, 2)
+
+    def Allreduce(self, mine, total):
+        total[:] = 2 * mine
+
+    def allgather(self, what):
+        return [what, what]
+
+    def bcast(self, what):
+        return what
+
+
+def twins(*layers):
+    return CNN([*layers, Flatten(), Linear(4, 2, dtype=float, rng=0)])
+
+
+IMAGES, LABELS = np.random.default_rng(0).normal(size=(8, 4)), np.arange(8) % 2
+
+
+def test_a_training_leaves_the_process_as_it_was():
+    before = sys.excepthook, threading.active_count()
+    twins().fit(IMAGES, LABELS, 2, comm=Twin())
+    with pytest.raises(ValueError, match="epochs"):
+        twins().fit(IMAGES, LABELS, -1, comm=Twin())
+    assert (sys.excepthook, threading.active_count()) == before
+
+
+class Failing(ReLU):
+    """A layer that fails in training."""
+
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    def __call__(self, x, train=False, rng=None):
+        raise self.error
+
+
+def test_without_a_way_to_end_the_others_the_first_error_is_seen(capsys):
+    with pytest.raises(ZeroDivisionError):
+        twins(Failing(ZeroDivisionError())).fit(IMAGES, LABELS, comm=Twin())
+    assert capsys.readouterr() == ("", "")
+
+
+def test_without_a_way_to_end_the_others_an_interrupt_ends_this_one():
+    with pytest.warns(UserWarning, match="interrupted: 0 steps"):
+        twins(Failing(KeyboardInterrupt())).fit(IMAGES, LABELS, comm=Twin())
+
+
+@pytest.mark.parametrize("stderr", [None, object()])
+def test_without_a_terminal_the_others_are_ended_as_well(stderr, monkeypatch):
+    class Ending(Twin):
+        ended = 0
+
+        def Abort(self, code):
+            self.ended = code
+
+    monkeypatch.setattr(sys, "stderr", stderr)
+    comm = Ending()
+    with pytest.raises(ZeroDivisionError):
+        twins(Failing(ZeroDivisionError())).fit(IMAGES, LABELS, comm=comm)
+    assert comm.ended == 1
+
+
+def test_sums_are_added_in_double_precision():
+    shares = []
+
+    class Keeping(Twin):
+        def allgather(self, what):
+            if isinstance(what, tuple):
+                shares.append(what)
+            return [what, what]
+
+    model = twins().fit(IMAGES[:2], LABELS[:2], 1, comm=Keeping())
+    (images, loss, hits) = shares[-1]
+    assert loss != float(np.float32(loss))
+    assert model.history == [{"loss": 2 * loss / (2 * images), "accuracy": hits / images}]
+
+
+LACKING = type("Lacking", (), {"rank": 0, "size": 2, "bcast": None})()
+
+
+@pytest.mark.parametrize("comm", [5, "world", object(), Comm, LACKING])
 def test_what_is_no_communicator_is_refused(comm):
     model = CNN([Flatten(), Linear(4, 2, rng=0)])
     with pytest.raises(TypeError, match="comm must be an MPI communicator"):
