@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+import inspect
+from collections.abc import Iterator
+from decimal import Decimal
+from numbers import Complex, Real
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .. import _args
+
+Floats = NDArray[np.float64]
+
+DEPTH = 16  # of lists in lists that are looked into
+HINTS = {
+    "None": "; does your function return its result?",
+    "a function": "; call it, and give what it returns.",
+    "a text": "; write numbers without quotes.",
+}
 
 
-def check(yours: Any, right: Any, tolerance: float = 1e-6) -> None:
+def check(yours: object, right: ArrayLike, tolerance: float = 1e-6) -> None:
     """Print whether an answer is right and, if it is not, how it differs; never the right one.
 
     Parameters
     ----------
     yours : number or array_like
-        Your answer; ``...`` stands for none yet.
+        Your answer; ``...`` stands for none yet. Whatever else it is, it is said what came.
     right : number or array_like
         The right answer, as the package computes it.
     tolerance : float
-        How far apart two numbers may be, relative to the largest right one.
+        How far apart two numbers may be, relative to the largest right one, or to 1 if all of
+        these are 0.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If ``right`` holds no numbers, or ``tolerance`` is none of at least 0.
 
     Examples
     --------
@@ -29,52 +51,165 @@ def check(yours: Any, right: Any, tolerance: float = 1e-6) -> None:
     Not yet: every sign is the other way round.
     >>> check([[1, 2, 9]], [[1, 2, 3]])
     Not yet: 1 of 3 numbers is wrong, the first at [0, 2], which is too large.
+    >>> check(None, 24)
+    Not yet: that is None; does your function return its result?
     """
-    if yours is Ellipsis:
+    if fault := _fault(right, truth=True):
+        raise TypeError(f"right must be numbers: {fault}")
+    need = "a number of at least 0"
+    tolerance = _args.number("tolerance", tolerance, 0, _args.LARGEST, need)
+    if any(leaf is ... for leaf in _leaves(yours)):
         print("Put your answer in the place of the dots.")
         return
-    a, b = np.asarray(yours, float), np.asarray(right, float)
-    size = tolerance * max(1.0, float(np.abs(b).max(initial=0)))
+    expected = np.asarray(right)
+    fault = _fault(yours, truth=expected.dtype == bool)
+    with np.errstate(all="ignore"):  # NaN and infinities are told below
+        fault = fault or _difference(_floats(yours), _floats(right), tolerance)
+    print(f"Not yet: {fault}" if fault else "Right.")
 
-    def same(one: Any, other: Any) -> bool:
-        return one.shape == other.shape and bool((np.abs(one - other) <= size).all())
+
+def _floats(value: object) -> Floats:
+    return np.asarray(value, float)
+
+
+def _leaves(value: object, depth: int = DEPTH) -> Iterator[object]:
+    """Yield what lies in lists and tuples, however deep, and in arrays of objects."""
+    if isinstance(value, np.ndarray) and value.dtype == object:
+        value = value.tolist()
+    if depth and isinstance(value, list | tuple):
+        for each in value:
+            yield from _leaves(each, depth - 1)
+    else:
+        yield value
+
+
+def _fault(value: object, truth: bool) -> str:
+    """Say what ``value`` is or holds if that is no numbers; ``truth`` lets booleans pass."""
+    for leaf in _leaves(value):
+        if (kind := _kind(leaf)) and not (truth and kind == "True or False"):
+            verb = "is" if leaf is value else "holds"
+            return f"that {verb} {kind}{HINTS.get(kind, ', and numbers are wanted.')}"
+    try:
+        _floats(value)
+    except OverflowError:
+        return "that holds a number too large to compare."
+    except Exception:
+        if isinstance(value, list | tuple):
+            return "that is a list whose parts have different shapes."
+        return f"that is {_a(type(value).__name__)}, and numbers are wanted."
+    return ""
+
+
+def _kind(leaf: object) -> str:
+    """Say what something is; nothing of numbers and arrays of them."""
+    if leaf is None:
+        return "None"
+    if inspect.isroutine(leaf) or isinstance(leaf, np.ufunc | functools.partial):
+        return "a function"
+    if isinstance(leaf, type):
+        return "a class"
+    if isinstance(leaf, Real | Decimal) and not isinstance(leaf, bool):
+        return ""
+    try:
+        array = _args.as_array("yours", leaf)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return _a(type(leaf).__name__)
+    letter = array.dtype.kind
+    if letter == "b":
+        return "True or False"
+    if letter in "SU":
+        return "a text"
+    if letter == "c" or isinstance(leaf, Complex):
+        return "a complex number"
+    if letter in "iuf":
+        return ""
+    if letter == "O" and array.ndim:
+        return next(filter(None, map(_kind, array.flat)), "")
+    return _a(type(leaf).__name__ if letter == "O" else array.dtype.type.__name__)
+
+
+def _a(name: str) -> str:
+    return f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"
+
+
+def _difference(a: Floats, b: Floats, tolerance: float) -> str:
+    """Say how the answer ``a`` differs from the right one, ``b``; nothing if it does not."""
+    size = np.abs(b[np.isfinite(b)]).max(initial=0)
+    near = functools.partial(_near, within=tolerance * float(size or 1))
+
+    def same(one: Floats, other: Floats) -> bool:
+        return one.shape == other.shape and bool(near(one, other).all())
 
     if same(a, b):
-        print("Right.")
-        return
-    print("Not yet:", _difference(a, b, same))
-
-
-def _difference(a: Any, b: Any, same: Any) -> str:
-    """Say how the answer ``a`` differs from the right one, ``b``."""
+        return ""
+    if not np.isfinite(a).all() and np.isfinite(b).all():
+        return _infinite(a)
     if a.ndim == 2 and same(a.T, b):
         return "the numbers are right, but rows and columns are exchanged."
     if a.shape != b.shape:
-        if a.size == b.size and same(a.ravel(), b.ravel()):
-            return f"the numbers are right, but the shape is {a.shape}."
-        return f"the shape is {a.shape}, and that is not the right one."
+        return _misshapen(a, b, same(a.ravel(), b.ravel()))
     if same(-a, b):
-        return (
-            "every sign is the other way round." if a.ndim else "the sign is the other way round."
-        )
-    if a.ndim and same(np.flip(a), b):
+        return f"{'every' if a.ndim else 'the'} sign is the other way round."
+    if a.ndim == 0:
+        return _lone(a.item(), b.item(), same(np.abs(a - b), np.ones_like(b)))
+    if same(np.flip(a), b):
         return "the order is reversed; was the kernel turned, or should it have been?"
-    where = np.argwhere(~np.isclose(a, b, rtol=0, atol=1e-6 * max(1.0, np.abs(b).max())))
-    off = a - b
-    if a.ndim and len(where) == a.size > 1:
+    wrong = ~near(a, b)
+    if wrong.all() and a.size > 1:
+        off = a - b
         if same(off - off.flat[0], np.zeros_like(b)):
             return "all numbers are off by the same amount; a bias, perhaps?"
-        ratio = a.flat[np.abs(b).argmax()] / b.flat[np.abs(b).argmax()]
-        if same(a, ratio * b):
+        largest = np.abs(b).argmax()
+        ratio = a.flat[largest] / b.flat[largest]
+        if ratio and same(a, ratio * b):
             return f"all numbers are {ratio:.4g} times what they should be."
+    first = tuple(np.argwhere(wrong)[0])
+    verb = "is" if wrong.sum() == 1 else "are"
+    which = f"the first at {_place(first)}, which is {_way(a[first], b[first])}"
+    return f"{wrong.sum()} of {a.size} numbers {verb} wrong, {which}."
+
+
+def _near(one: Floats, other: Floats, within: float) -> NDArray[np.bool_]:
+    """Return where two arrays are near each other; NaN is near NaN, and infinity infinity."""
+    both = np.isnan(one) & np.isnan(other)
+    near: NDArray[np.bool_] = (one == other) | (np.abs(one - other) <= within) | both
+    return near
+
+
+def _infinite(a: Floats) -> str:
+    """Say where numbers are NaN or infinite."""
+    kinds = {"NaN": np.isnan(a).any(), "infinite": np.isinf(a).any()}
+    what = " or ".join(kind for kind, there in kinds.items() if there)
     if a.ndim == 0:
-        way = "too large" if off > 0 else "too small"
-        if same(np.abs(off), np.ones_like(b)):
-            return f"{way} by exactly one; count the ends again."
-        close = np.abs(off) <= 0.05 * np.abs(b)
-        return f"{way}{', but close; look for what was left out or rounded' if close else ''}."
-    first = tuple(where[0])
-    way = "too large" if off[first] > 0 else "too small"
-    verb = "is" if len(where) == 1 else "are"
-    place = list(map(int, first))
-    return f"{len(where)} of {a.size} numbers {verb} wrong, the first at {place}, which is {way}."
+        return f"that is {what}; was something divided by zero?"
+    places = np.argwhere(~np.isfinite(a))
+    verb = "is" if len(places) == 1 else "are"
+    return f"{len(places)} of {a.size} numbers {verb} {what}, the first at {_place(places[0])}."
+
+
+def _misshapen(a: Floats, b: Floats, right: bool) -> str:
+    """Say how the shape of an answer differs, whose numbers in a row are ``right`` or not."""
+    if right:
+        return f"the numbers are right, but the shape is {a.shape}."
+    if a.size == 0:
+        return "that is empty."
+    if a.ndim < 2 and b.ndim < 2 and a.size != b.size:
+        came = "one number" if a.size == 1 else f"{a.size} numbers"
+        return f"{came} came, and that is too {'many' if a.size > b.size else 'few'}."
+    return f"the shape is {a.shape}, and that is not the right one."
+
+
+def _lone(a: float, b: float, by_one: bool) -> str:
+    """Say how one number differs."""
+    if by_one:
+        return f"{_way(a, b)} by exactly one; count the ends again."
+    close = abs(a - b) <= 0.05 * abs(b)
+    return f"{_way(a, b)}{', but close; look for what was left out or rounded' if close else ''}."
+
+
+def _way(a: float, b: float) -> str:
+    return "too large" if a > b else "too small" if a < b else "not the right one"
+
+
+def _place(place: NDArray[np.intp] | tuple[int, ...]) -> list[int]:
+    return [int(index) for index in place]
