@@ -1,3 +1,16 @@
-"""The colours that the book draws with, in figures and steppers alike."""
+"""How the book draws, in figures and steppers alike: its colours, and how it writes a number."""
 
-COLORS = "#2f7fd0", "#d2691e", "#2e9e5b", "#9a5fd0"  # on any page, light or dark
+BLUE = "#2f7fd0"  # each readable on any page, light or dark
+ORANGE = "#d2691e"
+GREEN = "#2e9e5b"
+VIOLET = "#9a5fd0"
+COLORS = BLUE, ORANGE, GREEN, VIOLET
+
+
+def written(value: float) -> str:
+    """Return a number as it is read: four digits at most, and a minus sign, not a hyphen.
+
+    >>> print(written(-1234567), written(0.5))
+    −1.235e+06 0.5
+    """
+    return f"{value:.4g}".replace("-", "\N{MINUS SIGN}")
