@@ -1,0 +1,364 @@
+"""Charts: measurements as curves, dots, bars and counts, and years on a line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from string import ascii_lowercase
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator
+from numpy.typing import ArrayLike
+
+from ... import _args
+from ..ink import BLUE, COLORS, ORANGE
+from . import arguments
+from .arguments import Arrays, Curves, Floats
+from .picture import DASHES, INK, WIDTH, Picture, canvas, style, subplots
+
+HATCHES = "", "//", "..", "xx"  # for those who do not see the colours
+YEARS = 2_000  # that fit on a line
+
+
+@style()
+def lines(
+    curves: Curves, xlabel: str, ylabel: str = "", log: str = "", apart: bool = False
+) -> Picture:
+    """Plot curves over one another, or one below the other.
+
+    Parameters
+    ----------
+    curves : dict of str to array_like or to a pair of them, or a list without labels
+        Numbers y, or pairs (x, y). Where a number is NaN, a curve has a gap.
+    xlabel, ylabel : str
+        What the axes mean, with the unit.
+    log : {'', 'x', 'y', 'xy'}
+        The axes that count in powers of ten.
+    apart : bool
+        Give each curve axes of its own, with its label for ``ylabel``.
+
+    Returns
+    -------
+    Picture
+    """
+    drawn = arguments.titled("curves", curves, 1, arguments.curve)
+    if not _args.flag("apart", apart):
+        return _together(drawn, xlabel, ylabel, log)
+    figure, every = subplots((WIDTH, 1.7 * len(drawn)), len(drawn), share="x")
+    for number, (axes, (label, (x, y))) in enumerate(zip(every, drawn, strict=True)):
+        axes.plot(x, y, color=COLORS[number % 4], linewidth=1.2)
+        _scales(axes, xlabel if axes is every[-1] else "", ylabel, log)
+        axes.set_ylabel(label)
+    return figure
+
+
+def _together(
+    curves: list[tuple[str, tuple[Floats, Floats]]], xlabel: str, ylabel: str, log: str
+) -> Picture:
+    """Plot curves over one another."""
+    figure, (axes,) = subplots((WIDTH, 2.9))
+    for number, (label, (x, y)) in enumerate(curves):
+        color, dashes = COLORS[number % 4], DASHES[number % 4]
+        axes.plot(x, y, label=label, color=color, linestyle=dashes, linewidth=1.8)
+    _scales(axes, xlabel, ylabel, log)
+    if len(curves) > 1:
+        _legend(axes)
+    return figure
+
+
+def _scales(axes: Axes, xlabel: str, ylabel: str, log: str) -> None:
+    """Say what the axes mean, and which count in powers of ten."""
+    axes.set_xlabel(arguments.text("xlabel", xlabel))
+    axes.set_ylabel(arguments.text("ylabel", ylabel))
+    log = arguments.choice("log", log, ("", "x", "y", "xy"))
+    points = np.concatenate([line.get_xydata() for line in axes.lines])
+    for axis, values in zip("xy", points.T, strict=True):
+        if axis in log:
+            if not (values > 0).any():
+                raise ValueError(f"curves must have {axis} above 0 for log={log!r}, got {values}")
+            axes.set(**{f"{axis}scale": "log"})
+
+
+def _legend(axes: Axes, **where: Any) -> None:
+    """Say what the colours mean, if they have names."""
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(**where)
+
+
+@style()
+def bands(curves: Curves, xlabel: str, ylabel: str = "", log: str = "") -> Picture:
+    """Plot the mean of repeated measurements, with a band from the smallest to the largest.
+
+    Parameters
+    ----------
+    curves : dict of str to (x, runs), or a list of them without labels
+        Numbers x, and an array (repetitions, len(x)) of what was measured.
+    xlabel, ylabel, log
+        As for `lines`.
+
+    Returns
+    -------
+    Picture
+    """
+    measured = arguments.titled("curves", curves, 2, arguments.runs)
+    means = [(label, (x, runs.mean(axis=0))) for label, (x, runs) in measured]
+    figure = _together(means, xlabel, ylabel, log)
+    axes = figure.axes[0]
+    if "x" in log:  # the places that were measured, not powers of ten
+        places = sorted({float(place) for _, (x, _) in measured for place in x})
+        axes.set_xticks(places, [f"{place:,.7g}" for place in places])
+        axes.minorticks_off()
+    for number, (_, (x, runs)) in enumerate(measured):
+        low, high = runs.min(axis=0), runs.max(axis=0)
+        axes.fill_between(x, low, high, color=COLORS[number % 4], alpha=0.2, linewidth=0)
+    return figure
+
+
+@style()
+def dots(groups: Arrays, xlabel: str, first: bool = False) -> Picture:
+    """Show every run as a dot, one row for each group, with a bar at the group's mean.
+
+    Parameters
+    ----------
+    groups : dict of str to array_like, or a list of them without labels
+        One number for each run.
+    xlabel : str
+        What the numbers are, with the unit.
+    first : bool
+        Whether to shade the range of the first group through all rows, to compare with.
+
+    Returns
+    -------
+    Picture
+    """
+    rows = arguments.titled("groups", groups, 1, arguments.numbers)
+    shaded = _args.flag("first", first)
+    figure, (axes,) = subplots((WIDTH, 0.8 + 0.33 * len(rows)))
+    for row, (_, group) in enumerate(rows):
+        runs = group.ravel()
+        if shaded and row == 0:
+            axes.axvspan(runs.min(), runs.max(), color=INK, alpha=0.12, linewidth=0)
+        spread = row + 0.12 * (np.arange(len(runs)) - (len(runs) - 1) / 2)
+        axes.plot(runs, spread, "o", color=BLUE, markersize=5, alpha=0.75)
+        axes.plot([runs.mean()] * 2, [row - 0.36, row + 0.36], color=ORANGE, linewidth=2.4)
+    axes.set_yticks(range(len(rows)), [label for label, _ in rows])
+    axes.set(xlabel=arguments.text("xlabel", xlabel), ylim=(len(rows) - 0.4, -0.6))
+    axes.grid(axis="x", color=INK, alpha=0.15, linewidth=0.6)
+    return figure
+
+
+@style()
+def bars(panels: Mapping[str, Mapping[Any, float]] | Sequence[Mapping[Any, float]]) -> Picture:
+    """Show lists of amounts as bars side by side, each bar with its number written at its end.
+
+    Parameters
+    ----------
+    panels : dict of str to dict of str to number, or a list of such dicts without titles
+        For each panel the same labels and their amounts, from top to bottom.
+
+    Returns
+    -------
+    Picture
+    """
+    drawn = arguments.titled("panels", panels, 0, arguments.amounts)
+    labels = drawn[0][1].labels
+    if any(amounts.labels != labels for _, amounts in drawn):
+        every_label = [amounts.labels for _, amounts in drawn]
+        raise ValueError(f"panels must all have the same labels, got {every_label}")
+    rows = np.arange(len(labels))
+    size = WIDTH, 0.5 + 0.27 * len(labels)
+    figure, every = subplots(size, len(drawn), len(drawn), share="y")
+    for number, (axes, (title, (_, values))) in enumerate(zip(every, drawn, strict=True)):
+        most = values.max() or 1
+        axes.barh(rows, values, 0.7, color=COLORS[number % 4])
+        for row, value in enumerate(values):
+            axes.text(value + 0.03 * most, row, f"{value:,.0f}", va="center", size=11)
+        axes.set(title=title, xlim=(0, 1.95 * most), xticks=[], ylim=(len(rows) - 0.5, -0.5))
+        axes.spines["bottom"].set_visible(False)
+        axes.tick_params(length=0)
+        axes.set_yticks(rows, labels, size=11)
+    return figure
+
+
+@style()
+def stacked_bars(bars: Arrays, parts: Sequence[str], xlabel: str) -> Picture:
+    """Draw a bar for each thing, cut into its parts' shares of the whole.
+
+    Parameters
+    ----------
+    bars : dict of str to array_like, or a list of them without names
+        One amount for each part; only their proportions are shown.
+    parts : sequence of str
+        The names of the parts, at most four.
+    xlabel : str
+        What is shared out.
+
+    Returns
+    -------
+    Picture
+    """
+    names = arguments.words("parts", parts, range(1, len(COLORS) + 1))
+
+    def percent(name: str, value: ArrayLike) -> Floats:
+        amounts = arguments.numbers(name, value, "parts", least=0)
+        if len(amounts) != len(names) or not amounts.any():
+            need = f"{name} must be an amount for each of the {len(names)} parts, not all 0"
+            raise ValueError(f"{need}, got {amounts}")
+        return 100 * amounts / amounts.sum()
+
+    rows = arguments.titled("bars", bars, 1, percent)
+    figure, (axes,) = subplots((4.6, 0.34 * len(rows) + 0.95))
+    left = np.zeros(len(rows))
+    for number, part in enumerate(names):
+        width = np.array([shares[number] for _, shares in rows])
+        axes.barh(
+            *(range(len(rows)), width, 0.7, left),
+            label=part,
+            color=COLORS[number],
+            hatch=HATCHES[number],
+            edgecolor="white",
+            linewidth=0,
+        )
+        left = left + width
+    axes.set_yticks(range(len(rows)), [name for name, _ in rows])
+    axes.invert_yaxis()
+    axes.set(xlim=(0, 100), xlabel=arguments.text("xlabel", xlabel))
+    corner = (-0.02, 1.0)
+    axes.legend(loc="lower left", bbox_to_anchor=corner, ncols=len(names), borderpad=0)
+    return figure
+
+
+@style()
+def histogram(groups: Arrays, xlabel: str, marks: Mapping[str, float] | None = None) -> Picture:
+    """Count numbers above 0 by their size, in powers of ten, each group as an outline.
+
+    Parameters
+    ----------
+    groups : dict of str to array_like, or a list of them without labels
+        Zeros are left out, and the smallest half percent is in the first bar.
+    xlabel : str
+        What the numbers are, with the unit.
+    marks : dict of str to float, optional
+        Sizes to compare with, each a line with its label.
+
+    Returns
+    -------
+    Picture
+    """
+    counted = arguments.titled("groups", groups, 1, arguments.numbers)
+    counted = [(label, group[group > 0]) for label, group in counted]
+    together = np.concatenate([group for _, group in counted])
+    if not together.size:
+        raise ValueError("groups must hold a number above 0, got none")
+    bins = np.geomspace(np.percentile(together, 0.5), together.max() * 1.001, 40)
+    figure, (axes,) = subplots((WIDTH, 2.9))
+    axes.set_xscale("log")
+    for number, (label, group) in enumerate(counted):
+        counts, _ = np.histogram(np.maximum(group, bins[0]), bins)
+        color, dashes = COLORS[number % 4], DASHES[number % 4]
+        axes.stairs(counts, bins, label=label, linewidth=1.8, color=color, linestyle=dashes)
+    sizes = [] if marks is None else arguments.titled("marks", marks, 0, arguments.above_zero)
+    for label, size in sizes:
+        axes.axvline(size, color=INK, linewidth=1)
+        axes.text(size, 1.0, f" {label}", transform=axes.get_xaxis_transform(), va="bottom")
+    axes.set(xlabel=arguments.text("xlabel", xlabel), ylabel="how many")
+    _legend(axes, loc="upper left")
+    return figure
+
+
+@style()
+def roofline(peak: float, bandwidth: float, groups: Curves) -> Picture:
+    """Draw a machine's roofline, and under it what was measured, as dots with letters.
+
+    Parameters
+    ----------
+    peak : float
+        What the machine computes, in billions of multiply-accumulates per second.
+    bandwidth : float
+        What its memory moves, in billions of bytes per second.
+    groups : dict of str to (intensities, rates), or a list of them without labels
+        Multiply-accumulates per byte, and billions of them per second. The cases of all groups
+        are the same, in the same order, at most 26; thin lines join each case's dots.
+
+    Returns
+    -------
+    Picture
+    """
+    top = arguments.above_zero("peak", peak)
+    slope = arguments.above_zero("bandwidth", bandwidth)
+    measured = arguments.titled("groups", groups, 2, arguments.cases)
+    if len({points.shape for _, points in measured}) > 1:
+        counts = [points.shape[1] for _, points in measured]
+        raise ValueError(f"groups must all have the same cases, got {counts} of them")
+    every = np.array([points for _, points in measured])  # (group, 2, case)
+    ridge = top / slope
+    low = min(every[:, 0].min(), ridge) / 2
+    high = max(every[:, 0].max(), ridge) * 2
+    figure, (axes,) = subplots((WIDTH, 4.0))
+    axes.plot([low, ridge, high], [low * slope, top, top], color=INK, linewidth=1.8)
+    for x, y in every.transpose(2, 1, 0):
+        axes.plot(x, y, color=INK, alpha=0.3, linewidth=0.7)
+    for number, (label, (x, y)) in enumerate(measured):
+        color = COLORS[number % 4]
+        fill = "none" if number else color
+        axes.plot(x, y, "o", color=color, markerfacecolor=fill, markersize=6, label=label)
+    for letter, place in zip(ascii_lowercase, every[0].T, strict=False):
+        axes.annotate(letter, place, (4, 4), textcoords="offset points", weight="bold")
+    axes.set(xscale="log", yscale="log", xlim=(low, high))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter("")
+    axes.set_xlabel("arithmetic intensity (multiply-accumulates per byte)")
+    axes.set_ylabel("billions of multiply-accumulates per second")
+    _legend(axes, loc="lower right")
+    return figure
+
+
+@style()
+def timeline(events: Mapping[str, tuple[float, int]], start: int, end: int) -> Picture:
+    """Draw events down a line of years that is to scale, each with its year and name beside it.
+
+    Parameters
+    ----------
+    events : dict of str to (year, color)
+        What happened, in order, when, and the number of a colour from 0 to 3.
+    start, end : int
+        The first and the last year of the line.
+
+    Returns
+    -------
+    Picture
+    """
+    first = _args.integer("start", start, -YEARS)
+    last = _args.integer("end", end, first)
+    if last - first > YEARS:
+        raise ValueError(f"end must be at most {YEARS} years after start, got {end} - {start}")
+
+    def event(name: str, value: tuple[float, int]) -> tuple[float, str]:
+        year, color = arguments.two(name, value, "(year, color)")
+        when = arguments.number(f"the year of {name}", year, first, last)
+        hue = arguments.integers(f"the color of {name}", color, "", 0, len(COLORS) - 1)
+        return when, COLORS[hue.item()]
+
+    drawn = arguments.titled("events", events, 1, event)
+    step, gap = 0.11, 0.3  # inches a year, and at least between two texts
+    at: list[float] = []
+    for _, (year, _) in drawn:
+        at.append(max(step * (year - first), at[-1] + gap if at else 0.0))
+    length = step * (last - first)
+    tall = max(at[-1], length) + 0.5
+    figure, axes = canvas((4.6, tall), (0, 4.6), (tall - 0.25, -0.25), "auto")
+    axes.plot([0.6, 0.6], [0, length], color=INK, linewidth=1)
+    for decade in range(-(-first // 10) * 10, last + 1, 10):
+        y = step * (decade - first)
+        axes.plot([0.52, 0.6], [y, y], color=INK, linewidth=1)
+        axes.text(0.46, y, str(decade), ha="right", va="center", size=10)
+    for (text, (year, color)), y in zip(drawn, at, strict=True):
+        place = step * (year - first)
+        axes.plot([0.6, 0.85, 1.0], [place, y, y], color=color, linewidth=1)
+        axes.plot(0.6, place, "o", color=color, markersize=6)
+        axes.text(1.06, y, f"{year:.0f}", va="center", size=11, color=color, weight="bold")
+        axes.text(1.6, y, text, va="center", size=11)
+    return figure

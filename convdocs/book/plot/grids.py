@@ -1,0 +1,345 @@
+"""Grids: numbers in cells, the windows that slide over them, and pairs of rows and columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
+
+from ... import _args
+from ...windows import Window, windows
+from ..ink import BLUE, COLORS, ORANGE, written
+from . import arguments
+from .arguments import Arrays, Floats, Integers
+from .picture import INK, WIDTH, Box, Pair, Picture, canvas, mark, outline, style, subplots, tint
+
+CELL = 0.62  # inches at most: the side of a number's cell
+GAP = 1.2  # between two grids, in cells
+PIXELS = 200  # of a row that windows slide over, at most
+
+
+@style()
+def numbers(arrays: Arrays, signs: str = "", place: tuple[int, int] | None = None) -> Picture:
+    """Show small arrays as grids of their numbers, in a row.
+
+    Parameters
+    ----------
+    arrays : dict of str to array_like, or a list of them without titles
+        Arrays (H, W).
+    signs : str
+        One character between each two grids, such as ``'⋆='``.
+    place : (row, column), optional
+        A place of the third grid to mark, with the patch of the second and the kernel, the first,
+        whose products sum to it.
+
+    Returns
+    -------
+    Picture
+    """
+    grids = arguments.titled("arrays", arrays, 2, arguments.grid)
+    marks = {} if place is None else _products([grid.shape for _, grid in grids], place)
+    figure, _ = _in_a_row(grids, signs, marks)
+    return figure
+
+
+def _products(shapes: list[tuple[int, ...]], place: tuple[int, int]) -> dict[int, Box]:
+    """Return the boxes of a kernel, of its patch in the picture, and of their sum in the result."""
+    row, column = _args.pair("place", place, 0)
+    if len(shapes) < 3:
+        raise ValueError(f"place needs three arrays, got {len(shapes)}")
+    (high, wide), (H, W), (rows, columns) = shapes[:3]
+    last = min(H - high, rows - 1), min(W - wide, columns - 1)
+    if row > last[0] or column > last[1]:
+        raise ValueError(f"place must be at most {last}, got {(row, column)}")
+    return {0: (0, 0, wide, high), 1: (column, row, wide, high), 2: (column, row, 1, 1)}
+
+
+def _in_a_row(
+    grids: list[tuple[str, Floats]], signs: str, marks: dict[int, Box]
+) -> tuple[Picture, list[Pair]]:
+    """Draw grids under their titles, some with a mark, and return where each begins."""
+    if len(arguments.text("signs", signs)) >= len(grids):
+        raise ValueError(f"signs must be fewer than the {len(grids)} arrays, got {signs!r}")
+    total = sum(grid.shape[1] for _, grid in grids) + GAP * (len(grids) - 1)
+    tall = max(grid.shape[0] for _, grid in grids)
+    cell = min(CELL, WIDTH / total)
+    size = cell * total + 0.1, cell * (tall + 1.0)
+    figure, axes = canvas(size, (-0.1, total + 0.1), (tall + 0.1, -0.9))
+    x, corners = 0.0, []
+    for number, (title, grid) in enumerate(grids):
+        H, W = grid.shape
+        y = (tall - H) / 2
+        corners.append((x, y))
+        axes.text(x + W / 2, y - 0.25, title, ha="center", size=12)
+        _cells(axes, grid, x, y, cell)
+        if number in marks:
+            left, top, wide, high = marks[number]
+            mark(axes, (x + left, y + top, wide, high), ORANGE)
+        if number < len(signs):
+            middle = (x + W + GAP / 2, tall / 2)
+            axes.text(*middle, signs[number], ha="center", va="center", size=22)
+        x += W + GAP
+    return figure, corners
+
+
+def _cells(axes: Axes, grid: Floats, x: float, y: float, cell: float) -> None:
+    """Draw one grid of numbers, its top left corner at (x, y)."""
+    texts = [written(value) for value in grid.flat]
+    size = min(12, 95 * cell / max(map(len, texts)))  # points: the longest number fits its cell
+    for (i, j), text in zip(np.ndindex(grid.shape), texts, strict=True):
+        outline(axes, (x + j, y + i, 1, 1), INK, 0.6)
+        axes.text(x + j + 0.5, y + i + 0.53, text, ha="center", va="center", size=size)
+
+
+@style()
+def tiles(arrays: Arrays, parts: Arrays, signs: str = "") -> Picture:
+    """Show small arrays as grids of their numbers, with parts of them coloured and framed.
+
+    Parameters
+    ----------
+    arrays : dict of str to array_like, or a list of them without titles
+        Arrays (H, W).
+    parts : dict of str to array_like, or a list
+        For some of the titles, an array of integers of the same shape: 0 for a number without
+        colour, and 1 to 4 for the part that it belongs to. Equal parts have one colour.
+    signs : str
+        One character between each two grids.
+
+    Returns
+    -------
+    Picture
+    """
+    grids = arguments.titled("arrays", arrays, 2, arguments.grid)
+
+    def part(name: str, value: ArrayLike) -> Integers:
+        return arguments.integers(name, value, "H W", 0, len(COLORS))
+
+    coloured = arguments.beside("parts", parts, 2, part, [title for title, _ in grids])
+    figure, corners = _in_a_row(grids, signs, {})
+    for (title, grid), found, (x, y) in zip(grids, coloured, corners, strict=True):
+        if found is None:
+            continue
+        if found.shape != grid.shape:
+            need = f"parts must have the shape of the array {title!r}, {grid.shape}"
+            raise ValueError(f"{need}, got {found.shape}")
+        _parts(figure.axes[0], found, x, y)
+    return figure
+
+
+def _parts(axes: Axes, part: Integers, x: float, y: float) -> None:
+    """Colour the parts of a grid whose top left corner is (x, y), and draw where they end."""
+    for i, j in np.argwhere(part):
+        tint(axes, (x + j, y + i, 1, 1), COLORS[part[i, j] - 1], 0.28)
+    for i, j in np.argwhere(part[:, 1:] != part[:, :-1]):
+        axes.plot([x + j + 1] * 2, [y + i, y + i + 1], color=INK, lw=2)
+    for i, j in np.argwhere(part[1:] != part[:-1]):
+        axes.plot([x + j, x + j + 1], [y + i + 1] * 2, color=INK, lw=2)
+
+
+@style()
+def patch_matrix(
+    x: ArrayLike, kernel: tuple[int, int], marked: Sequence[tuple[int, int]] = ()
+) -> Picture:
+    """Show a small picture beside the matrix whose columns are its patches (im2col).
+
+    Parameters
+    ----------
+    x : array_like of shape (H, W)
+        The picture.
+    kernel : int or pair of int
+        Rows and columns of a patch.
+    marked : sequence of (row, column)
+        Up to four patches to colour, by their top left pixels, with their columns.
+
+    Returns
+    -------
+    Picture
+    """
+    grid = arguments.grid("x", x)
+    H, W = grid.shape
+    kH, kW = _args.pair("kernel", kernel, 1)
+    if kH > H or kW > W:
+        raise ValueError(f"kernel must fit into the {H} x {W} pixels of x, got {kH} x {kW}")
+    window = Window((kH, kW), (1, 1), (1, 1))
+    view = windows(grid[None, :, :, None], window)[0, ..., 0]  # (kH, kW, oH, oW)
+    patches = [(int(i), int(j)) for i, j in np.ndindex(view.shape[2:])]
+    matrix = arguments.grid("the patch matrix of x", view.reshape(kH * kW, len(patches)))
+    coloured = [(i, j) for i, j in arguments.places("marked", marked, "row column").tolist()]
+    if len(coloured) > len(COLORS) or not set(coloured) <= set(patches):
+        raise ValueError(f"marked must be up to {len(COLORS)} of x's patches, got {coloured}")
+    left = W + 2.2  # where the matrix begins
+    tall = max(H, kH * kW)
+    total = left + len(patches)
+    cell = min(CELL, WIDTH / (total + 0.2))
+    size = cell * (total + 0.2), cell * (tall + 2.1)
+    figure, axes = canvas(size, (-0.1, total + 0.1), (tall + 0.1, -2.0))
+    top = (tall - H) / 2
+    axes.text(W / 2, top - 0.35, "$x$", ha="center", size=12)
+    axes.text(left + len(patches) / 2, -1.25, "patch matrix $P$", ha="center", size=12)
+    for column, (i, j) in enumerate(patches):
+        axes.text(left + column + 0.5, -0.3, f"{i},{j}", ha="center", size=10)
+    for row, (u, v) in enumerate(np.ndindex(kH, kW)):
+        axes.text(left - 0.2, row + 0.53, f"{u},{v}", ha="right", va="center", size=10)
+    _cells(axes, grid, 0, top, cell)
+    _cells(axes, matrix, left, 0, cell)
+    for color, (i, j) in zip(COLORS, coloured, strict=False):
+        mark(axes, (j, top + i, kW, kH), color, 0.22)
+        mark(axes, (left + patches.index((i, j)), 0, 1, kH * kW), color, 0.22)
+    return figure
+
+
+@style()
+def slides(settings: Mapping[str, Mapping[str, int]], columns: int = 2) -> Picture:
+    """Show where a sliding window stands on one row of pixels, and which pixels it leaves out.
+
+    Parameters
+    ----------
+    settings : dict of str to dict, or a list of such dicts without titles
+        ``size`` and ``kernel``, and if wanted ``stride``, ``padding`` and ``dilation``. Padding
+        is dashed; pixels that no window touches are crossed out.
+    columns : int
+        Panels in a row.
+
+    Returns
+    -------
+    Picture
+    """
+    panels = arguments.titled("settings", settings, 0, _slide)
+    columns = min(_args.integer("columns", columns, 1), len(panels))
+    wide = max(slide.size + 2 * slide.padding for _, slide in panels)
+    rows = [panels[i : i + columns] for i in range(0, len(panels), columns)]
+    tall = [max(2.6 + 0.55 * len(slide.seen) for _, slide in row) for row in rows]
+    total = columns * wide + (columns - 1) * 1.0
+    cell = min(0.42, WIDTH / (total + 0.2))
+    size = cell * (total + 0.2), cell * sum(tall)
+    figure, axes = canvas(size, (-0.1, total + 0.1), (sum(tall), 0))
+    for number, row in enumerate(rows):
+        for place, (title, slide) in enumerate(row):
+            _draw_slide(axes, place * (wide + 1.0), sum(tall[:number]), title, slide)
+    return figure
+
+
+class _Slide(NamedTuple):
+    """A row of ``size`` pixels between ``padding``, and the pixels that each window sees."""
+
+    size: int
+    padding: int
+    seen: Integers
+
+
+def _slide(name: str, value: Mapping[str, int]) -> _Slide:
+    """Return where a window stands, as the package slides it."""
+    least = {"size": 1, "kernel": 1, "stride": 1, "padding": 0, "dilation": 1}
+    if not isinstance(value, Mapping) or not {"size", "kernel"} <= value.keys() <= least.keys():
+        need = f"{name} must have size and kernel, and may have stride, padding and dilation"
+        raise TypeError(f"{need}, got {_args.shown(value)}")
+    given = {key: _args.integer(f"{key} of {name}", value[key], least[key]) for key in value}
+    size, padding = given["size"], given.get("padding", 0)
+    window = Window(
+        (1, given["kernel"]), (1, given.get("stride", 1)), (1, given.get("dilation", 1))
+    )
+    if size + 2 * padding > PIXELS:
+        need = f"{name} must have at most {PIXELS} pixels with padding"
+        raise ValueError(f"{need}, got {size + 2 * padding}")
+    pixels = np.arange(-padding, size + padding)
+    if window.span[1] > len(pixels):
+        raise ValueError(
+            f"kernel of {name} must span at most {len(pixels)} pixels, got {window.span[1]}"
+        )
+    seen = windows(pixels[None, None, :, None], window)[0, 0, :, 0, :, 0].T
+    return _Slide(size, padding, seen)
+
+
+def _draw_slide(axes: Axes, x: float, y: float, title: str, slide: _Slide) -> None:
+    """Draw one row of pixels, and below it a line for each window."""
+    size, padding, seen = slide
+    axes.text(x, y + 0.75, title, size=11)
+    for pixel in range(-padding, size + padding):
+        left, top = x + padding + pixel, y + 1.05
+        real = 0 <= pixel < size
+        outline(axes, (left, top, 1, 1), INK, 0.9, "-" if real else (0, (2, 2)))
+        label = str(pixel) if real else "·"
+        axes.text(left + 0.5, top + 0.53, label, ha="center", va="center", size=10)
+        if pixel not in seen:
+            across, down = [left, left + 1], [top, top + 1]
+            axes.plot(across, down, color=ORANGE, lw=1.6)
+            axes.plot(across, down[::-1], color=ORANGE, lw=1.6)
+    for line, window in enumerate(seen):
+        middle = x + padding + window + 0.5
+        height = np.full(len(window), y + 2.4 + 0.55 * line)
+        axes.plot(middle, height, color=BLUE, lw=1.6)
+        axes.plot(middle, height, "o", color=BLUE, ms=6)
+
+
+@style()
+def pairs(table: ArrayLike, rows: str, columns: str) -> Picture:
+    """Draw which rows and columns belong together: a filled square for each such pair.
+
+    Parameters
+    ----------
+    table : array_like of bool, of shape (H, W)
+        Whether the row and the column belong together.
+    rows, columns : str
+        What the rows and the columns are.
+
+    Returns
+    -------
+    Picture
+    """
+    grid = arguments.grid("table", table) != 0
+    H, W = grid.shape
+    cell = min(0.27, (4.6 - 0.8) / W)
+    size = cell * W + 0.8, cell * H + 0.7
+    figure, axes = canvas(size, (-0.7 / cell, W + 0.1 / cell), (H + 0.1 / cell, -0.6 / cell))
+    for (i, j), together in np.ndenumerate(grid):
+        outline(axes, (j, i, 1, 1), INK, 0.4)
+        if together:
+            tint(axes, (j + 0.15, i + 0.15, 0.7, 0.7), BLUE)
+    for i in range(H):
+        axes.text(-0.35, i + 0.53, str(i), ha="right", va="center", size=10)
+    for j in range(W):
+        axes.text(j + 0.5, -0.3, str(j), ha="center", va="bottom", size=10)
+    across, down = arguments.text("columns", columns), arguments.text("rows", rows)
+    axes.text(W / 2, -0.38 / cell, across, ha="center", va="center", size=11)
+    axes.text(-0.5 / cell, H / 2, down, ha="center", va="center", size=11, rotation=90)
+    return figure
+
+
+@style()
+def confusion(counts: ArrayLike, labels: ArrayLike | None = None) -> Picture:
+    """Show a confusion matrix: the true class in rows, the predicted one in columns.
+
+    Parameters
+    ----------
+    counts : array_like of shape (K, K)
+        How many images of the row's class were taken for the column's; zeros stay empty.
+    labels : sequence, optional
+        Names of the classes; by default their numbers.
+
+    Returns
+    -------
+    Picture
+    """
+    matrix = arguments.numbers("counts", arguments.grid("counts", counts), least=0, most=10**9)
+    K = len(matrix)
+    if matrix.shape != (K, K):
+        raise ValueError(f"counts must have the shape (K, K), got {matrix.shape}")
+    names = arguments.words("labels", range(K) if labels is None else labels, (K,))
+    most = np.where(np.eye(K, dtype=bool), 0, matrix).max()  # of what was wrong
+    figure, (axes,) = subplots((5.4, 5.4))
+    axes.set(xlim=(-0.5, K - 0.5), ylim=(K - 0.5, -0.5), aspect="equal")
+    axes.set(xlabel="predicted class", ylabel="true class")
+    axes.set_xticks(range(K), names)
+    axes.set_yticks(range(K), names)
+    axes.tick_params(length=0)
+    axes.spines[:].set(visible=True, linewidth=0.6)
+    for (i, j), count in np.ndenumerate(matrix):
+        if count:
+            color = BLUE if i == j else ORANGE
+            strength = 0.35 if i == j else 0.15 + 0.6 * count / max(1, most)
+            tint(axes, (j - 0.5, i - 0.5, 1, 1), color, strength)
+            axes.text(j, i + 0.03, f"{count:.0f}", ha="center", va="center", size=11)
+    return figure

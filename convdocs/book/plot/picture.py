@@ -1,0 +1,134 @@
+"""The figure that each plot returns: it shows itself as SVG, in the colours of the page."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+import os
+import re
+from collections.abc import Iterator, Sequence
+from typing import IO, Any, Literal
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.typing import LineStyleType
+from PIL import Image, features
+
+Pair = tuple[float, float]
+Box = tuple[float, float, float, float]  # x, y, width, height
+
+WIDTH = 7.2  # inches: the page's column
+INK = "#102030"  # a colour that nothing else has: in the SVG it becomes the text's colour
+DASHES: tuple[LineStyleType, ...] = "-", "--", "-.", ":"  # for those who see no colours
+EXACT = 20_000  # bytes of a picture that is left as it is
+STYLE: dict[Any, Any] = {
+    **{name: value for name, value in matplotlib.rcParamsDefault.items() if name != "backend"},
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": 11,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "font.size": 10,
+    "legend.frameon": False,
+    "savefig.dpi": 200,  # of the photographs in an SVG: two pixels for each of a common screen's
+    "svg.hashsalt": "convdocs",  # the same figure, the same bytes
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+}
+SHEET = """<style>
+svg { color: #1f2328 }
+@media (prefers-color-scheme: dark) { svg { color: #d8dce2 } }
+</style>"""
+
+
+@contextlib.contextmanager
+def style() -> Iterator[None]:
+    """Draw in the book's style, whatever a matplotlibrc or an earlier cell has set."""
+    with matplotlib.rc_context(STYLE):
+        yield
+
+
+class Picture(Figure):
+    """A matplotlib figure that shows itself as SVG, in the colours of the page around it."""
+
+    def savefig(self, fname: str | os.PathLike[str] | IO[Any], **options: Any) -> None:
+        """Write the figure to a file, with the options of matplotlib, in the book's style."""
+        with style():
+            super().savefig(fname, **options)
+
+    def _repr_svg_(self) -> str:
+        with io.StringIO() as file:
+            nothing = {"Creator": None, "Date": None, "Format": None, "Type": None}
+            self.savefig(file, format="svg", metadata=nothing)
+            svg = file.getvalue().replace(INK, "currentColor")
+        self.set_layout_engine("none")  # shown again, nothing moves
+        svg = re.sub(r"data:image/png;base64,([^\"]*)", _lighter, svg)
+        head, body = svg[svg.index("<svg") :].split(">", 1)
+        return f"{head}>{SHEET}{body}"
+
+
+def _lighter(match: re.Match[str]) -> str:
+    """Write a photograph as WebP, a tenth of PNG's size, and leave small pictures exact."""
+    png = base64.b64decode(match[1])
+    if len(png) < EXACT or not features.check("webp"):
+        return match[0]
+    with Image.open(io.BytesIO(png)) as image, io.BytesIO() as file:
+        image.convert("RGB").save(file, "WEBP", quality=82, method=6)
+        return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def canvas(
+    size: Pair, x: Pair, y: Pair, aspect: Literal["equal", "auto"] = "equal"
+) -> tuple[Picture, Axes]:
+    """Return a figure, and axes that fill it and show nothing but what is drawn."""
+    figure = Picture(size)
+    axes = figure.add_axes((0, 0, 1, 1), aspect=aspect)
+    axes.set(xlim=x, ylim=y)
+    axes.set_axis_off()
+    return figure, axes
+
+
+def subplots(
+    size: Pair,
+    count: int = 1,
+    columns: int = 1,
+    heights: Sequence[float] | None = None,
+    share: Literal["x", "y", ""] = "",
+) -> tuple[Picture, list[Axes]]:
+    """Return a figure, and as many axes in its rows and columns as there is something to show."""
+    figure = Picture(size, layout="constrained")
+    rows = -(-count // columns)
+    every = figure.subplots(
+        *(rows, columns),
+        squeeze=False,
+        sharex="x" in share,
+        sharey="y" in share,
+        height_ratios=heights,
+    )
+    for axes in every.flat[count:]:
+        axes.remove()
+    return figure, list(every.flat[:count])
+
+
+def tint(axes: Axes, box: Box, color: str, strength: float | None = None) -> None:
+    """Lay a colour over a box; it hides what is below, or has a strength from 0 to 1."""
+    x, y, width, height = box
+    axes.add_patch(Rectangle((x, y), width, height, color=color, alpha=strength, lw=0))
+
+
+def outline(axes: Axes, box: Box, color: str, width: float, dashes: LineStyleType = "-") -> None:
+    """Draw the outline of a box."""
+    x, y, wide, high = box
+    axes.add_patch(Rectangle((x, y), wide, high, fill=False, ec=color, lw=width, ls=dashes))
+
+
+def mark(axes: Axes, box: Box, color: str, strength: float = 0.25) -> None:
+    """Tint a box, and frame it."""
+    tint(axes, box, color, strength)
+    outline(axes, box, color, 2)

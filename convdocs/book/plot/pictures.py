@@ -1,0 +1,193 @@
+"""Pictures: side by side, many in rows, as a pencil draws them, or with what was found in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
+
+from ... import _args
+from ..ink import ORANGE
+from . import arguments
+from .arguments import Arrays, Floats
+from .picture import WIDTH, Picture, outline, style, subplots
+
+TOLD_APART = 99.5  # percent of a map's numbers; the few beyond look alike
+SLIM = 20  # times as high as wide: what a page can show
+
+
+@style()
+def images(
+    pictures: Arrays,
+    columns: int = 3,
+    boxes: ArrayLike = (),
+) -> Picture:
+    """Show pictures side by side, each under its title.
+
+    Parameters
+    ----------
+    pictures : dict of str to array_like, or a list of them without titles
+        Grey pictures (H, W) from 0 to 1, colour pictures (3, H, W), or maps with negative
+        numbers, which are shown in red (below zero), white (zero) and blue (above).
+    columns : int
+        Pictures in a row.
+    boxes : sequence of (row, column, height, width)
+        Parts to frame in each picture.
+
+    Returns
+    -------
+    Picture
+
+    Examples
+    --------
+    >>> figure = images({"grey": [[0, 0.5, 1]], "map": [[-1, 0, 1]]})
+    >>> [axes.get_title() for axes in figure.axes]
+    ['grey', 'map']
+    """
+    shown = arguments.titled("pictures", pictures, 2, _picture)
+    columns = min(_args.integer("columns", columns, 1), len(shown))
+    framed = arguments.places("boxes", boxes, "row column height width")
+    shapes = [array.shape[-2] / array.shape[-1] for _, array in shown]
+    tall = [max(shapes[i : i + columns]) for i in range(0, len(shapes), columns)]  # of each row
+    width = WIDTH if columns > 1 else WIDTH / 2
+    height = sum(0.34 + t * width / columns for t in tall)
+    figure, every = subplots((width, height), len(shown), columns, heights=tall)
+    for axes, (title, array) in zip(every, shown, strict=True):
+        axes.set_title(title)
+        _show(axes, array)
+        for top, left, high, wide in framed:
+            outline(axes, (left - 0.5, top - 0.5, wide, high), ORANGE, 1.6)
+    return figure
+
+
+def _picture(name: str, value: ArrayLike) -> Floats:
+    """Return a grey picture (H, W) or a colour picture (3, H, W)."""
+    array = arguments.numbers(name, value)
+    if array.ndim != 2 and (array.ndim != 3 or len(array) != 3):
+        raise ValueError(f"{name} must have the shape (H, W) or (3, H, W), got {array.shape}")
+    H, W = array.shape[-2:]
+    if H > SLIM * W:
+        raise ValueError(f"{name} must be at most {SLIM} times as high as wide, got {H} x {W}")
+    return array
+
+
+def _show(axes: Axes, array: Floats, far: float = 0) -> None:
+    """Show a picture, or a map of which ``far`` is the strongest colour."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set(visible=True, linewidth=0.5)
+    smooth = None if max(array.shape) > 64 else "nearest"  # photographs; small maps as squares
+    if array.ndim == 3:
+        axes.imshow(np.clip(array.transpose(1, 2, 0), 0, 1), interpolation=smooth)
+    elif far or array.min() < 0:
+        strength = np.abs(array)
+        far = far or float(np.percentile(strength, TOLD_APART) or strength.max())
+        axes.imshow(array, "RdBu", vmin=-far, vmax=far, interpolation=smooth)
+    else:
+        axes.imshow(array, "gray", vmin=0, vmax=1, interpolation=smooth)
+
+
+def pencil(array: ArrayLike) -> Floats:
+    """Return a picture that is dark where ``array`` is large, as a pencil draws edges on paper.
+
+    Parameters
+    ----------
+    array : array_like of shape (..., H, W)
+        Numbers of at least 0, such as gradient magnitudes; several maps share one scale.
+
+    Returns
+    -------
+    ndarray of shape (..., H, W)
+        From 1, white, for a zero to 0, black, for the largest half percent.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the array holds no numbers, or some below 0.
+
+    Examples
+    --------
+    >>> print(pencil([0, 1, 1]))
+    [1. 0. 0.]
+    """
+    dark = arguments.numbers("array", array, least=0)
+    return 1 - np.minimum(dark / (np.percentile(dark, TOLD_APART) or 1), 1)
+
+
+@style()
+def gallery(
+    pictures: ArrayLike,
+    labels: ArrayLike = (),
+    columns: int = 8,
+    each: bool = True,
+    size: float = 0.9,
+) -> Picture:
+    """Show many small pictures in rows, each under a short label; labels may repeat.
+
+    Parameters
+    ----------
+    pictures : array_like of shape (n, H, W)
+        From 0 to 1, or with negative numbers, which are shown in red.
+    labels : sequence of str or number
+        One for each picture, or none at all.
+    columns : int
+        Pictures in a row.
+    each : bool
+        Whether pictures with negative numbers have a scale each, or share one.
+    size : float
+        The side of a picture, in inches.
+
+    Returns
+    -------
+    Picture
+    """
+    arrays = arguments.numbers("pictures", pictures, "n H W")
+    columns = min(_args.integer("columns", columns, 1), len(arrays))
+    side = arguments.number("size", size, 0.1, 10)
+    over = arguments.words("labels", labels, (0, len(arrays)))
+    own_scale = _args.flag("each", each) or arrays.min() >= 0
+    far = 0.0 if own_scale else float(np.abs(arrays).max())
+    rows = -(-len(arrays) // columns)
+    figure, every = subplots((side * columns, (side + 0.25) * rows), len(arrays), columns)
+    for number, axes in enumerate(every):
+        _show(axes, arrays[number], far)
+        if over:
+            axes.set_title(over[number], size=11, pad=3)
+    return figure
+
+
+@style()
+def detections(
+    picture: ArrayLike, found: Mapping[tuple[float, float], object], height: float = 8
+) -> Picture:
+    """Show a page of ink on paper, with a frame and a word at each place where something was found.
+
+    Parameters
+    ----------
+    picture : array_like of shape (H, W)
+        From 0, white, to 1, black: ink on paper.
+    found : dict of (row, column) to str or number
+        The top left corner of each frame, and what to write at it.
+    height : int
+        The side of a frame, in pixels.
+
+    Returns
+    -------
+    Picture
+    """
+    ink = _picture("picture", arguments.numbers("picture", picture, "H W"))
+    side = arguments.number("height", height, 1, 1000)
+    if not isinstance(found, Mapping):
+        raise TypeError(f"found must be a dict of places, got {_args.shown(found)}")
+    corners = arguments.places("found", list(found), "row column")
+    H, W = ink.shape
+    figure, (axes,) = subplots((WIDTH, WIDTH * H / W + 0.1))
+    _show(axes, np.clip(1 - ink, 0, 1))
+    for (top, left), what in zip(corners, found.values(), strict=True):
+        outline(axes, (left - 0.5, top - 0.5, side, side), ORANGE, 1.6)
+        box = {"facecolor": ORANGE, "edgecolor": "none", "pad": 1.5}
+        said = arguments.word("a word of found", what)
+        axes.text(left - 0.3, top - 0.3, said, va="top", size=11, color="white", bbox=box)
+    return figure

@@ -1,0 +1,242 @@
+"""Pictures are exact, or small and still themselves; maps have colours, and finds have frames."""
+
+import base64
+import io
+import re
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+from numpy.testing import assert_allclose, assert_array_equal
+from PIL import Image, features
+
+from convdocs import data
+from convdocs.book import plot
+from convdocs.book.ink import ORANGE
+
+COLOR = data.photo(color=True)[:, 100:300]
+LEVELS = np.array([[0, 51, 255], [153, 102, 204]])  # of the 256 that a screen has
+X = np.arange(12).reshape(3, 4)
+
+
+def pictures(figure):
+    """Return the kind and the pixels, from 0 to 255, of each picture in a figure."""
+    svg = figure._repr_svg_()
+    for kind, text in re.findall(r'"data:image/(\w+);base64,([^"]*)"', svg):
+        # matplotlib stores them upside down, and turns them by transform="scale(1 -1)…"
+        yield kind, np.asarray(Image.open(io.BytesIO(base64.b64decode(text))).convert("RGB"))[::-1]
+
+
+def frames(axes):
+    """Return the boxes (left, top, right, bottom) that are framed."""
+    return [box.get_bbox().extents.tolist() for box in axes.patches]
+
+
+def test_a_photograph_is_small_and_still_itself():
+    figure = plot.images({"one": COLOR, "two": COLOR[:, ::-1]})
+    assert len(figure._repr_svg_()) < 150_000
+    kinds, shown = zip(*pictures(figure), strict=True)
+    assert kinds == ("webp", "webp")
+    for pixels, expected in zip(shown, [COLOR, COLOR[:, ::-1]], strict=True):
+        size = pixels.shape[1::-1]
+        wanted = Image.fromarray((255 * expected).astype(np.uint8).transpose(1, 2, 0)).resize(size)
+        assert np.abs(pixels.astype(float) - wanted).mean() < 5
+
+
+def test_without_webp_a_photograph_stays_as_it_is(monkeypatch):
+    monkeypatch.setattr(features, "check", lambda feature: feature != "webp")
+    ((kind, _),) = pictures(plot.images({"one": COLOR}))
+    assert kind == "png"
+
+
+GRIDS = {  # an array, and the pixels that a screen shows for it
+    "grey": (LEVELS / 255, np.stack([LEVELS] * 3, -1)),
+    "beyond black and white": (LEVELS / 102, np.stack([[[0, 128, 255], [255] * 3]] * 3, -1)),
+    "colour": (
+        np.stack([LEVELS, LEVELS.T[:2, [0, 1, 1]], 255 - LEVELS]) / 255,
+        np.stack([LEVELS, LEVELS.T[:2, [0, 1, 1]], 255 - LEVELS], -1),
+    ),
+    "wide": (np.eye(2, 64), np.stack([255 * np.eye(2, 64)] * 3, -1)),
+    "true and false": (np.eye(2, dtype=bool), np.stack([255 * np.eye(2)] * 3, -1)),
+}
+
+
+@pytest.mark.parametrize(("array", "pixels"), GRIDS.values(), ids=GRIDS)
+def test_a_small_grid_is_exact(array, pixels):
+    ((kind, shown),) = pictures(plot.images({"grid": array}))
+    H, W = pixels.shape[:2]
+    rows, columns = (
+        (np.arange(n) + 0.5) * m / n for n, m in zip((H, W), shown.shape, strict=False)
+    )
+    assert kind == "png"
+    assert_array_equal(shown[np.ix_(rows.astype(int), columns.astype(int))], pixels.astype(int))
+    assert len(np.unique(shown.reshape(-1, 3), axis=0)) == len(  # squares, with no colours between
+        np.unique(pixels.reshape(-1, 3), axis=0)
+    )
+
+
+RED_WHITE_BLUE = np.array([[-2.0, 0, 2]])
+LONELY = np.zeros((30, 30))  # a single number below zero, less than half a percent of all
+LONELY[15, 2] = -1
+
+
+def test_a_map_is_red_below_zero_white_at_zero_and_blue_above():
+    ((_, shown),) = pictures(plot.images({"map": RED_WHITE_BLUE}))
+    red, white, blue = shown[shown.shape[0] // 2, shown.shape[1] * np.array([1, 3, 5]) // 6]
+    assert red[0] > 90 > 60 > max(red[1:])
+    assert min(white) > 240
+    assert blue[2] > 90 > 60 > blue[0]
+
+
+def test_a_map_with_one_number_below_zero_is_white_but_there():
+    ((_, shown),) = pictures(plot.images(LONELY))
+    dark = shown.min(axis=2) < 100
+    assert 0 < dark.mean() < 2 / LONELY.size
+    assert (shown[~dark] > 240).all()
+
+
+def test_a_box_frames_whole_pixels():
+    figure = plot.images({"a": X / 11, "b": X / 11}, boxes=[(1, 2, 2, 1)])
+    assert [frames(axes) for axes in figure.axes] == [[[1.5, 0.5, 2.5, 2.5]]] * 2
+
+
+@pytest.mark.parametrize(("count", "columns"), [(1, 3), (4, 3), (4, 2), (2, 1)])
+def test_each_picture_has_its_title_and_none_is_empty(count, columns):
+    names = [f"picture {number}" for number in range(count)]
+    figure = plot.images(dict.fromkeys(names, X / 11), columns)
+    assert [axes.get_title() for axes in figure.axes] == names
+    across = {round(axes.get_position().x0, 2) for axes in figure.axes}
+    assert len(across) == min(count, columns)
+
+
+@pytest.mark.parametrize("several", [[X / 11, X[:2]], [COLOR], [X.tolist(), COLOR.tolist()]])
+def test_a_list_of_pictures_has_no_titles(several):
+    axes = plot.images(several).axes
+    assert [each.get_title() for each in axes] == [""] * len(several)
+    for each, array in zip(axes, several, strict=True):
+        assert each.images[0].get_array().shape[:2] == np.shape(array)[-2:]
+
+
+@pytest.mark.parametrize("one", [X / 11, (X / 11).tolist(), COLOR])
+def test_a_picture_alone_has_no_title(one):
+    (axes,) = plot.images(one).axes
+    assert axes.get_title() == ""
+    assert axes.images[0].get_array().shape[:2] == np.shape(one)[-2:]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (({},), "pictures must hold something to show, got {}"),
+        (([],), "pictures must hold something to show, got []"),
+        ((None,), "pictures must hold real numbers, got None"),
+        (([X, None],), "pictures[1] must hold real numbers, got None"),
+        (({"a": [1, 2]},), "pictures['a'] must have the shape (H, W) or (3, H, W), got (2,)"),
+        ((np.zeros((5, 8, 8)),), "pictures must have the shape (H, W) or (3, H, W), got (5, 8, 8)"),
+        (({"a": [[0, np.nan]]},), "pictures['a'] must be finite, got nan"),
+        (({"a": np.zeros((0, 3))},), "pictures['a'] must hold at least one number, got the shape"),
+        (({"a": np.zeros((210, 10))},), "pictures['a'] must be at most 20 times as high as wide"),
+        ((X, "3"), "columns must be an integer, got '3'"),
+        ((X, 0), "columns must be at least 1, got 0"),
+        (
+            (X, 3, [(1, 2, 3)]),
+            "boxes must be (row, column, height, width) each, got the shape (1, 3)",
+        ),
+    ],
+)
+def test_what_images_cannot_show_is_named(arguments, message):
+    with pytest.raises((ValueError, TypeError), match="^" + re.escape(message)):
+        plot.images(*arguments)
+
+
+PENCIL = {  # an array, and how dark the pencil draws it
+    "shades": (np.arange(201.0), 1 - np.minimum(np.arange(201) / 199, 1)),  # 199: 99.5 percent
+    "nothing": (np.zeros((2, 3)), np.ones((2, 3))),
+    "even": (np.full((2, 2), 7.0), np.zeros((2, 2))),
+    "integers": ([[0, 4]], [[1, 0]]),
+}
+
+
+@pytest.mark.parametrize(("array", "expected"), PENCIL.values(), ids=PENCIL)
+def test_pencil(array, expected):
+    assert_allclose(plot.pencil(array), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("array", [None, "a", [], [[np.nan]], [[1, -1]], 1j, [[1], [1, 2]]])
+def test_what_a_pencil_cannot_draw_is_named(array):
+    with pytest.raises((ValueError, TypeError), match=r"^array must "):
+        plot.pencil(array)
+
+
+def test_a_gallery_shows_each_picture_under_its_label():
+    shown = np.arange(5 * 4).reshape(5, 2, 2) / 20
+    axes = plot.gallery(shown, [7, "b", 7, "", "e"], columns=3).axes
+    assert [each.get_title() for each in axes] == ["7", "b", "7", "", "e"]
+    for each, array in zip(axes, shown, strict=True):
+        (image,) = each.images
+        assert_array_equal(image.get_array(), array)
+        assert image.get_clim() == (0, 1)
+        assert image.get_cmap().name == "gray"
+    assert len({round(each.get_position().x0, 2) for each in axes}) == 3
+
+
+@pytest.mark.parametrize(("each", "limits"), [(True, [(-1, 1), (-4, 4)]), (False, [(-4, 4)] * 2)])
+def test_a_gallery_of_maps_has_a_scale_each_or_one(each, limits):
+    axes = plot.gallery([[[-1, 1]], [[4, -4]]], each=each).axes
+    images = [image for every in axes for image in every.images]
+    assert [image.get_clim() for image in images] == limits
+    assert {image.get_cmap().name for image in images} == {"RdBu"}
+
+
+def test_a_gallery_is_as_large_as_its_pictures_say():
+    assert plot.gallery(np.zeros((4, 2, 2)), columns=2, size=0.5).get_size_inches().tolist() == [
+        1,
+        1.5,
+    ]
+    assert plot.gallery(np.zeros((2, 2, 2)), columns=10**9).get_figwidth() == pytest.approx(1.8)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((X,), "pictures must have the shape (n, H, W), got (3, 4)"),
+        (([X, X[:1]],), "pictures must be a rectangular array"),
+        (([X], "a"), "labels must be a list of texts, got 'a'"),
+        (([X], ["a", "b"]), "labels must be 1 texts, got 2"),
+        (([X], [None]), "labels[0] must be a text or a number, got None"),
+        (([X], (), 8, 1), "each must be True or False, got 1"),
+        (([X], (), 8, True, 0), "size must be a number from 0.1 to 10, got 0"),
+    ],
+)
+def test_what_a_gallery_cannot_show_is_named(arguments, message):
+    with pytest.raises((ValueError, TypeError), match="^" + re.escape(message)):
+        plot.gallery(*arguments)
+
+
+def test_detections_frame_and_name_each_place():
+    (axes,) = plot.detections(np.zeros((10, 20)), {(0, 1): 7, (2, 10): "three"}, height=4).axes
+    assert frames(axes) == [[0.5, -0.5, 4.5, 3.5], [9.5, 1.5, 13.5, 5.5]]
+    assert [text.get_text() for text in axes.texts] == ["7", "three"]
+    assert [text.get_position() for text in axes.texts] == [(0.7, -0.3), (9.7, 1.7)]
+    assert {to_hex(box.get_edgecolor()) for box in axes.patches} == {ORANGE}
+
+
+def test_detections_show_ink_on_paper_whatever_its_strength():
+    (axes,) = plot.detections([[0, 0.25, 1, 1.5]], {}).axes
+    assert axes.images[0].get_array().tolist() == [[1, 0.75, 0, 0]]
+    assert axes.images[0].get_cmap().name == "gray"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([1, 2], {}), "picture must have the shape (H, W), got (2,)"),
+        ((X, [(0, 1)]), "found must be a dict of places, got [(0, 1)]"),
+        ((X, {0: 7}), "found must be (row, column) each, got the shape (1,)"),
+        ((X, {(0, 1): None}), "a word of found must be a text or a number, got None"),
+        ((X, {}, 0), "height must be a number from 1 to 1000, got 0"),
+    ],
+)
+def test_what_detections_cannot_show_is_named(arguments, message):
+    with pytest.raises((ValueError, TypeError), match="^" + re.escape(message)):
+        plot.detections(*arguments)
