@@ -23,6 +23,7 @@ from .onnx_constants import Constants
 from .onnx_layers import PADDED, Reader, reader_of
 from .onnx_node import Maps, Node, Pad, Side
 
+STANDARD = ("", "ai.onnx")  # the two names of the domain of the standard's operators
 # Stand for sizes that the file leaves open: the images' number first. What a file says of one of
 # these numbers by chance, it does not say of all, so `layers_of` tries both rows.
 OPEN_SIZES = ((8191, 8179, 8171, 8167), (8161, 8147, 8123, 8117))
@@ -86,7 +87,7 @@ class Walk:
         self.measured = False
         self._constants = Constants(proto)
         self._opset = _opset(proto)
-        self._functions = {(each.domain, each.name) for each in proto.functions}
+        self._functions = {each.name for each in proto.functions if each.domain in STANDARD}
         self._sparse = {each.values.name for each in proto.graph.sparse_initializer}
         self._open_sizes = open_sizes
         # Where the walk stands: the name of the maps, what they are, and what is added to them.
@@ -136,14 +137,14 @@ class Walk:
     def _step(self, node: onnx.NodeProto) -> None:
         """Take one node: compute it if it is constant, or make layers of it."""
         operator = node.op_type
-        standard = node.domain in ("", "ai.onnx")
+        standard = node.domain in STANDARD
         label = str(operator) if standard else f"{node.domain}.{operator}"
         if node.name:
             label = f"{label} ({node.name})"
         unknown = [name for name in node.input if name and name not in self._constants]
         reader = reader_of(operator)
         try:
-            if not standard or (node.domain, operator) in self._functions:
+            if not standard or operator in self._functions:
                 self.problems.append(label)
             elif not unknown:
                 self._constants.compute(node)
@@ -222,7 +223,7 @@ def _equal(some: list[Layer], others: list[Layer]) -> bool:
 
 def _opset(proto: onnx.ModelProto) -> int:
     """Return the version of the standard that a model is written in."""
-    versions = {each.version for each in proto.opset_import if each.domain in ("", "ai.onnx")}
+    versions = {each.version for each in proto.opset_import if each.domain in STANDARD}
     if len(versions) != 1:
         raise ValueError(f"opsets {sorted(versions)}, not one")
     version = versions.pop()

@@ -14,8 +14,8 @@ import numpy as np
 from .. import __version__, _args, _extras, store
 from .._args import Array, Path
 from ..architecture import described, kind_of, named_arrays
-from ..cnn import CNN
 from ..layer import Layer, fitting
+from ..network import Network
 from ..windows import Pair, same_borders
 from .weights import network
 
@@ -85,7 +85,7 @@ class Graph:
 
 
 def to_onnx(
-    model: CNN,
+    model: Network,
     path: Path,
     input_shape: tuple[int, ...],
     metadata: Mapping[str, str] | None = None,
@@ -100,7 +100,7 @@ def to_onnx(
 
     Parameters
     ----------
-    model : CNN
+    model : CNN or another Network
         Of the package's own layers.
     path : path-like
         Exactly this file is written, whole or not at all; ``.onnx`` is a fitting ending.
@@ -324,7 +324,7 @@ def _sides(options: Mapping[str, Any]) -> list[Pair]:
     return [options[name] for name in ("kernel_size", "padding", "stride", "dilation")]
 
 
-def _dtype(model: CNN) -> np.dtype[Any]:
+def _dtype(model: Network) -> np.dtype[Any]:
     """Return the one dtype of all weights, which may not be too many for a file."""
     arrays = named_arrays(model.layers)
     size = sum(array.nbytes for array in arrays.values())
@@ -338,7 +338,7 @@ def _dtype(model: CNN) -> np.dtype[Any]:
     return dtypes.pop() if dtypes else np.dtype(np.float32)
 
 
-def _texts(metadata: Mapping[str, str] | None, model: CNN) -> dict[str, str]:
+def _texts(metadata: Mapping[str, str] | None, model: Network) -> dict[str, str]:
     """Return all metadata: the caller's, and the buffers that no operator takes."""
     try:
         given = dict(metadata or {})

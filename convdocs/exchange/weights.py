@@ -14,7 +14,7 @@ import numpy as np
 from .. import _extras, store
 from .._args import Array, Path
 from ..architecture import described
-from ..cnn import CNN
+from ..network import Network
 
 DTYPES = {  # safetensors' names; BF16 is read as the upper half of a float32
     "F64": "<f8",
@@ -33,14 +33,14 @@ DTYPES = {  # safetensors' names; BF16 is read as the upper half of a float32
 }
 
 
-def to_torch(model: CNN) -> Any:
+def to_torch(model: Network) -> Any:
     """Return the same network in PyTorch, with a copy of the weights, ready for inference.
 
     The way back is ``model.load_state_dict(net.state_dict())``; from a GPU, ``net.cpu()`` first.
 
     Parameters
     ----------
-    model : CNN
+    model : CNN or another Network
         Of the package's own layers.
 
     Returns
@@ -65,13 +65,12 @@ def to_torch(model: CNN) -> Any:
     return net.eval()
 
 
-def save_safetensors(model: CNN, path: Path) -> None:
+def save_safetensors(model: Network, path: Path) -> None:
     """Write the weights alone as a safetensors file, under the names of `CNN.state_dict`.
 
     Parameters
     ----------
-    model : CNN
-        The network.
+    model : CNN or another Network
     path : path-like
         Exactly this file is written, whole or not at all.
 
@@ -87,7 +86,7 @@ def save_safetensors(model: CNN, path: Path) -> None:
         file.write(content)
 
 
-def load_safetensors(model: CNN, path: Path) -> None:
+def load_safetensors(model: Network, path: Path) -> None:
     """Overwrite all weights of a network by those of a safetensors file.
 
     Numbers of half the width, ``float16`` and ``bfloat16``, are read exactly: each is also a number
@@ -95,8 +94,8 @@ def load_safetensors(model: CNN, path: Path) -> None:
 
     Parameters
     ----------
-    model : CNN
-        A network of the same architecture.
+    model : CNN or another Network
+        Of the same architecture.
     path : path-like
         The file, of `save_safetensors` or of PyTorch.
 
@@ -128,9 +127,9 @@ def load_safetensors(model: CNN, path: Path) -> None:
         raise type(error)(f"{need}, got {name!r}: {error}") from None
 
 
-def network(model: CNN) -> CNN:
+def network(model: Network) -> Network:
     """Return ``model``, and refuse what is no network."""
-    if not isinstance(model, CNN):
+    if not isinstance(model, Network):
         raise TypeError(f"model must be a CNN, got {model!r}")
     return model
 

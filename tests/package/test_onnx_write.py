@@ -25,6 +25,7 @@ from convdocs import (
 from convdocs.architecture import Kind
 from convdocs.exchange import from_onnx, to_onnx, to_torch
 from convdocs.layer import Layer
+from convdocs.network import Network
 
 
 @pytest.fixture
@@ -137,6 +138,13 @@ def test_a_network_without_layers(path):
     assert from_onnx(path).layers == []
     x = np.ones((2, 1, 2, 2), np.float32)
     np.testing.assert_array_equal(run(path, x), x)
+
+
+def test_a_network_that_is_no_classifier(path, rng):
+    edges = Network([Conv2d(1, 2, 3, rng=0), ReLU()])
+    to_onnx(edges, path, (1, 5, 6))
+    x = rng.normal(size=(2, 1, 5, 6)).astype(np.float32)
+    close(run(path, x), edges(x))
 
 
 def test_float64_stays_float64(path):
