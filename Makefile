@@ -4,12 +4,20 @@
 PYTHON ?= python3
 BIN    := .venv/bin
 BUILD  := docs/_build
-SPHINX := $(BIN)/sphinx-build -n -W --keep-going -j auto -d $(BUILD)/doctrees
+
+$(foreach sign,% ? :,$(if $(findstring $(sign),$(CURDIR)),$(error \
+  A folder's name has a "$(sign)", which in addresses means something else. Please rename: $(CURDIR))))
+
+# The same book on every machine: of what is set around it, a build sees these names alone.
+SEEN  := PATH HOME TMPDIR TERM NO_COLOR LD_LIBRARY_PATH DYLD_LIBRARY_PATH READTHEDOCS_CANONICAL_URL
+# One commit gives the same bytes at any time: what asks for a date gets the last commit's.
+DATE  := $(or $(shell printf %s "$$SOURCE_DATE_EPOCH" | grep -x '[0-9][0-9]*'),\
+           $(shell git log -1 --format=%ct 2>/dev/null),1767225600)
+ALIKE := env -i $(foreach name,$(SEEN),$${$(name)+"$(name)=$$$(name)"}) LC_ALL=C PYTHONUTF8=1 \
+           PYTHONHASHSEED=0 OMP_NUM_THREADS=1 MATPLOTLIBRC=/dev/null TZ=UTC SOURCE_DATE_EPOCH=$(DATE)
+SPHINX = $(ALIKE) "$(BIN)/python" -m sphinx -n -W --keep-going -j auto -d $(BUILD)/doctrees/$@
 
 .PHONY: help html epub pdf test quick bench lint links serve live lock clean
-# One commit gives the same bytes at any time: what asks for a date gets the last commit's.
-export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1767225600)
-
 
 help:
 	@echo "make html   build the book"
@@ -22,15 +30,12 @@ help:
 	@echo "make clean  remove what was built (the environment too: rm -r .venv)"
 	@echo "make lock   pin the newest versions that pyproject.toml allows"
 
-# After a failed build Sphinx would take its pages for good: without its memory it reads them again.
 html: .venv/ready
-	@$(SPHINX) -q docs $(BUILD)/html || { rm -rf $(BUILD)/doctrees; exit 1; }
-	@echo "The book is built. Open file://$(CURDIR)/$(BUILD)/html/index.html"
+	@$(SPHINX) -q docs $(BUILD)/$@
 
 # From the results that the web pages have, too: no cell runs twice.
 epub pdf: .venv/ready
-	@$(SPHINX) -q -b $@ docs $(BUILD)/$@ || { rm -rf $(BUILD)/doctrees; exit 1; }
-	@echo "The book is built. Open file://$(CURDIR)/$(BUILD)/$@/convolutional-networks.$@"
+	@$(SPHINX) -q -b $@ docs $(BUILD)/$@
 
 # A worker for each core, and for each worker one thread of BLAS: more would contend.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n logical --dist loadgroup
@@ -55,6 +60,7 @@ lint: .venv/ready
 	    biome.jsonc web _static print
 
 # The only command that asks the network: the scheduled workflow runs it.
+links: ALIKE :=
 links: .venv/ready
 	@$(SPHINX) -q -b linkcheck -D nb_execution_mode=off docs $(BUILD)/links
 
@@ -62,8 +68,8 @@ serve: html
 	@$(BIN)/python -m http.server --directory $(BUILD)/html --bind 127.0.0.1 8000
 
 live: .venv/ready
-	@$(BIN)/sphinx-autobuild -j auto -d $(BUILD)/doctrees --watch convdocs --ignore '*/_build/*' \
-	    --open-browser docs $(BUILD)/html
+	@$(ALIKE) "$(BIN)/python" -m sphinx_autobuild -j auto -d $(BUILD)/doctrees/$@ --watch convdocs \
+	    --ignore '*/_build/*' --open-browser docs $(BUILD)/$@
 
 lock: .venv/ready
 	@$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --fork-strategy fewest \

@@ -27,6 +27,7 @@ extensions = [
     "sphinx_exercise",
     "sphinx_togglebutton",
     "sphinxcontrib.bibtex",
+    "_ext.whole",
     "_ext.execution",
     "_ext.external",
     "_ext.assets",
@@ -96,6 +97,6 @@ numpydoc_show_class_members = False
 nb_execution_mode = "cache"
 nb_execution_show_tb = True  # a failing cell is a warning with its traceback, and -W an error
 nb_execution_in_temp = True
-nb_execution_timeout = 120
+nb_execution_timeout = 600
 nb_merge_streams = True
 nb_mime_priority_overrides = [("pdf", "image/svg+xml", 10), ("pdf", "text/plain", 100)]

@@ -110,7 +110,7 @@ def mend_page(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
 ) -> None:
     """Hand the template what mends a page."""
-    context["mended"] = mender(pagename)
+    context["mended"] = mender(pagename) if app.builder.name == "html" else str
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:

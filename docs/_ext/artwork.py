@@ -4,8 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import style
-from matplotlib.figure import Figure
 
 from convdocs import conv2d, data
 
@@ -20,6 +18,9 @@ def edges(photo: np.ndarray) -> np.ndarray:
 
 def cover(path: Path, title: str) -> None:
     """Draw a portrait that turns into its own edges, under the title."""
+    from matplotlib import style  # here, for a build that draws nothing starts without it
+    from matplotlib.figure import Figure
+
     photo = data.photo()
     H, W = photo.shape
     share = np.clip(3 * np.linspace(0, 1, W) - 1, 0, 1)  # of the edges, from left to right
@@ -43,6 +44,9 @@ def cover(path: Path, title: str) -> None:
 
 def preview(path: Path, title: str) -> None:
     """Draw a portrait beside its edges, over the title."""
+    from matplotlib import style  # here, for a build that draws nothing starts without it
+    from matplotlib.figure import Figure
+
     photo = data.photo()[:430]  # as wide to its height as half of the picture
     with style.context("default"):
         figure = Figure(figsize=(12, 6.3), dpi=100, facecolor="#1f2328")

@@ -6,7 +6,6 @@ import is an ``.mjs``. Whatever puts on a page what a script or a style sheet se
 """
 
 import json
-from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -16,8 +15,11 @@ from sphinx.config import Config
 from sphinx.errors import ExtensionError
 from sphinx.util.typing import ExtensionMetadata
 
-WEB = Path(__file__).parent.parent / "web"
-BUNDLES = WEB.parent / "_build" / "web"
+from . import BUILD, DOCS
+from .whole import build
+
+WEB = DOCS / "web"
+BUNDLES = BUILD / "web"
 ROOMS = "live", "labs", "figures"
 
 
@@ -38,6 +40,8 @@ def run(script: str, *options: str) -> str:
 
 def bundle(app: Sphinx) -> None:
     """Write the bundles to the folder of static files that conf.py names."""
+    if build(app).kept:
+        return
     ours = [WEB, *(WEB / room for room in ROOMS)]
     found = (path for room in ours for path in room.iterdir() if path.suffix in (".js", ".css"))
     options = {

@@ -180,8 +180,13 @@ def write(path: Path, cells: list[NotebookNode]) -> None:
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=about), path)
 
 
+def older(first: Path, second: Path) -> bool:
+    """Return whether one file was written before another, which may be missing."""
+    return second.exists() and first.stat().st_mtime_ns < second.stat().st_mtime_ns
+
+
 def notebooks(app: Sphinx, failure: Exception | None) -> None:
-    """Write two notebooks of each chapter: with results, and with the package."""
+    """Write two notebooks of each chapter that was written: with results, and with the package."""
     if failure or app.builder.name != "html":
         return
     folder = Path(app.outdir) / "downloads"
@@ -190,6 +195,8 @@ def notebooks(app: Sphinx, failure: Exception | None) -> None:
     package = {"name": path.name, "wheel": base64.b64encode(path.read_bytes()).decode()}
     book = {"book": app.config.project, "version": app.config.release}
     for page in chapters(app.env):
+        if older(Path(app.outdir) / f"{page}.html", folder / f"{page}-colab.ipynb"):
+            continue
         cells = list(written_out(app.env, page, with_results(app.env, page)))
         head = new_markdown_cell(HEAD.format(rest=EXECUTED, **book))
         write(folder / f"{page}.ipynb", [head, *cells])

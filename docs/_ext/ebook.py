@@ -3,7 +3,6 @@
 import re
 import shutil
 from collections.abc import Set
-from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
@@ -11,9 +10,9 @@ from sphinx.builders.epub3 import Epub3Builder
 from sphinx.errors import ExtensionError
 from sphinx.util.typing import ExtensionMetadata
 
-from . import artwork
+from . import DOCS, artwork
 
-SHEET = Path(__file__).parent.parent / "print" / "ebook.css"
+SHEET = DOCS / "print" / "ebook.css"
 COVER = "cover.png"
 
 

@@ -1,27 +1,40 @@
-"""The chapters' cells: where their results are kept, and how their kernels start.
+"""The chapters' cells: all that have changed run before any page is read, each chapter in a kernel.
 
 A chapter's cells run when the chapter, or anything that its results may depend on, has changed.
-MyST-NB looks at the cells alone, so the rest names the folder that results are kept in.
+Jupyter Cache keeps what they gave. It looks at the cells alone, so the rest names the folder that
+results are kept in. MyST-NB finds the results there when it reads the page.
 """
 
-import hashlib
+import json
 import logging
 import os
 import shutil
+import sqlite3
+import sys
+from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import nbformat
 from jupyter_cache import get_cache
+from jupyter_cache.base import CacheBundleIn
+from jupyter_cache.cache.main import JupyterCacheBase
+from jupyter_cache.executors.utils import single_nb_execution
+from myst_nb.core.read import create_nb_reader
 from myst_nb.sphinx_ import SphinxEnvType
 from nbformat import NotebookNode
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.errors import ExtensionError
+from sphinx.util.logging import getLogger
+from sphinx.util.parallel import ParallelTasks, SerialTasks, parallel_available
 from sphinx.util.typing import ExtensionMetadata
 
-import convdocs
+from . import BUILD, ROOT
+from .whole import digest
 
-BUILD = Path(__file__).parent.parent / "_build"
-ROOT = BUILD.parent.parent
+LOG = getLogger(__name__)
 
 # Kernels start alike on every machine: without the builder's own IPython profile, without colours
 # in tracebacks, and without remarks on how they are reached. They hand over what a cell prints when
@@ -33,28 +46,119 @@ c.InteractiveShellApp.exec_lines = ["__import__('sys').stdout.flush_interval = 3
 """
 
 
-def digest() -> str:
-    """Return a name for all that results depend on beside the cells."""
-    read = [ROOT / "requirements.txt", *ROOT.glob("benchmarks/results.json")]
-    found = hashlib.sha256()
-    for path in [*sorted(Path(convdocs.__file__).parent.rglob("*.py")), *read]:
-        found.update(path.read_bytes())
-    return found.hexdigest()[:16]
-
-
 def prepare(app: Sphinx, config: Config) -> None:
-    """Choose the folder of results, remove those of other versions, and say how kernels start."""
-    results = BUILD / "results" / digest()
-    for other in results.parent.glob("*"):
-        if other != results:
-            shutil.rmtree(other)
-    config.nb_execution_cache_path = str(results)
+    """Say where results are kept, and how kernels start."""
+    read = [ROOT / "requirements.txt", *ROOT.glob("benchmarks/results.json")]
+    depends = digest([*(ROOT / "convdocs").rglob("*.py"), *read])
+    config.nb_execution_cache_path = str(BUILD / "results" / depends[:16])
     profile = BUILD / "ipython" / "profile_default" / "ipython_kernel_config.py"
     profile.parent.mkdir(parents=True, exist_ok=True)
     profile.write_text(PROFILE, "utf-8")
     os.environ["IPYTHONDIR"] = str(BUILD / "ipython")
-    os.environ["OMP_NUM_THREADS"] = "1"  # chapters run side by side, each on a core of its own
+    os.environ["PYTHONPATH"] = str(ROOT)  # the package beside the book, and no other
+    for name in ("NO_COLOR", "TERM"):  # of the terminal, which no cell writes to
+        os.environ.pop(name, None)
     logging.getLogger("traitlets").setLevel("WARNING")
+
+
+def store_at(path: Path) -> JupyterCacheBase:
+    """Return the store of results; one that is damaged is made anew.
+
+    It is made here, once: readers that find none would all make it at once.
+    """
+    for other in path.parent.glob("*"):
+        if other != path:
+            shutil.rmtree(other)  # of other versions of the package
+    try:
+        with closing(sqlite3.connect(path / "global.db")) as database:
+            (state,) = database.execute("pragma integrity_check").fetchone()
+            database.execute("select * from nbcache, nbproject, settings limit 1")
+    except sqlite3.Error as error:
+        state = str(error)
+    if state != "ok":
+        shutil.rmtree(path, ignore_errors=True)
+    store = get_cache(path)
+    store.list_cache_records()
+    return store
+
+
+def known(store: JupyterCacheBase, key: str, notebook: NotebookNode) -> bool:
+    """Return whether the results of a chapter are there, and whole."""
+    folder = store.path / "executed" / key
+    try:
+        store.match_cache_notebook(notebook)
+        json.loads((folder / "base.ipynb").read_text("utf-8"))
+    except (KeyError, OSError, ValueError):
+        shutil.rmtree(folder, ignore_errors=True)
+        return False
+    return True
+
+
+class Chapter(NamedTuple):
+    """A chapter whose cells have to run."""
+
+    page: str
+    notebook: NotebookNode
+    store: JupyterCacheBase
+    limit: int  # seconds for a cell
+
+    def length(self) -> int:
+        """Return how much code it has."""
+        return sum(len(cell.source) for cell in self.notebook.cells if cell.cell_type == "code")
+
+
+def run(chapter: Chapter) -> tuple[str, str]:
+    """Run a chapter and keep its results; return its name, and what went wrong."""
+    if sys.stderr.isatty():
+        print(f"Running {chapter.page}", file=sys.stderr, flush=True)
+    with TemporaryDirectory() as folder:
+        try:
+            done = single_nb_execution(chapter.notebook, folder, chapter.limit, allow_errors=False)
+        except Exception as failure:  # such as a kernel that dies
+            return chapter.page, f"{type(failure).__name__}: {failure}"
+    if done.err:
+        return chapter.page, str(done.exc_string)
+    bundle = CacheBundleIn(chapter.notebook, chapter.page, data={"execution_seconds": done.time})
+    chapter.store.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+    return chapter.page, ""
+
+
+def unknown(env: SphinxEnvType, docnames: list[str]) -> list[Chapter]:
+    """Return the chapters among some pages whose results are not there, the longest first."""
+    config = env.mystnb_config
+    store = store_at(Path(config.execution_cache_path))
+    found = {}  # by what results depend on: pages with the same cells run once
+    for page in docnames:
+        path = env.doc2path(page)
+        text = path.read_text("utf-8")
+        if reader := create_nb_reader(str(path), env.myst_config, config, text):
+            notebook = reader.read(text)
+            _, key = store.create_hashed_notebook(notebook)
+            if not known(store, key, notebook):
+                found[key] = Chapter(page, notebook, store, config.execution_timeout)
+    return sorted(found.values(), key=Chapter.length, reverse=True)
+
+
+def run_chapters(app: Sphinx, env: SphinxEnvType, docnames: list[str]) -> None:
+    """Run the chapters whose results are not there, and name all that fail."""
+    if env.mystnb_config.execution_mode == "off":
+        return
+    chapters = unknown(env, docnames)
+    failed = []
+
+    def hear(*results: tuple[str, str]) -> None:
+        page, wrong = results[-1]
+        if wrong:
+            LOG.warning("the cells do not run\n%s", wrong, location=page)
+            failed.append(page)
+
+    workers = app.parallel if parallel_available else 1
+    tasks = ParallelTasks(workers) if workers > 1 else SerialTasks()
+    for chapter in [*chapters[:workers], *reversed(chapters[workers:])]:  # it begins with the last
+        tasks.add_task(run, chapter, hear)
+    tasks.join()
+    if failed:
+        raise ExtensionError(f"no book without the results of {', '.join(sorted(failed))}")
 
 
 def chapters(env: SphinxEnvType) -> list[str]:
@@ -63,19 +167,20 @@ def chapters(env: SphinxEnvType) -> list[str]:
 
 
 def executed(env: SphinxEnvType, page: str) -> NotebookNode:
-    """Return a chapter as MyST-NB has run it, less the outputs that the page takes."""
+    """Return a chapter as MyST-NB has read it, less the outputs that the page takes."""
     path = Path(env.mystnb_config.output_folder) / f"{page}.ipynb"
     return nbformat.read(path, as_version=4)
 
 
 def with_results(env: SphinxEnvType, page: str) -> NotebookNode:
     """Return a chapter with all outputs of its cells."""
-    results = get_cache(env.config.nb_execution_cache_path)
-    _, notebook = results.merge_match_into_notebook(executed(env, page))
+    store = get_cache(env.config.nb_execution_cache_path)
+    _, notebook = store.merge_match_into_notebook(executed(env, page))
     return notebook
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
-    """Prepare before anything is read."""
+    """Run the cells before anything is read."""
     app.connect("config-inited", prepare)
+    app.connect("env-before-read-docs", run_chapters)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,11 +1,12 @@
 """Links to other projects' pages: the few that the book uses, so that no build asks the network."""
 
 import zlib
-from pathlib import Path
 
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util.typing import ExtensionMetadata
+
+from . import BUILD, DOCS
 
 PROJECTS = {
     "python": "https://docs.python.org/3/",
@@ -24,9 +25,9 @@ def inventory(name: str, listed: str) -> bytes:
 
 def write(app: Sphinx, config: Config) -> None:
     """Write an inventory of each project, and tell intersphinx where it lies."""
-    folder = Path(app.srcdir) / "_build" / "external"
+    folder = BUILD / "external"
     folder.mkdir(parents=True, exist_ok=True)
-    listed = (Path(app.srcdir) / "external.txt").read_text("utf-8")
+    listed = (DOCS / "external.txt").read_text("utf-8")
     for name, address in PROJECTS.items():
         path = folder / f"{name}.inv"
         path.write_bytes(inventory(name, listed))

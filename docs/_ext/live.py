@@ -20,6 +20,7 @@ from convdocs import data
 from . import wheel
 from .assets import BUNDLES, need
 from .execution import executed
+from .whole import build
 
 NATIVE = (
     "In a browser, Python lacks what the cells of this chapter need, so they do not run on this "
@@ -30,8 +31,9 @@ NATIVE = (
 
 def put_beside(app: Sphinx) -> None:
     """Write the package's wheel and the digits, so that page and package are of one version."""
-    wheel.make(BUNDLES)
-    np.savez_compressed(BUNDLES / "digits.npz", **data.digits()._asdict())
+    if not build(app).kept:
+        wheel.make(BUNDLES)
+        np.savez_compressed(BUNDLES / "digits.npz", **data.digits()._asdict())
 
 
 def extras(env: BuildEnvironment, page: str) -> list[str]:

@@ -23,6 +23,7 @@ from sphinx.util.typing import ExtensionMetadata
 from sphinx.writers.html5 import HTML5Translator
 
 from .assets import BUNDLES, WEB, need
+from .whole import build
 
 # Readers of electronic books set MathML by themselves; in a browser it is what is read aloud.
 OUTPUT = {"epub": "mathml", "pdf": "html"}
@@ -112,9 +113,10 @@ def visit_display(self: HTML5Translator, node: nodes.Element) -> None:
 
 def stylesheet(app: Sphinx) -> None:
     """Put KaTeX's style sheet among the static files, with its fonts in the one format needed."""
+    if build(app).kept:
+        return
     there = BUNDLES / "katex"
-    shutil.rmtree(there, ignore_errors=True)
-    (there / "fonts").mkdir(parents=True)
+    (there / "fonts").mkdir(parents=True, exist_ok=True)
     for font in KATEX.glob("fonts/*.woff2"):
         shutil.copy(font, there / "fonts")
     css = (KATEX / "katex-swap.min.css").read_text("utf-8")  # shows the page before its fonts come

@@ -5,7 +5,6 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
@@ -14,10 +13,10 @@ from sphinx.errors import ExtensionError
 from sphinx.util.logging import getLogger
 from sphinx.util.typing import ExtensionMetadata
 
-from . import artwork
+from . import DOCS, artwork
 from .assets import BUNDLES
 
-PRINT = Path(__file__).parent.parent / "print"
+PRINT = DOCS / "print"
 COVER = "cover.png"
 MISSING = """`make pdf` needs the package weasyprint and, from the system, the library Pango:
 on Debian and Ubuntu `apt-get install libpango-1.0-0 libpangoft2-1.0-0`, on macOS
@@ -89,7 +88,8 @@ class Pdf(SingleFileHTMLBuilder):
         toctrees = self.env.get_doctree(self.config.root_doc).findall(addnodes.toctree)
         parts = [node for node in front if "toctree-wrapper" in node.get("classes", ())]
         for toctree, part in zip(toctrees, parts, strict=True):
-            contents.append(f"<p>{escape(toctree['caption'])}</p>")
+            if caption := toctree["caption"]:
+                contents.append(f"<p>{escape(caption)}</p>")
             for page in part.findall(addnodes.start_of_file):
                 if page.parent is part:
                     chapter = first_section(page)
@@ -123,6 +123,8 @@ class Pdf(SingleFileHTMLBuilder):
         """Bring what the text shows, and set it."""
         self.copy_image_files()
         artwork.cover(self.outdir / COVER, self.config.project)
+        import matplotlib
+
         fonts = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
         sheets = [(PRINT / "paper.css").read_text("utf-8").replace("FONTS", fonts.as_uri())]
         sheets.append(self.highlighter.get_stylesheet())

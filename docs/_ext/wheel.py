@@ -1,19 +1,22 @@
 """The package as a wheel, one a build: live cells and notebooks for Colab install it."""
 
+import io
 import logging
 from pathlib import Path
 
-from flit_core.wheel import make_wheel_in
+from flit_core.wheel import WheelBuilder
 
-ROOT = Path(__file__).parent.parent.parent
+from . import ROOT
 
 
 def make(folder: Path) -> None:
-    """Write the wheel into a folder that holds no other, with the same bytes at any time."""
+    """Write the wheel into a folder that holds no other."""
     logging.getLogger("flit_core").setLevel("WARNING")
-    for old in folder.glob("convdocs-*.whl"):
-        old.unlink()
-    make_wheel_in(ROOT / "pyproject.toml", folder)
+    content = io.BytesIO()
+    builder = WheelBuilder.from_ini_path(ROOT / "pyproject.toml", content)
+    builder.source_time_stamp = (1980, 1, 1, 0, 0, 0)  # of all files, for the same bytes every day
+    builder.build(editable=False)
+    (folder / builder.wheel_filename).write_bytes(content.getvalue())
 
 
 def made(folder: Path) -> Path:
