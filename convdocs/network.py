@@ -257,8 +257,8 @@ def _other_axes(X: Array) -> Iterator[tuple[str, Array]]:
     if X.ndim == 2:
         yield "[None, None]", X[None, None]
         side = math.isqrt(X.shape[1])
-        if side * side == X.shape[1]:  # pixels in a row
-            yield f".reshape(-1, 1, {side}, {side})", X.reshape(-1, 1, side, side)
+        if 0 < side * side == X.shape[1]:  # pixels in a row
+            yield f".reshape(-1, 1, {side}, {side})", X[:1].reshape(-1, 1, side, side)
     if X.ndim == 4:
         yield ".transpose(0, 3, 1, 2)", X.transpose(0, 3, 1, 2)  # channels last
 
