@@ -18,7 +18,7 @@ class Lab(SphinxDirective):
         """Return a box that the script fills."""
         lab = nodes.container("", *self.parse_content_to_nodes(), classes=["lab"])
         need(lab, f"{self.arguments[0]}.js")
-        need(lab, f"{self.arguments[0]}.css")
+        need(lab, "labs.css")
         return [lab]
 
 

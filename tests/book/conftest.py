@@ -1,6 +1,6 @@
 """A page to look at; and for live cells Pyodide, and one Python for many pages."""
 
-import pyodide as files
+import live_python
 import pytest
 from pages import served
 
@@ -78,11 +78,11 @@ def visit(site, browser):
 @pytest.fixture(scope="session")
 def pyodide():
     """Return a function that lets the pages of a browser context find Pyodide."""
-    address, checked = files.address(), files.wheels()
-    if not files.WHEELS.is_dir():
-        pytest.skip("no Pyodide: python tests/pyodide.py fetches it")
-    assert files.missing() == []
-    with served(files.CORE) as core, served(files.WHEELS) as wheels:
+    address, checked = live_python.address(), live_python.wheels()
+    if not live_python.WHEELS.is_dir():
+        pytest.skip("no Pyodide: python tests/live_python.py fetches it")
+    assert live_python.missing() == []
+    with served(live_python.CORE) as core, served(live_python.WHEELS) as wheels:
 
         def give(route):
             name = route.request.url.removeprefix(address)

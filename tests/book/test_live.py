@@ -8,6 +8,8 @@ from pages import CELL, NATIVE, barriers, finished, holding, press, write
 from places import ROOT
 from playwright.sync_api import expect
 
+pytestmark = pytest.mark.xdist_group("live")  # one start of Python serves many of these tests
+
 
 @pytest.fixture(scope="module")
 def cold(browser, site, pyodide):
@@ -138,7 +140,7 @@ def test_a_missing_name_offers_to_run_the_cells_above(python):
 
 def test_a_cell_in_use_is_accessible_and_fits(python):
     page = python.open("two-dimensions")
-    cell = page.locator(CELL).first
+    cell = page.locator(CELL).nth(1)
     write(cell, "# a comment\nfor i in range(3):\n    print('text', i, 'x' * 400)\nnone")
     finished(press(cell, "Run"), "NameError")
     for scheme in ("light", "dark"):
@@ -193,5 +195,5 @@ def test_a_chapter_that_no_browser_can_run_says_so_and_offers_no_run(visit, site
     expect(page.get_by_role("button", name=re.compile("^Run"))).to_have_count(0)
     assert page.locator("script[src*='live.js']").count() == 0
     extras = re.search(r"convdocs\[data,(.*?)\]", page.locator(".native code").text_content())[1]
-    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     assert set(extras.split(",")) <= declared["optional-dependencies"].keys()

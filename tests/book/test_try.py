@@ -29,7 +29,7 @@ CALL = """([name, all]) => {
 def nn(browser):
     """Return a page that knows the functions of nn.mjs, and nothing else."""
     names = "conv2d forward linear maxPool2d relu softmax".split()
-    source = (ROOT / "docs" / "web" / "labs" / "nn.mjs").read_text()
+    source = (ROOT / "docs" / "web" / "labs" / "nn.mjs").read_text("utf-8")
     page = browser.new_page()
     page.add_script_tag(content=f"{source}\nwindow.nn = {{{', '.join(names)}}};", type="module")
     page.wait_for_function("window.nn")
@@ -117,7 +117,7 @@ def embedded(name):
     """Return what the cells of a built page give its script, with arrays as arrays."""
     (text,) = re.findall(
         f'<script type="application/json" id="{name}-data">(.*?)</script>',
-        (SITE / f"{name}.html").read_text(),
+        (SITE / f"{name}.html").read_text("utf-8"),
     )
 
     def array(found):
@@ -418,7 +418,7 @@ def stroke(page, strokes, scale=2.24, left=0, top=0):
     for points in strokes:
         for number, (j, i) in enumerate(points):
             place = box["x"] + left + scale * j, box["y"] + top + scale * i
-            page.mouse.move(*place, steps=1 + 7 * (number > 0))
+            page.mouse.move(*place, steps=4 if number else 1)
             if number == 0:
                 page.mouse.down()
         page.mouse.up()
@@ -551,5 +551,5 @@ def test_without_javascript_the_page_says_what_would_be_there(site, browser, nam
     expect(page.locator(".lab")).to_contain_text("the browser needs JavaScript")
     expect(page.locator("article img").first).to_be_visible()
     page.close()
-    others = (SITE / "edges.html").read_text()
-    assert not re.search(r"_static/(try|draw|nn)\.(js|css)", others)
+    others = (SITE / "edges.html").read_text("utf-8")
+    assert not re.search(r"_static/(try|draw|nn|labs)\.(js|css)", others)

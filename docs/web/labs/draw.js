@@ -1,6 +1,5 @@
 // "Draw a digit": the reader's strokes, what the network sees of them, and what it answers.
 
-import "./labs.css";
 import { embedded, forward, softmax } from "./nn.mjs";
 
 const { layers, examples, ink } = embedded("draw-data");

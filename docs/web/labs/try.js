@@ -1,7 +1,6 @@
 // "Try it on your own picture": the reader's picture and kernel, and what comes out. Nothing is
 // sent.
 
-import "./labs.css";
 import { conv2d, embedded } from "./nn.mjs";
 
 const { kernels, grey, photo } = embedded("try-data");

