@@ -20,7 +20,7 @@ from .layer import Layer, blank
 from .norm import BatchNorm2d
 from .pool import AvgPool2d, MaxPool2d
 
-COUNTER = "num_batches_tracked"
+COUNTER = "num_batches_tracked"  # the one buffer that only counts: some files do without it
 
 
 class Kind(NamedTuple):

@@ -6,9 +6,9 @@ from typing import Any
 
 from .. import _extras, store
 from .._args import Path
+from ..architecture import COUNTER
 from ..cnn import CNN
 from ..layer import Layer
-from .onnx_write import TRACKED
 
 MOST = 2**63 - 1  # that a count of batches can hold
 LISTED = 50  # problems that an error lists
@@ -65,11 +65,11 @@ def from_onnx(path: Path) -> CNN:
 
 
 def _count_batches(layers: list[Layer], proto: Any) -> None:
-    """Take from the metadata the one buffer that no operator has."""
+    """Take from the metadata the one buffer that no operator takes."""
     counts = {
-        f"{number}.{TRACKED}": layer.buffers[TRACKED]
+        f"{number}.{COUNTER}": layer.buffers[COUNTER]
         for number, layer in enumerate(layers)
-        if TRACKED in layer.buffers
+        if COUNTER in layer.buffers
     }
     for prop in proto.metadata_props:
         if not isinstance(prop.key, str) or not isinstance(prop.value, str):

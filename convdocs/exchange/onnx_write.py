@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import __version__, _args, _extras, store
 from .._args import Array, Path
-from ..architecture import described, kind_of, named_arrays
+from ..architecture import COUNTER, described, kind_of, named_arrays
 from ..layer import Layer, fitting
 from ..network import Network
 from ..windows import Pair, same_borders
@@ -21,7 +21,6 @@ from .weights import network
 
 OPSET, IR = 22, 10  # of 2024: the first whose pooling with ceil_mode is that of PyTorch
 LARGEST = 2**31 - 1  # bytes of a protocol buffer, which an ONNX file is
-TRACKED = "num_batches_tracked"  # the one buffer that no operator takes: it is in the metadata
 STATISTICS = "running_mean", "running_var"
 
 Attribute = int | float | str | Sequence[int]
@@ -160,7 +159,7 @@ def to_onnx(
 def _write(graph: Graph, layers: list[Layer], shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
     """Write all layers; return the shape of one image's maps behind each, under their names."""
     for key, array in named_arrays(layers).items():
-        if TRACKED not in key:
+        if COUNTER not in key:
             graph.array(key, array)
     maps = {}
     y = np.empty((0, *shape), graph.dtype)
@@ -331,7 +330,7 @@ def _dtype(model: Network) -> np.dtype[Any]:
     if size > LARGEST:
         raise ValueError(f"model must have less than 2 GB of weights for ONNX, got {size:,} bytes")
     described(model.layers)  # refuses what is not of the package
-    dtypes = {array.dtype for key, array in arrays.items() if TRACKED not in key}
+    dtypes = {array.dtype for key, array in arrays.items() if COUNTER not in key}
     if len(dtypes) > 1:
         names = sorted(dtype.name for dtype in dtypes)
         raise ValueError(f"model must have weights of one dtype for ONNX, got {names}")
@@ -352,7 +351,7 @@ def _texts(metadata: Mapping[str, str] | None, model: Network) -> dict[str, str]
         except UnicodeEncodeError as error:
             raise ValueError(f"metadata must hold text, got {item!r}: {error}") from None
     arrays = named_arrays(model.layers)
-    ours = {key: str(array) for key, array in arrays.items() if TRACKED in key}
+    ours = {key: str(array) for key, array in arrays.items() if COUNTER in key}
     if both := ours.keys() & given.keys():
         raise ValueError(f"metadata must have other names than buffers, got {sorted(both)}")
     return given | ours

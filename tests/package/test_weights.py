@@ -101,6 +101,21 @@ def test_other_weights_are_refused_and_change_nothing(tmp_path):
     same(model, digits_network())
 
 
+def test_weights_under_other_names_and_of_old_pytorch(path):
+    model = stirred(digits_network(), np.random.default_rng(3))
+    state = model.state_dict()
+    path.write_bytes(safetensors.numpy.save({f"module.{key}": state[key] for key in state}))
+    other = digits_network(seed=1)
+    with pytest.raises(ValueError, match=r"path must hold this.*weights.*without 'module\.'"):
+        load_safetensors(other, path)
+    same(other, digits_network(seed=1))
+    counter = state.pop("1.num_batches_tracked")
+    path.write_bytes(safetensors.numpy.save(state))
+    load_safetensors(other, path)
+    other.layers[1].buffers["num_batches_tracked"][...] = counter
+    same(other, model)
+
+
 NUMBERS = [0.0, -0.0, 1.0, -1 / 3, 6e-8, 65504.0, np.inf, -np.inf, np.nan]
 
 
