@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import sys
+from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import _args
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import ArrayLike
-
-    from .._args import Array
+from .._args import Array
 
 
-def numeric_gradient(f: Callable[[Array], Any], x: ArrayLike, h: float = 1e-6) -> Array:
+def numeric_gradient(f: Callable[[Array], ArrayLike], x: ArrayLike, h: float = 1e-6) -> Array:
     """Return the gradient of a function by central differences, to check another one against.
 
     Each number of ``x`` is moved up and down by ``h`` in turn, so ``f`` is called twice for each.
@@ -45,11 +41,14 @@ def numeric_gradient(f: Callable[[Array], Any], x: ArrayLike, h: float = 1e-6) -
     >>> print(numeric_gradient(lambda x: (x**2).sum(), [1, 2, 3]).round(6))
     [2. 4. 6.]
     """
+    if not callable(f):
+        raise TypeError(f"f must be a function, got {_args.shown(f)}")
     point = _args.numbers("x", x).astype(float)  # a copy, which f may see but the caller does not
-    h = _args.number("h", h, np.finfo(float).tiny, np.finfo(float).max, "a number above 0")
+    h = _args.number("h", h, sys.float_info.min, _args.LARGEST, "a number above 0")
     slope = np.empty(point.shape)
     for place in np.ndindex(point.shape):
-        here, ends = point[place], []
+        here = point[place]
+        ends = []
         for there in (here + h, here - h):
             point[place] = there
             value = _args.numbers("what f returns", f(point.copy()))

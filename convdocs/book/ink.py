@@ -8,9 +8,9 @@ COLORS = BLUE, ORANGE, GREEN, VIOLET
 
 
 def written(value: float) -> str:
-    """Return a number as it is read: four digits at most, and a minus sign, not a hyphen.
+    """Return a number as it is read: four digits at most, a minus sign, and zero without any.
 
-    >>> print(written(-1234567), written(0.5))
-    −1.235e+06 0.5
+    >>> print(written(-1234567), written(0.5), written(-0.0))
+    −1.235e+06 0.5 0
     """
-    return f"{value:.4g}".replace("-", "\N{MINUS SIGN}")
+    return f"{value + 0.0:.4g}".replace("-", "\N{MINUS SIGN}")

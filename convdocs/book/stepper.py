@@ -9,23 +9,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import _args
+from .._args import Array, Size
 from ..conv import conv2d, conv2d_backward
 from ..pool import max_pool2d, max_pool2d_backward
-from ..windows import Window, windows
-from .ink import COLORS
+from ..windows import Window, must_fit, windows
+from .ink import COLORS, written
 
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from .._args import Array, Size
-
-CELL, GAP, TITLE = 32, 38, 28  # pixels: a number's square, between grids, above them
-CHOSEN, MARK, WRITTEN = 1, 2, 3  # colours: the largest number, the window, the place of the result
+CELL = 32  # pixels: a number's square
+GAP = 38  # between grids
+TITLE = 28  # above them
+CHOSEN = 1  # the colour of the largest number
+MARK = 2  # of the window
+RESULT = 3  # of the place that is written
+MOST = 20_000  # numbers in all frames together: some three megabytes of a page
 WORDS = "margin:0;max-width:20em;text-align:left"
 LAYOUT = "margin:0.5em 0;padding:0;list-style:none;display:flex;flex-wrap:wrap;gap:1em 1.5em"
 
@@ -57,12 +58,25 @@ class Stepper:
         The titles of the grids in each row of a frame, ``''`` for an empty place.
     signs : str
         One character between each two grids of the first row.
+
+    Raises
+    ------
+    ValueError
+        If a frame lacks a grid of ``rows``, or these are not equally long.
     """
 
     def __init__(
         self, frames: list[Frame], rows: tuple[tuple[str, ...], ...], signs: str = ""
     ) -> None:
-        self.frames, self.rows, self.signs = frames, rows, signs
+        titles = {title for row in rows for title in row if title}
+        if len({len(row) for row in rows}) != 1 or not titles:
+            raise ValueError(f"rows must be equally long, and name a grid, got {rows!r}")
+        for frame in frames:
+            if lacking := titles - frame.grids.keys():
+                raise ValueError(f"frames must have the grids of rows, got none for {lacking}")
+        self.frames = frames
+        self.rows = rows
+        self.signs = signs
 
     def __repr__(self) -> str:
         return f"<Stepper of {len(self.frames)} steps>"
@@ -88,8 +102,11 @@ class Stepper:
             if title
         ]
         for sign, left in zip(self.signs, lefts[1:], strict=False):
-            drawn.append(_text(sign, left - GAP // 2, tops[0] + tall[0] * CELL // 2 + 7, 22))
-        width, height = lefts[-1] + wide[-1] * CELL + 1, tops[-1] + tall[-1] * CELL + 1
+            drawn.append(
+                _text(escape(sign), left - GAP // 2, tops[0] + tall[0] * CELL // 2 + 7, 22)
+            )
+        width = lefts[-1] + wide[-1] * CELL + 1
+        height = tops[-1] + tall[-1] * CELL + 1
         said = "; ".join(_said(title, grids[title]) for row in self.rows for title in row if title)
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(said)}" '
@@ -129,17 +146,20 @@ def convolution(x: ArrayLike, weight: ArrayLike, stride: Size = 1) -> Stepper:
     >>> print(steps.frames[0].grids["y"].values)
     [[ 5. nan]]
     """
-    x, w = _args.numbers("x", x, "H W"), _args.numbers("weight", weight, "kH kW")
-    y = conv2d(x[None, None], w[None, None], stride=stride)[0, 0]
-    seen = _seen(x, w.shape, stride)
+    x = _numbers("x", x, "H W")
+    w = _numbers("weight", weight, "kH kW")
+    window = _window("weight", w.shape, stride, x)
+    seen = _seen(x, window)
+    _few(seen, 2 * x.size + w.size)
+    y = conv2d(x[None, None], w[None, None], stride=window.stride)[0, 0]
     few = w.size <= len(COLORS)
     colors = np.arange(1, w.size + 1).reshape(w.shape) if few else np.full(w.shape, MARK)
     frames = []
     for i, j in np.ndindex(y.shape):
-        marked = _marked(x.shape, w.shape, stride, i, j, colors)
-        grids = {"w": Grid(w, colors), "x": Grid(x, marked), "y": _written(y, i, j)}
-        words = f"Window {_where(stride, i, j)}: {_sum(w, seen[:, :, i, j])} = "
-        frames.append(Frame(grids, f"{words}{_number(y[i, j])}, written to y[{i}, {j}]."))
+        marked = _marked(x, window, i, j, colors)
+        grids = {"w": Grid(w, colors), "x": Grid(x, marked), "y": _so_far(y, i, j)}
+        words = f"Window {_where(window, i, j)}: {_sum(w, seen[:, :, i, j])} = "
+        frames.append(Frame(grids, f"{words}{written(y[i, j])}, written to y[{i}, {j}]."))
     return Stepper(frames, (("w", "x", "y"),), "⋆=")
 
 
@@ -170,20 +190,22 @@ def max_pooling(x: ArrayLike, kernel_size: Size, stride: Size | None = None) -> 
     >>> print(max_pooling([[1, 2, 0, 5]], (1, 2)).frames[1].words)
     Window at row 0, column 2: the largest of 0, 5 is 5, written to y[0, 1].
     """
-    x = _args.numbers("x", x, "H W")
-    y = max_pool2d(x[None, None], kernel_size, stride)[0, 0]
+    x = _numbers("x", x, "H W")
     kernel = _args.pair("kernel_size", kernel_size, 1)
-    stride = kernel if stride is None else stride
-    seen, frames = _seen(x, kernel, stride), []
+    window = _window("kernel_size", kernel, kernel if stride is None else stride, x)
+    seen = _seen(x, window)
+    _few(seen, 2 * x.size)
+    y = max_pool2d(x[None, None], kernel, window.stride)[0, 0]
+    frames = []
     for i, j in np.ndindex(y.shape):
-        written = _written(y, i, j)
-        one = written.colors[None, None]  # a gradient goes to the number that was chosen
-        chosen = max_pool2d_backward(one, x[None, None], kernel, stride)[0, 0] > 0
-        marked = np.where(chosen, CHOSEN, _marked(x.shape, kernel, stride, i, j, MARK))
-        numbers = ", ".join(map(_number, seen[:, :, i, j].flat))
-        words = f"Window {_where(stride, i, j)}: the largest of {numbers} is "
-        words += f"{_number(y[i, j])}, written to y[{i}, {j}]."
-        frames.append(Frame({"x": Grid(x, marked), "y": written}, words))
+        result = _so_far(y, i, j)
+        one = result.colors[None, None]  # a gradient goes to the number that was chosen
+        chosen = max_pool2d_backward(one, x[None, None], kernel, window.stride)[0, 0] > 0
+        marked = np.where(chosen, CHOSEN, _marked(x, window, i, j, MARK))
+        numbers = ", ".join(map(written, seen[:, :, i, j].flat))
+        words = f"Window {_where(window, i, j)}: the largest of {numbers} is "
+        words += f"{written(y[i, j])}, written to y[{i}, {j}]."
+        frames.append(Frame({"x": Grid(x, marked), "y": result}, words))
     return Stepper(frames, (("x", "y"),), "→")
 
 
@@ -220,26 +242,33 @@ def backward(dy: ArrayLike, x: ArrayLike, weight: ArrayLike, stride: Size = 1) -
     >>> print(steps.frames[1].grids["dx"].values)
     [[ 4. 45. 50.]]
     """
-    dy, x = _args.numbers("dy", dy, "oH oW"), _args.numbers("x", x, "H W")
-    w, frames = _args.numbers("weight", weight, "kH kW"), []
-    maps = x[None, None], w[None, None], stride
-    conv2d_backward(dy[None, None], *maps)  # or an error
-    seen, whole = _seen(x, w.shape, stride), np.full(w.shape, MARK)
+    dy = _numbers("dy", dy, "oH oW")
+    x = _numbers("x", x, "H W")
+    w = _numbers("weight", weight, "kH kW")
+    window = _window("weight", w.shape, stride, x)
+    seen = _seen(x, window)
+    _few(seen, 2 * x.size + 2 * w.size)
+    if dy.shape != seen.shape[2:]:
+        raise ValueError(f"dy must have the output's shape {seen.shape[2:]}, got {dy.shape}")
+    whole = np.full(w.shape, MARK)
+    frames = []
     for i, j in np.ndindex(dy.shape):
-        written = _written(dy, i, j)
-        dx, dw, _ = conv2d_backward(np.nan_to_num(written.values)[None, None], *maps)
-        marked = _marked(x.shape, w.shape, stride, i, j, MARK)
+        part = _so_far(dy, i, j)
+        handed = np.nan_to_num(part.values)[None, None]
+        dx, dw, _ = conv2d_backward(handed, x[None, None], w[None, None], window.stride)
+        marked = _marked(x, window, i, j, MARK)
         grids = {
-            "dy": Grid(dy, written.colors),
+            "dy": Grid(dy, part.colors),
             "x": Grid(x, marked),
             "w": Grid(w, whole),
             "dx": Grid(dx[0, 0], marked),
             "dw": Grid(dw[0, 0], whole),
         }
-        d, patch = dy[i, j], seen[:, :, i, j]
-        words = f"dy[{i}, {j}] = {_number(d)} adds {_number(d)}·w = {_matrix(d * w)} to dx "
-        words += f"{_where(stride, i, j)}, and "
-        words += f"{_number(d)}·{_matrix(patch)} = {_matrix(d * patch)} to dw."
+        d = dy.item(i, j)
+        patch = seen[:, :, i, j]
+        words = f"dy[{i}, {j}] = {written(d)} adds {written(d)}·w = {_matrix(d * w)} to dx "
+        words += f"{_where(window, i, j)}, and "
+        words += f"{written(d)}·{_matrix(patch)} = {_matrix(d * patch)} to dw."
         frames.append(Frame(grids, words))
     return Stepper(frames, (("dy", "x", "w"), ("", "dx", "dw")))
 
@@ -247,7 +276,7 @@ def backward(dy: ArrayLike, x: ArrayLike, weight: ArrayLike, stride: Size = 1) -
 def _draw(title: str, grid: Grid, left: int, top: int) -> str:
     """Draw a grid under its title, its top left corner at (left, top)."""
     H, W = grid.values.shape
-    name = f'{title[:-1]}<tspan font-style="italic">{title[-1]}</tspan>'
+    name = f'{escape(title[:-1])}<tspan font-style="italic">{escape(title[-1])}</tspan>'
     parts = [_text(name, left + W * CELL // 2, top - 7, 16)]
     for (i, j), color in np.ndenumerate(grid.colors):
         if color:
@@ -260,7 +289,7 @@ def _draw(title: str, grid: Grid, left: int, top: int) -> str:
     parts.append(f'<path stroke="currentColor" d="{rows}{columns}"/>')
     for (i, j), value in np.ndenumerate(grid.values):
         if not np.isnan(value):
-            text = _number(value)
+            text = written(value)
             at = left + j * CELL + CELL // 2, top + i * CELL + CELL // 2 + 5
             parts.append(_text(text, *at, min(15, 50 // len(text))))
     return "".join(parts)
@@ -272,53 +301,75 @@ def _text(text: str, x: int, y: int, size: int) -> str:
 
 def _said(title: str, grid: Grid) -> str:
     """Say what a grid holds, and which rows and columns of it are marked."""
+    said = f"{title} = {_matrix(grid.values)}".replace("nan", "blank")
     marked = np.argwhere(grid.colors)
-    (top, left), (bottom, right) = marked.min(axis=0), marked.max(axis=0)
+    if not len(marked):
+        return said
+    top, left = marked.min(axis=0)
+    bottom, right = marked.max(axis=0)
     where = "all of it" if len(marked) == grid.values.size else f"row {top}, column {left}"
     if 1 < len(marked) < grid.values.size:
         where += f" to row {bottom}, column {right}"
-    return f"{title} = {_matrix(grid.values)}, marked: {where}".replace("nan", "blank")
-
-
-def _number(value: Any) -> str:
-    return f"{value:.4g}".replace("-", "−")
+    return f"{said}, marked: {where}"
 
 
 def _matrix(values: Array) -> str:
     """Write a matrix in a line: ``(1 2; 3 4)``."""
-    return f"({'; '.join(' '.join(map(_number, row)) for row in values)})"
+    return f"({'; '.join(' '.join(map(written, row)) for row in values)})"
 
 
 def _sum(w: Array, x: Array) -> str:
     """Write the sum of the products: ``1·14 + 2·12 − 1·3 + 3·3``."""
-    terms = [f"{_number(a)}·{_number(b)}" for a, b in zip(w.flat, x.flat, strict=True)]
+    terms = [f"{written(a)}·{written(b)}" for a, b in zip(w.flat, x.flat, strict=True)]
     return " + ".join(terms).replace("+ −", "− ")
 
 
-def _where(stride: Size, i: int, j: int) -> str:
+def _where(window: Window, i: int, j: int) -> str:
     """Say where the window of the place (i, j) begins."""
-    sH, sW = _args.pair("stride", stride, 1)
+    sH, sW = window.stride
     return f"at row {i * sH}, column {j * sW}"
 
 
-def _seen(x: Array, kernel: tuple[int, ...], stride: Size) -> Array:
+def _numbers(name: str, value: ArrayLike, shape: str) -> Array:
+    """Return finite numbers, at least one of them, in a dtype that products fit into."""
+    array = _args.numbers(name, value, shape)
+    if not array.size:
+        raise ValueError(f"{name} must hold at least one number, got the shape {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite, got {array[~np.isfinite(array)][0]}")
+    return array.astype(_args.floating(array))
+
+
+def _window(name: str, kernel: tuple[int, ...], stride: Size, x: Array) -> Window:
+    """Return the window that slides over ``x``, where it fits; ``name`` says its size."""
+    kH, kW = kernel
+    window = Window((kH, kW), _args.pair("stride", stride, 1), (1, 1))
+    must_fit(name, window.span, x.shape)
+    return window
+
+
+def _few(seen: Array, cells: int) -> None:
+    """Refuse more numbers, with so many in each frame, than anyone steps through."""
+    kH, kW, oH, oW = seen.shape
+    if oH * oW * (cells + oH * oW) > MOST:
+        need = f"x must be small, at most {MOST:,} numbers in all frames together"
+        raise ValueError(f"{need}, got {oH} x {oW} frames for windows of {kH} x {kW}")
+
+
+def _seen(x: Array, window: Window) -> Array:
     """Return the view (kH, kW, oH, oW) of all windows of a picture (H, W)."""
-    step = _args.pair("stride", stride, 1)
-    window = Window((kernel[0], kernel[1]), step, (1, 1))
     return windows(x[None, :, :, None], window)[0, ..., 0]
 
 
-def _marked(
-    shape: tuple[int, ...], kernel: tuple[int, ...], stride: Size, i: int, j: int, colors: Any
-) -> Array:
+def _marked(x: Array, window: Window, i: int, j: int, colors: ArrayLike) -> Array:
     """Return the colours of a picture whose window (i, j) has these."""
-    marked = np.zeros(shape, int)
-    _seen(marked, kernel, stride)[:, :, i, j] = colors
+    marked = np.zeros(x.shape, int)
+    _seen(marked, window)[:, :, i, j] = colors
     return marked
 
 
-def _written(y: Array, i: int, j: int) -> Grid:
+def _so_far(y: Array, i: int, j: int) -> Grid:
     """Return what is written of an array when its place (i, j) has just been, and mark that."""
     place = np.arange(y.size).reshape(y.shape)
     values = np.where(place <= place[i, j], y.astype(float), np.nan)
-    return Grid(values, np.where(place == place[i, j], WRITTEN, 0))
+    return Grid(values, np.where(place == place[i, j], RESULT, 0))

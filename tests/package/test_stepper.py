@@ -105,22 +105,87 @@ def test_it_needs_numpy_and_no_more():
     assert done.stdout == "False\n"
 
 
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int8, np.float16, np.float32])
+def test_products_fit_whatever_the_type(dtype):
+    dy = np.array([[200]]).astype(dtype)
+    x = np.array([[3, 1]]).astype(dtype)
+    frame = stepper.backward(dy, x, x).frames[0]
+    d, (left, right) = float(dy[0, 0]), x[0].astype(float)
+    for product in (f"{d * left:g} {d * right:g}", f"{d:g} adds {d:g}·w"):
+        assert product.replace("-", "−") in frame.words
+    np.testing.assert_array_equal(frame.grids["dx"].values, [[d * left, d * right]])
+
+
+def test_zero_has_no_sign():
+    words = stepper.convolution([[0, 2]], [[-3, 1]]).frames[0].words
+    assert words == "Window at row 0, column 0: −3·0 + 1·2 = 2, written to y[0, 0]."
+    assert "(0 −3)" in stepper.backward([[-1]], [[0, 3]], [[-1, 2]]).frames[0].words
+
+
+def grids(*titles):
+    return {title: stepper.Grid(np.eye(2), np.zeros((2, 2), int)) for title in titles}
+
+
+def test_a_stepper_of_ones_own_may_have_any_title_and_no_marks():
+    frames = [stepper.Frame(grids("a<b", "&"), "1 < 2")]
+    html = stepper.Stepper(frames, (("a<b", "&"),), "<")._repr_html_()
+    svg = ET.fromstring(html).find("li").find("{http://www.w3.org/2000/svg}svg")
+    assert svg.get("aria-label") == "a<b = (1 0; 0 1); & = (1 0; 0 1)"
+    assert "".join(svg.itertext()).count("<") == 2
+
+
 @pytest.mark.parametrize(
-    ("call", "error", "words"),
+    ("rows", "message"),
     [
-        (lambda: stepper.convolution([1, 2], [[1]]), ValueError, r"x must have the shape \(H, W\)"),
-        (lambda: stepper.convolution([[1]], [1]), ValueError, r"weight must have the shape"),
-        (lambda: stepper.convolution([[1]], [[1, 2]]), ValueError, "must fit into x"),
-        (lambda: stepper.convolution([[1]], [[1]], 0), ValueError, r"stride must be at least 1"),
-        (lambda: stepper.convolution([["a"]], [[1]]), TypeError, r"x must hold real numbers"),
-        (lambda: stepper.max_pooling([[1]], 2), ValueError, "must fit into x"),
-        (lambda: stepper.max_pooling([[1]], "a"), (TypeError, ValueError), r"kernel_size must be"),
-        (lambda: stepper.max_pooling(None, 1), TypeError, r"x must hold real numbers"),
-        (lambda: stepper.backward([[1, 2]], [[1, 2]], [[1, 2]]), ValueError, r"dy must have"),
-        (lambda: stepper.backward([[]], [[1, 2]], [[1, 2]]), ValueError, r"dy must have"),
-        (lambda: stepper.backward([1], [[1]], [[1]]), ValueError, r"dy must have the shape"),
+        ((("a", "c"),), "frames must have the grids of rows, got none for {'c'}"),
+        (
+            (("a", "b"), ("a",)),
+            "rows must be equally long, and name a grid, got (('a', 'b'), ('a',))",
+        ),
+        ((), "rows must be equally long, and name a grid, got ()"),
+        ((("", ""),), "rows must be equally long, and name a grid, got (('', ''),)"),
     ],
 )
-def test_wrong_arguments_are_refused(call, error, words):
-    with pytest.raises(error, match=words):
-        call()
+def test_frames_that_do_not_fit_their_rows_are_refused(rows, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        stepper.Stepper([stepper.Frame(grids("a", "b"), "")], rows)
+
+
+LARGE = np.ones((60, 60))
+NO_PICTURES = [None, "a", b"a", 1j, object(), print, [], [[]], [1, 2], [["a"]], [[1], [1, 2]], ...]
+NO_PICTURES += [[[None]], [[np.nan]], [[-np.inf]], np.zeros((1, 1, 1)), {1}, {}, {"a": 1}]
+NO_SIZES = ["a", "2", b"1", 1.5, 1j, 0, -1, (1, 2, 3), (), [1.0, 1], {2}, {}, object(), print, True]
+NO_SIZES += [np.nan, 10**30, np.zeros((2, 2)), (1, 0), (None, 1), ...]
+
+
+@pytest.mark.parametrize(
+    ("draw", "argument", "wrong"),
+    [
+        (lambda x: stepper.convolution(x, [[1]]), "x", NO_PICTURES),
+        (lambda w: stepper.convolution([[1]], w), "weight", [*NO_PICTURES, LARGE]),
+        (lambda s: stepper.convolution([[1, 2]], [[1]], s), "stride", [*NO_SIZES, None]),
+        (lambda x: stepper.max_pooling(x, 1), "x", [*NO_PICTURES, LARGE]),
+        (lambda k: stepper.max_pooling([[1]], k), "kernel_size", [*NO_SIZES, None, 2, (1, 2)]),
+        (lambda s: stepper.max_pooling([[1]], 1, s), "stride", NO_SIZES),
+        (lambda dy: stepper.backward(dy, [[1]], [[1]]), "dy", [*NO_PICTURES, [[1, 2]], LARGE]),
+        (lambda x: stepper.backward([[1]], x, [[1]]), "x", NO_PICTURES),
+        (lambda w: stepper.backward([[1]], [[1]], w), "weight", [*NO_PICTURES, [[1, 2]]]),
+        (lambda s: stepper.backward([[1]], [[1]], [[1]], s), "stride", [*NO_SIZES, None]),
+    ],
+)
+def test_wrong_arguments_are_refused_by_their_names(draw, argument, wrong):
+    for value in wrong:
+        with pytest.raises((ValueError, TypeError), match=f"^{argument} must "):
+            draw(value)
+
+
+def test_a_picture_too_large_to_step_through_says_how_many_frames_it_has():
+    with pytest.raises(ValueError, match=r"^x must be small, .* got 60 x 60 frames"):
+        stepper.convolution(LARGE, [[1]])
+
+
+def test_an_error_speaks_of_the_shapes_that_were_passed():
+    with pytest.raises(ValueError, match=r"output's shape \(2, 1\), got \(1, 2\)"):
+        stepper.backward([[1, 2]], [[1, 2], [3, 4]], [[1, 1]])
+    with pytest.raises(ValueError, match=r"span of 1 x 2 .* in images of 1 x 1"):
+        stepper.convolution([[1]], [[1, 2]])
