@@ -1,5 +1,7 @@
 """Pooling equals its definition, ONNX Runtime and PyTorch, ties and gradients included."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import reference
@@ -428,6 +430,84 @@ def test_an_empty_batch_gives_an_empty_result(how):
         y = forward(x, 2, **how)
         assert (y.shape, y.dtype) == (shape, np.float32)
         reference.same_results(backward(y, x, 2, **how), x)
+
+
+# --- Windows larger than the image ---------------------------------------------------------------
+
+
+@st.composite
+def large_windows(draw, **more):
+    """Return an image's shape and a window about as large or larger, which fits by padding."""
+    sides, kernel, padding = [], [], []
+    how = {name: draw(strategy) for name, strategy in more.items()}
+    for _ in "HW":
+        sides.append(draw(st.integers(1, 4)))
+        kernel.append(draw(st.integers(1, 9)))
+        span = how.get("dilation", 1) * (kernel[-1] - 1) + 1
+        padding.append(draw(st.integers(0, span // 2)))
+    stride = draw(st.tuples(st.integers(1, 5), st.integers(1, 5)))
+    how |= {"kernel_size": tuple(kernel), "stride": stride, "padding": tuple(padding)}
+    return (1, 2, *sides), {**how, "ceil_mode": draw(st.booleans())}
+
+
+def as_loops_say(name, shape, how):
+    """Assert that a pooling equals loops, forward and backward, or is refused where they end."""
+    rng = np.random.default_rng(0)
+    x = reference.apart(rng, *shape)
+    forward, backward = (getattr(convdocs, full) for full in (name, f"{name}_backward"))
+    y = getattr(reference, name)(x, **how)
+    if y.size == 0:
+        with pytest.raises(ValueError, match="kernel_size must fit into x"):
+            forward(x, **how)
+        return
+    assert_allclose(forward(x, **how), y, rtol=1e-13, strict=True)
+    dy = reference.whole(rng, *y.shape)
+    dx = getattr(reference, f"{name}_backward")(dy, x, **how)
+    assert_allclose(backward(dy, x, **how), dx, rtol=1e-13, atol=1e-13, strict=True)
+
+
+@given(large_windows(dilation=st.integers(1, 4)))
+def test_maxima_of_windows_larger_than_the_image_equal_loops(drawn):
+    as_loops_say("max_pool2d", *drawn)
+
+
+@given(large_windows(count_include_pad=st.booleans()))
+def test_averages_of_windows_larger_than_the_image_equal_loops(drawn):
+    as_loops_say("avg_pool2d", *drawn)
+
+
+HUGE = 30_000
+
+
+@pytest.mark.parametrize("stride", [None, 1, (1, 7)])
+def test_a_huge_window_costs_no_more_than_the_image(stride):
+    x = np.arange(6.0).reshape(1, 1, 2, 3)  # every window sees all of it
+    how = {"kernel_size": HUGE, "stride": stride, "padding": HUGE // 2}
+    tracemalloc.start()
+    y = max_pool2d(x, **how)
+    assert_array_equal(y, np.full(y.shape, 5.0))
+    dx = max_pool2d_backward(np.ones(y.shape), x, **how)
+    assert_array_equal(dx.ravel(), [0, 0, 0, 0, 0, y.size])
+    for counted, count in (True, HUGE**2), (False, 6):
+        how["count_include_pad"] = counted
+        assert_allclose(avg_pool2d(x, **how), np.full(y.shape, 15 / count))
+        dx = avg_pool2d_backward(np.ones(y.shape), x, **how)
+        assert_allclose(dx, np.full(x.shape, y.size / count))
+    assert tracemalloc.get_traced_memory()[1] < 1e6
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("pool", [max_pool2d, avg_pool2d])
+@pytest.mark.parametrize("kernel", [HUGE, (HUGE, 1), 3])
+def test_no_image_costs_nothing_however_large_it_would_be(pool, kernel):
+    tracemalloc.start()
+    x = np.empty((0, 1, HUGE, HUGE), np.float32)
+    y = pool(x, kernel)
+    assert len(y) == 0
+    backward = getattr(convdocs, f"{pool.__name__}_backward")
+    assert backward(np.empty(y.shape), x, kernel).shape == x.shape
+    assert tracemalloc.get_traced_memory()[1] < 4e6
+    tracemalloc.stop()
 
 
 # --- Refusals ------------------------------------------------------------------------------------
