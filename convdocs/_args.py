@@ -11,7 +11,7 @@ import math
 import operator
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -27,10 +27,10 @@ LONG = 200  # characters of a value that a message shows
 ADVICE = "; one image becomes a batch by "
 
 
-def shown(value: Any) -> str:
+def shown(value: Any, how: Callable[[Any], str] = repr) -> str:
     """Return a value as a message shows it: not at any length, and whatever its ``repr`` does."""
     try:
-        text = repr(value)
+        text = how(value)
     except Exception:
         return f"an object of the class {type(value).__name__}"
     return text if len(text) <= LONG else f"{text[:LONG]}..."
@@ -51,13 +51,29 @@ def numbers(name: str, value: ArrayLike, shape: str = "") -> Array:
 
 
 def as_array(name: str, value: ArrayLike) -> Array:
-    """Return ``value`` as an array, whatever it holds."""
+    """Return ``value`` as an array, whatever it holds; nothing of it may be masked."""
     try:
-        return np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{name} must be a rectangular array: {error}") from None
-    except Exception as error:  # such as a tensor of another library that keeps its numbers
-        raise TypeError(f"{name} must be an array, got {type(value).__name__}: {error}") from None
+        array = np.asanyarray(value)
+        masked = hides(value) or hides(array)
+    except Exception as error:  # of any kind: a tensor of another library keeps its numbers
+        kind = ValueError if isinstance(error, ValueError | MemoryError) else TypeError
+        message = f"{name} must be a rectangular array, got {shown(value)}: {shown(error, str)}"
+        raise kind(message) from None
+    if masked:
+        fill = f"give them numbers, as {name}.filled(0) does"
+        raise ValueError(f"{name} must have no masked numbers, got {shown(value)}; {fill}")
+    return np.asarray(array)
+
+
+def hides(value: Any) -> bool:
+    """Tell whether a masked array, or one in a list, masks anything: NumPy would drop the mask."""
+    if isinstance(value, np.ma.MaskedArray):
+        return bool(np.ma.getmaskarray(value).any())
+    if not isinstance(value, list | tuple):
+        return False
+    kinds = set(map(type, value))  # most lists hold numbers alone
+    nested = any(issubclass(kind, list | tuple | np.ma.MaskedArray) for kind in kinds)
+    return nested and any(map(hides, value))
 
 
 def same_shape(name: str, array: Array, shape: tuple[int, ...]) -> None:
@@ -67,10 +83,10 @@ def same_shape(name: str, array: Array, shape: tuple[int, ...]) -> None:
 
 
 def kind_of(value: Any, array: Array) -> str:
-    """Say what came in: a lone object itself, or the dtype of an array."""
-    if array.ndim == 0 and not isinstance(value, np.ndarray):
-        return shown(value)
-    return f"dtype {array.dtype}"
+    """Say what came in: an object or a list itself, or the dtype of an array."""
+    if isinstance(value, np.ndarray):
+        return f"dtype {array.dtype}"
+    return f"{shown(value)} of dtype {array.dtype}" if array.ndim else shown(value)
 
 
 def floating(*arrays: Array | None) -> np.dtype[Any]:
@@ -80,6 +96,12 @@ def floating(*arrays: Array | None) -> np.dtype[Any]:
     """
     kinds = [np.float64 if a.dtype.kind in "biu" else a.dtype for a in arrays if a is not None]
     return np.result_type(np.float32, *kinds)
+
+
+def empty(names: str, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+    """Return a new array to fill; ``names`` are the arguments that it is as large as."""
+    with in_memory(names, shape):
+        return np.empty(shape, dtype)
 
 
 @contextlib.contextmanager
@@ -95,7 +117,7 @@ def in_memory(names: str, shape: tuple[int, ...]) -> Iterator[None]:
 def integer(name: str, value: Any, least: int) -> int:
     """Return ``value`` as an integer of at least ``least``."""
     try:
-        if isinstance(value, bool | np.bool_):
+        if isinstance(value, bool | np.bool_) or hides(value):
             raise TypeError
         number = operator.index(value)
     except Exception:
@@ -123,6 +145,19 @@ def sizes(name: str, value: Any, least: int, axes: int) -> tuple[int, ...]:
     if len(each) != axes:
         raise ValueError(f"{name} must be {need}, got {shown(value)}")
     return tuple(integer(name, one, least) for one in each)
+
+
+def several(name: str, value: Any, count: int, need: str) -> list[Any]:
+    """Return the ``count`` things in a tuple or a list."""
+    try:
+        if not isinstance(value, tuple | list):
+            raise TypeError
+        things = list(itertools.islice(value, count + 1))
+    except Exception:
+        raise TypeError(f"{name} must be {need}, got {shown(value)}") from None
+    if len(things) != count:
+        raise ValueError(f"{name} must be {need}, got {shown(value)}")
+    return things
 
 
 def number(name: str, value: Any, least: float, most: float, need: str) -> float:
@@ -158,6 +193,17 @@ def labels(name: str, value: ArrayLike, count: int, classes: int | None = None) 
     return array
 
 
+def file_name(name: str, value: Path) -> str:
+    """Return ``value`` as the name of a file or a folder; the number of an open file is none."""
+    try:
+        text = os.fsdecode(value)
+    except Exception:
+        raise TypeError(f"{name} must be a file's name, got {shown(value)}") from None
+    if "\0" in text:
+        raise ValueError(f"{name} must be a file's name, got {shown(text)}")
+    return text
+
+
 def parameter_dtype(value: DTypeLike) -> np.dtype[Any]:
     """Return ``value`` as a dtype that parameters can have."""
     try:
@@ -172,7 +218,7 @@ def parameter_dtype(value: DTypeLike) -> np.dtype[Any]:
 def generator(rng: Rng) -> np.random.Generator:
     """Return a generator from a seed, a generator, or None (SPEC 7)."""
     try:
-        if isinstance(rng, bool | np.bool_):
+        if isinstance(rng, bool | np.bool_) or hides(rng):
             raise TypeError
         return np.random.default_rng(rng)
     except Exception:

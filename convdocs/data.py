@@ -5,13 +5,13 @@ The photograph and the digits come with matplotlib and scikit-learn and need no 
 
 from __future__ import annotations
 
-import os
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import _args
-from ._args import Array
+from ._args import Array, Path
+from ._extras import extra
 
 GREY = (0.299, 0.587, 0.114)  # what red, green and blue add to brightness: ITU-R BT.601
 SIZES = 60_000, 10_000  # images of MNIST and its relatives: to learn from, to test
@@ -27,7 +27,7 @@ class Split(NamedTuple):
     y_test: Array
 
 
-def photo(path: str | os.PathLike[str] | None = None, color: bool = False) -> Array:
+def photo(path: Path | None = None, color: bool = False) -> Array:
     """Return a photograph as numbers from 0 (black) to 1 (white).
 
     Parameters
@@ -41,36 +41,45 @@ def photo(path: str | os.PathLike[str] | None = None, color: bool = False) -> Ar
     Returns
     -------
     ndarray of shape (H, W), or (3, H, W) with ``color``
-        In float64, upright as a viewer shows it, on white where the picture is transparent.
+        In float64, upright as a viewer shows it, on white where the picture is transparent. Of a
+        moving picture, the first one.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
-    ValueError
-        If the file is not a whole picture.
+    ValueError, TypeError
+        If the file is not a whole picture, or an argument cannot be right; the message names it.
+    ImportError
+        If a library is missing that reads pictures; the message says how to get it.
 
     Examples
     --------
     >>> photo().shape
     (600, 512)
     """
-    from matplotlib.cbook import get_sample_data
-    from PIL import Image, ImageOps
-
     _args.flag("color", color)
+    with extra("data"):
+        from PIL import Image, ImageOps
     if path is None:
+        with extra("data"):
+            from matplotlib.cbook import get_sample_data
         path = get_sample_data("grace_hopper.jpg", asfileobj=False)
-    name = os.fsdecode(path)  # an integer, which open() would take for an open file, is an error
+    name = _args.file_name("path", path)
     try:
         with open(name, "rb") as file, Image.open(file) as opened:
+            clear = _transparent(opened)
             picture = ImageOps.exif_transpose(opened)
             if picture.mode.startswith(("I", "F")):  # 16 bits and more, which RGB would cut off
-                grey = np.asarray(picture, float) / (65535 if picture.mode != "F" else 1)
+                values = np.asarray(picture, float)
+                white = 65535 if picture.mode != "F" else 1
+                grey = np.where(values == clear, white, values) / white
                 if not (grey.min() >= 0 and grey.max() <= 1):
                     raise ValueError("its numbers do not lie between black and white")
                 rgb = np.stack([grey, grey, grey])
             else:
+                if clear is not None:
+                    picture.info["transparency"] = clear
                 picture = picture.convert("RGBA")
                 picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
                 rgb = np.asarray(picture.convert("RGB")).transpose(2, 0, 1) / 255
@@ -81,6 +90,21 @@ def photo(path: str | os.PathLike[str] | None = None, color: bool = False) -> Ar
     return rgb if color else np.tensordot(GREY, rgb, 1)
 
 
+def _transparent(opened: Any) -> Any:
+    """Return which value of an opened picture is transparent, as its pixels have it.
+
+    A PNG of 1, 2 or 4 bits, or of 16 bits a colour, says so in its own numbers, and Pillow reads
+    its pixels as 8 bits: grey by repeating its bits, colours by their upper half.
+    """
+    clear = opened.info.get("transparency")
+    if opened.format != "PNG" or clear is None:
+        return clear
+    depth = opened.tile[0][3]  # how the decoder calls the pixels that it reads
+    if depth in ("L;2", "L;4"):
+        return clear * (85 if depth == "L;2" else 17)
+    return tuple(c // 256 for c in clear) if depth == "RGB;16B" else clear
+
+
 def digits() -> Split:
     """Return the handwritten digits of scikit-learn: 8 x 8 pixels, split once and for all.
 
@@ -88,6 +112,11 @@ def digits() -> Split:
     -------
     Split
         1,437 images to learn from and 360 to test, each class in the same proportion.
+
+    Raises
+    ------
+    ImportError
+        If scikit-learn is missing; the message says how to get it.
 
     References
     ----------
@@ -99,8 +128,9 @@ def digits() -> Split:
     >>> digits().X_train.shape, digits().X_test.shape
     ((1437, 1, 8, 8), (360, 1, 8, 8))
     """
-    from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
+    with extra("data"):
+        from sklearn.datasets import load_digits
+        from sklearn.model_selection import train_test_split
 
     bunch = load_digits()
     images = (bunch.images[:, None] / 16).astype(np.float32)
@@ -110,7 +140,7 @@ def digits() -> Split:
     return Split(parts[0], parts[2], parts[1], parts[3])
 
 
-def mnist(name: str = "mnist", home: str | os.PathLike[str] | None = None) -> Split:
+def mnist(name: str = "mnist", home: Path | None = None) -> Split:
     """Return MNIST or a relative: 28 x 28 pixels, 60,000 images to learn from and 10,000 to test.
 
     The first call fetches the data from OpenML, which takes a network; later ones read it from
@@ -129,15 +159,21 @@ def mnist(name: str = "mnist", home: str | os.PathLike[str] | None = None) -> Sp
 
     Raises
     ------
-    ValueError
-        If the name is unknown, or what was fetched is not the data set.
+    ValueError, TypeError
+        If the name is unknown, ``home`` is no folder's name, or what was fetched is not the data
+        set.
     OSError
         If the data are not in the cache and there is no network.
+    ImportError
+        If scikit-learn is missing; the message says how to get it.
     """
-    from sklearn.datasets import fetch_openml
+    if not isinstance(name, str) or name not in OPENML:
+        raise ValueError(f"name must be one of {sorted(OPENML)}, got {_args.shown(name)}")
+    if home is not None:
+        home = _args.file_name("home", home)
+    with extra("data"):
+        from sklearn.datasets import fetch_openml
 
-    if name not in OPENML:
-        raise ValueError(f"name must be one of {sorted(OPENML)}, got {name!r}")
     X, y = fetch_openml(
         OPENML[name],
         version=1,

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from . import _args
 from ._args import Array, Path
 
 try:
@@ -30,13 +31,7 @@ PART = re.compile(
 
 def name_of(path: Path) -> str:
     """Return ``path`` as text; an open file's number is not a path."""
-    try:
-        name = os.fsdecode(path)
-    except TypeError:
-        raise TypeError(f"path must be a file's name, got {path!r}") from None
-    if "\0" in name:
-        raise ValueError(f"path must be a file's name, got {name!r}")
-    return name
+    return _args.file_name("path", path)
 
 
 @contextlib.contextmanager

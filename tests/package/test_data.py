@@ -3,10 +3,13 @@
 import gzip
 import hashlib
 import io
+import itertools
 import json
 import os
 import socket
+import struct
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +17,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image, features
 from sklearn.datasets import load_digits
-from threadpoolctl import threadpool_limits
 
-from convdocs import CNN, Conv2d, Flatten, Linear, MaxPool2d, ReLU, data
+from convdocs import data
 
 # --- A photograph --------------------------------------------------------------------------------
 
@@ -82,6 +84,68 @@ def test_grey_and_transparent_pictures(tmp_path, picture, expected):
     # A half-transparent pixel is rounded to one of 255 steps; all else is exact.
     atol = 0.6 / 255 if picture.mode in ("LA", "RGBA") else 1e-15
     assert_allclose(data.photo(tmp_path / "picture.png"), expected, rtol=0, atol=atol)
+
+
+def png(depth, kind, pixels, clear, palette=()):
+    """Return a PNG whose pixels and transparent colour are written in so many bits."""
+
+    def chunk(name, content):
+        body = name + content
+        return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
+
+    rows = b""
+    for row in np.asarray(pixels):
+        bits = "".join(f"{number:0{depth}b}" for number in row.ravel())
+        bits += "0" * (-len(bits) % 8)
+        rows += b"\0" + int(bits, 2).to_bytes(len(bits) // 8, "big")
+    height, width = np.shape(pixels)[:2]
+    parts = {b"IHDR": struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)}
+    if palette:
+        parts[b"PLTE"] = bytes(palette)
+    parts |= {b"tRNS": clear, b"IDAT": zlib.compress(rows), b"IEND": b""}
+    return b"\x89PNG\r\n\x1a\n" + b"".join(itertools.starmap(chunk, parts.items()))
+
+
+GREY_PNG, COLOR_PNG, PALETTE_PNG = 0, 2, 3
+CLEAR = {  # a PNG with a transparent colour, and the brightness that must come back
+    "1 bit, black": (png(1, GREY_PNG, [[0, 1]], b"\0\0"), [1, 1]),
+    "1 bit, white": (png(1, GREY_PNG, [[0, 1]], b"\0\1"), [0, 1]),
+    "2 bits": (png(2, GREY_PNG, [[0, 1, 2, 3]], b"\0\1"), [0, 1, 2 / 3, 1]),
+    "4 bits": (png(4, GREY_PNG, [[0, 1, 5, 15]], b"\0\5"), [0, 1 / 15, 1, 1]),
+    "8 bits": (png(8, GREY_PNG, [[0, 5, 85, 255]], b"\0\5"), [0, 1, 1 / 3, 1]),
+    "16 bits": (png(16, GREY_PNG, [[0, 5, 6, 65535]], b"\0\5"), [0, 1, 6 / 65535, 1]),
+    "16 bits, black": (png(16, GREY_PNG, [[0, 5, 256]], b"\0\0"), [1, 5 / 65535, 256 / 65535]),
+    "16 bits, dark": (png(16, GREY_PNG, [[1, 257, 511]], b"\1\1"), [1 / 65535, 1, 511 / 65535]),
+    "colours": (png(8, COLOR_PNG, [[[1, 2, 3], [3, 3, 3]]], b"\0\1\0\2\0\3"), [1, 3 / 255]),
+    "colours of 16 bits": (
+        png(16, COLOR_PNG, [[[257, 514, 771], [771, 771, 771]]], b"\1\1\2\2\3\3"),
+        [1, 3 / 255],
+    ),
+    "palette": (
+        png(2, PALETTE_PNG, [[0, 1, 2]], b"\xff\0", [0, 0, 0, 9, 9, 9, 51, 51, 51]),
+        [0, 1, 51 / 255],
+    ),
+    "palette, half": (
+        png(8, PALETTE_PNG, [[0, 1, 2]], b"\xff\x33", [0, 0, 0, 0, 0, 0, 51, 51, 51]),
+        [0, 204 / 255, 51 / 255],
+    ),
+}
+
+
+@pytest.mark.parametrize(("content", "expected"), CLEAR.values(), ids=CLEAR)
+def test_a_transparent_colour_is_white(tmp_path, content, expected):
+    (tmp_path / "picture.png").write_bytes(content)
+    assert_allclose(data.photo(tmp_path / "picture.png"), [expected], rtol=0, atol=1e-15)
+    color = data.photo(tmp_path / "picture.png", color=True)
+    assert_allclose(np.tensordot(WEIGHTS, color, 1), [expected], rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF"])
+def test_of_a_moving_picture_the_first_counts(tmp_path, kind):
+    frames = [Image.fromarray(np.full((4, 5, 3), 255 - n, np.uint8)) for n in (200, 90, 10)]
+    how = {"lossless": True} if kind == "WEBP" else {}
+    frames[0].save(tmp_path / "picture", kind, save_all=True, append_images=frames[1:], **how)
+    assert_allclose(data.photo(tmp_path / "picture"), np.full((4, 5), 55 / 255), atol=1e-15)
 
 
 def test_a_transparent_colour_of_a_palette_is_white(tmp_path):
@@ -187,11 +251,27 @@ def test_what_is_no_file(tmp_path):
         data.photo(tmp_path)
     Image.fromarray(RGB).save(tmp_path / "picture.png")
     with open(tmp_path / "picture.png", "rb") as file:
-        for path in (file.fileno(), 0.5, ["picture.png"]):  # an integer is no file's name
-            with pytest.raises(TypeError):
+        for path in (file.fileno(), file, 0.5, ["picture.png"], io.BytesIO(), {}, RGB, Hostile()):
+            with pytest.raises(TypeError, match=r"^path must be a file's name, got .*"):
                 data.photo(path)
-    with pytest.raises(TypeError, match="color"):
-        data.photo(color="yes")
+    with pytest.raises(ValueError, match=r"^path must be a file's name, got 'a.x00b'"):
+        data.photo("a\0b")
+    for color in ("yes", 1, None, RGB, Hostile()):
+        with pytest.raises(TypeError, match=r"^color must be True or False, got .*"):
+            data.photo(color=color)
+
+
+def short(value):
+    return type(value).__name__
+
+
+class Hostile:
+    """An object that lets nobody look at it."""
+
+    def __repr__(self):
+        raise ZeroDivisionError
+
+    __fspath__ = __hash__ = __eq__ = __repr__
 
 
 # --- Digits --------------------------------------------------------------------------------------
@@ -218,19 +298,6 @@ def test_digits_are_split_alike_in_each_class_and_in_each_call():
     np.random.seed(1)  # noqa: NPY002
     for part, copy in zip(data.digits(), copies, strict=True):
         assert_array_equal(part, copy, strict=True)
-
-
-def test_a_small_network_learns_the_digits():
-    X, y, X_test, y_test = data.digits()
-    g = np.random.default_rng(0)
-    layers = [
-        *(Conv2d(1, 16, 3, padding=1, rng=g), ReLU()),
-        *(Conv2d(16, 32, 3, padding=1, rng=g), ReLU()),
-        *(MaxPool2d(2), Flatten(), Linear(512, 10, rng=g)),
-    ]
-    with threadpool_limits(1):  # on a busy machine, threads for matrices this small do harm
-        model = CNN(layers).fit(X, y, epochs=30, rng=g)
-    assert model.score(X_test, y_test) >= 0.98
 
 
 # --- MNIST, from a cache as scikit-learn keeps it ------------------------------------------------
@@ -360,7 +427,13 @@ def test_mnist_without_a_cache_or_a_network_gives_up_soon(tmp_path, no_network):
     assert sum(no_network) <= 1  # second
 
 
-@pytest.mark.parametrize("name", ["MNIST", "mnist_784", "", None, 3])
+@pytest.mark.parametrize("home", [3, 0.5, ["home"], io.BytesIO(), Hostile()], ids=short)
+def test_mnist_refuses_what_is_no_folder(home):
+    with pytest.raises(TypeError, match=r"^home must be a file's name, got .*"):
+        data.mnist(home=home)
+
+
+@pytest.mark.parametrize("name", ["MNIST", "mnist_784", "", None, 3, [], {}, Hostile()], ids=short)
 def test_mnist_refuses_an_unknown_name(name):
     with pytest.raises(
         ValueError, match=r"name must be one of \['fashion', 'kuzushiji', 'mnist'\]"
