@@ -95,9 +95,7 @@ def conv2d(
         raise ValueError(f"bias must have the shape ({F},), one for each kernel, got {b.shape}")
     dtype = _args.floating(x, w, b)
     seen = windows(batch_last(x, dtype, borders), window)
-    shape = (F, *seen.shape[3:])
-    with _args.in_memory("x and weight", shape):
-        y = np.empty(shape, dtype)
+    y = _args.empty("x and weight", (F, *seen.shape[3:]), dtype)
     kernels = w.reshape(groups, F // groups, -1).astype(dtype, copy=False)
     for block in _blocks(seen):
         patches = seen[:, :, :, *block].reshape(groups, kernels.shape[2], -1)  # a copy
@@ -251,13 +249,19 @@ class Conv2d(Layer):
 
     def gradients(self, dy: Array, x: Array) -> tuple[Array, ...]:
         """Return the gradients for the images, the weight and the bias."""
-        return conv2d_backward(dy, x, self.params["weight"], **self.slide._asdict())
+        how = self.slide._asdict()
+        dx, dweight, dbias = conv2d_backward(dy, x, self.params["weight"], **how)
+        return (dx, dweight, dbias) if "bias" in self.params else (dx, dweight)
 
     def learn(self, dy: ArrayLike) -> None:
         """Set `grads`, and leave out the gradient for the images."""
+        if type(self).gradients is not Conv2d.gradients:  # a subclass has gradients of its own
+            super().learn(dy)
+            return
         how = self.slide._asdict()
-        _, *grads = _backward(dy, self.seen(), self.params["weight"], **how, to_images=False)
-        self.grads = dict(zip(self.params, grads, strict=False))
+        weight = self.params["weight"]
+        _, dweight, dbias = _backward(dy, self.seen(), weight, **how, to_images=False)
+        self.set_grads([dweight, dbias] if "bias" in self.params else [dweight])
 
 
 class _Slide(NamedTuple):

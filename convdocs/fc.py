@@ -44,7 +44,8 @@ def linear(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None) -> Ar
         raise ValueError(f"bias must have the shape ({len(w)},), got {b.shape}")
     dtype = _args.floating(x, w, b)
     # Transposed, so that the batch lies innermost in memory, as everywhere in the package.
-    y = (w.astype(dtype, copy=False) @ flat.T.astype(dtype, copy=False)).T
+    with _args.in_memory("x and weight", (len(w), len(flat))):
+        y = (w.astype(dtype, copy=False) @ flat.T.astype(dtype, copy=False)).T
     if b is not None:
         y += b
     return y.reshape(*x.shape[:-1], len(w))
@@ -83,8 +84,10 @@ def linear_backward(dy: ArrayLike, x: ArrayLike, weight: ArrayLike) -> tuple[Arr
     _args.same_shape("dy", dy, (*x.shape[:-1], len(w)))
     dtype = _args.floating(dy, x, w)
     dflat = dy.reshape(len(flat), len(w)).astype(dtype, copy=False)
-    dx = (w.T.astype(dtype, copy=False) @ dflat.T).T
-    return dx.reshape(x.shape), dflat.T @ flat.astype(dtype, copy=False), dflat.sum(axis=0)
+    with _args.in_memory("x and weight", x.shape):
+        dx = (w.T.astype(dtype, copy=False) @ dflat.T).T
+        dweight = dflat.T @ flat.astype(dtype, copy=False)
+    return dx.reshape(x.shape), dweight, dflat.sum(axis=0)
 
 
 def relu(x: ArrayLike) -> Array:
@@ -110,7 +113,8 @@ def relu(x: ArrayLike) -> Array:
     [0. 0. 2.]
     """
     x = _args.numbers("x", x)
-    return np.maximum(x, x.dtype.type(0))
+    with _args.in_memory("x", x.shape):
+        return np.maximum(x, x.dtype.type(0))
 
 
 def _check(x: ArrayLike, weight: ArrayLike) -> tuple[Array, Array, Array]:
@@ -170,7 +174,8 @@ class Linear(Layer):
 
     def gradients(self, dy: Array, x: Array) -> tuple[Array, ...]:
         """Return the gradients for the inputs, the weight and the bias."""
-        return linear_backward(dy, x, self.params["weight"])
+        dx, dweight, dbias = linear_backward(dy, x, self.params["weight"])
+        return (dx, dweight, dbias) if "bias" in self.params else (dx, dweight)
 
 
 class Flatten(Layer):
@@ -249,6 +254,8 @@ class Dropout(Layer):
     [0. 2. 2. 2. 0. 0.]
     """
 
+    remembered = ("x", "mask")
+
     def __init__(self, p: float = 0.5, rng: Rng = None) -> None:
         super().__init__(p=_args.number("p", p, 0, 1, "a probability from 0 to 1"))
         self.rng = _args.generator(rng)
@@ -263,7 +270,8 @@ class Dropout(Layer):
         self.mask = None
         if not train:
             return x
-        draw = generator.random(x.shape)
+        with _args.in_memory("x", x.shape):
+            draw = generator.random(x.shape)
         keep = 1 - self.options["p"]
         dtype = _args.floating(x)
         self.mask = (draw < keep).astype(dtype)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -41,7 +41,12 @@ class Layer:
 
     A subclass defines two methods: ``forward(x)``, which returns the output, and
     ``gradients(dy, x)``, which returns the gradient for the input, followed by one gradient for
-    each parameter.
+    each parameter. It may also override two: ``__call__``, where training differs from inference,
+    and ``learn``, where the gradients for the parameters alone take less work. What its calls keep
+    beside the input, it names in ``remembered``.
+
+    A copy of a layer, or a pickle, holds its parameters, buffers and options, and nothing that the
+    layer saw: `backward` needs a new call.
 
     Parameters
     ----------
@@ -58,6 +63,8 @@ class Layer:
         What the layer keeps and saves beside its parameters, such as running means; no gradient
         moves it.
     """
+
+    remembered: ClassVar[tuple[str, ...]] = ("x",)  # attributes that are the last call's
 
     def __init__(self, **options: Any) -> None:
         self.options = options
@@ -93,14 +100,39 @@ class Layer:
         ------
         RuntimeError
             If the layer has not been called yet.
+        ValueError, TypeError
+            If ``dy`` is not such a gradient, or a subclass does not return the gradients it should.
         """
-        dx, *grads = self.gradients(_args.numbers("dy", dy), self.seen())
-        self.grads = dict(zip(self.params, grads, strict=False))  # no bias: its gradient is unused
+        x = self.seen()
+        result = self.gradients(_args.numbers("dy", dy), x)
+        if not isinstance(result, tuple | list) or not result:
+            need = "must return the gradients for the input and the parameters as a tuple"
+            raise TypeError(f"{type(self).__name__}.gradients {need}, got {_args.shown(result)}")
+        dx, *grads = result
+        self._same_shape("the input", dx, x)
+        self.set_grads(grads)
         return dx
 
     def learn(self, dy: ArrayLike) -> None:
         """Set `grads` alone, as the first layer with parameters needs it in training."""
         self.backward(dy)
+
+    def set_grads(self, grads: Sequence[Array]) -> None:
+        """Set `grads` to one gradient for each parameter, in their order."""
+        if len(grads) != len(self.params):
+            names = ", ".join(["the input", *self.params])
+            need = f"must return {1 + len(self.params)} gradients ({names})"
+            raise TypeError(f"{type(self).__name__}.gradients {need}, got {1 + len(grads)}")
+        for (name, parameter), gradient in zip(self.params.items(), grads, strict=True):
+            self._same_shape(name, gradient, parameter)
+        self.grads = dict(zip(self.params, grads, strict=True))
+
+    def _same_shape(self, name: str, gradient: Any, array: Array) -> None:
+        """Check one of the gradients that a subclass returns."""
+        if not isinstance(gradient, np.ndarray) or gradient.shape != array.shape:
+            need = f"must return a gradient of shape {array.shape} for {name}"
+            got = getattr(gradient, "shape", _args.shown(gradient))
+            raise TypeError(f"{type(self).__name__}.gradients {need}, got {got}")
 
     def seen(self) -> Array:
         """Return the last input."""
@@ -141,6 +173,10 @@ class Layer:
         if bias:
             self.params["bias"] = new_array(shape[:1], dtype, draw)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy or a pickle holds: nothing of the last call."""
+        return {**vars(self), **dict.fromkeys(self.remembered), "grads": {}}
+
     def __repr__(self) -> str:
         """Show the call that builds the layer."""
         options = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
@@ -165,9 +201,11 @@ def in_a_row(layers: Iterable[Layer]) -> list[Layer]:
     """Return layers as a list, and refuse anything else."""
     try:
         row = list(layers)
-    except TypeError:
-        need = "layers must be a list of layers, such as model.layers"
-        raise TypeError(f"{need}, got {_args.shown(layers)}") from None
+    except ValueError:  # of a layer that a generator builds
+        raise
+    except Exception as error:
+        need = f"layers must be a list of layers, got {_args.shown(layers)}"
+        raise TypeError(f"{need}: {_args.shown(error, str)}") from error
     for number, layer in enumerate(row):
         if not isinstance(layer, Layer):
             raise TypeError(f"layers[{number}] must be a layer, got {_args.shown(layer)}")

@@ -59,6 +59,8 @@ class BatchNorm2d(Layer):
     [-1.  1.] [0.2]
     """
 
+    remembered = ("x", "used")
+
     def __init__(
         self,
         num_features: int,
@@ -156,7 +158,9 @@ class BatchNorm2d(Layer):
         if array.shape[1] != C:
             need = f"{C} channels (num_features)"
             raise ValueError(f"x must have {need}, got {array.shape[1]} in shape {array.shape}")
-        return array.astype(_args.floating(array, *self.params.values()), copy=False)
+        dtype = _args.floating(array, *self.params.values())
+        with _args.in_memory("x", array.shape):
+            return array.astype(dtype, copy=False)
 
 
 def _of_channels(numbers: Array) -> Array:

@@ -163,11 +163,10 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(lr, weight_decay)
-        if not isinstance(betas, tuple | list) or len(betas) != 2:
-            raise TypeError(f"betas must be a pair of numbers, got {_args.shown(betas)}")
         below_one = np.nextafter(1, 0)
-        need = "two numbers from 0 to below 1"
-        self.betas = tuple(_args.number("betas", b, 0, below_one, need) for b in betas)
+        need = "a pair of numbers from 0 to below 1"
+        pair = _args.several("betas", betas, 2, need)
+        self.betas = tuple(_args.number("betas", b, 0, below_one, need) for b in pair)
         self.eps = _args.number("eps", eps, 0, _args.LARGEST, AT_LEAST_0)
 
     def blank(self, parameter: Array) -> list[Array]:

@@ -30,9 +30,8 @@ class Summary(list[Row]):
     @classmethod
     def of(cls, layers: Iterable[Layer], input_shape: tuple[int, int, int]) -> Summary:
         """Return the summary of layers in a row, for images of the shape (C, H, W)."""
-        if not isinstance(input_shape, tuple | list) or len(input_shape) != 3:
-            raise ValueError(f"input_shape must be (C, H, W), got {_args.shown(input_shape)}")
-        shape = tuple(_args.integer("input_shape", side, 1) for side in input_shape)
+        sides = _args.several("input_shape", input_shape, 3, "(C, H, W)")
+        shape = tuple(_args.integer("input_shape", side, 1) for side in sides)
         with _args.in_memory("input_shape", shape):
             y = np.empty((0, *shape), np.float32)  # an empty batch: shapes, no numbers
         rows = []

@@ -351,9 +351,7 @@ class Training:
 
 def _held(model: Network, validation: Any) -> tuple[Array, Array]:
     """Return images and labels that are not learned from."""
-    if not isinstance(validation, tuple | list) or len(validation) != 2:
-        raise TypeError(f"validation must be a pair (X, y), got {_args.shown(validation)}")
-    X, y = validation
+    X, y = _args.several("validation", validation, 2, "a pair (X, y)")
     return batches.examples(model.layers, "validation[0]", X, "validation[1]", y)
 
 

@@ -1,11 +1,16 @@
 """Layers do what the functions do, remember what they must, and start as PyTorch's do."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 import reference
+import samples
 import scipy
 from numpy.testing import assert_array_equal
 
+import convdocs
 from convdocs import (
     AvgPool2d,
     Conv2d,
@@ -14,6 +19,7 @@ from convdocs import (
     Linear,
     MaxPool2d,
     ReLU,
+    architecture,
     avg_pool2d,
     avg_pool2d_backward,
     conv2d,
@@ -26,6 +32,7 @@ from convdocs import (
     max_pool2d_backward,
     relu,
 )
+from convdocs.layer import Layer
 
 CONV = {"stride": (2, 1), "padding": (1, 2), "dilation": (1, 2), "groups": 2}
 SAME = {"padding": "same"}
@@ -353,3 +360,165 @@ def test_what_is_no_seed_is_refused(rng):
     for make in (lambda: Linear(2, 2, rng=rng), lambda: Dropout(rng=rng)):
         with pytest.raises(TypeError, match="rng must be"):
             make()
+
+
+# --- Layers of one's own -------------------------------------------------------------------------
+
+
+class Scale(Layer):
+    """A number for each channel to multiply by; ``returned`` says what its gradients are."""
+
+    def __init__(self, returned):
+        super().__init__()
+        self.returned = returned
+        self.params["weight"] = np.array([2.0, 3.0])
+
+    def forward(self, x):
+        return x * self.params["weight"]
+
+    def gradients(self, dy, x):
+        return self.returned(dy * self.params["weight"], (dy * x).sum(axis=0))
+
+
+def test_a_layer_of_ones_own_needs_two_methods(rng):
+    layer, x, dy = Scale(lambda dx, dw: (dx, dw)), rng.normal(size=(4, 2)), rng.normal(size=(4, 2))
+    assert_array_equal(layer(x), x * [2, 3])
+    assert_array_equal(layer.backward(dy), dy * [2, 3])
+    assert_array_equal(layer.grads["weight"], (dy * x).sum(axis=0))
+    layer.grads = {}
+    layer.learn(dy)
+    assert_array_equal(layer.grads["weight"], (dy * x).sum(axis=0))
+
+
+WRONG_GRADIENTS = {
+    "too few": (lambda dx, dw: (dx,), r"2 gradients \(the input, weight\), got 1"),
+    "too many": (lambda dx, dw: (dx, dw, dw), "2 gradients .*, got 3"),
+    "none at all": (lambda dx, dw: (), r"as a tuple, got \(\)"),
+    "no tuple": (lambda dx, dw: dx, "as a tuple, got array"),
+    "nothing": (lambda dx, dw: None, "as a tuple, got None"),
+    "a generator": (lambda dx, dw: (each for each in (dx, dw)), "as a tuple, got <generator"),
+    "in the wrong order": (lambda dx, dw: (dw, dx), r"\(4, 2\) for the input, got \(2,\)"),
+    "of another shape": (lambda dx, dw: (dx, dw[:1]), r"\(2,\) for weight, got \(1,\)"),
+    "a number": (lambda dx, dw: (dx, 1.0), r"\(2,\) for weight, got 1.0"),
+    "a gap": (lambda dx, dw: (dx, None), r"\(2,\) for weight, got None"),
+    "a gap before": (lambda dx, dw: (None, dw), r"\(4, 2\) for the input, got None"),
+}
+
+
+@pytest.mark.parametrize(("returned", "pattern"), WRONG_GRADIENTS.values(), ids=WRONG_GRADIENTS)
+@pytest.mark.parametrize("method", ["backward", "learn"])
+def test_wrong_gradients_are_an_error_that_names_the_layer(returned, pattern, method):
+    layer = Scale(returned)
+    layer(np.ones((4, 2)))
+    with pytest.raises(TypeError, match=rf"Scale\.gradients must return .*{pattern}"):
+        getattr(layer, method)(np.ones((4, 2)))
+    assert layer.grads == {}
+
+
+class Gained(Conv2d):
+    """A convolution with one parameter more."""
+
+    def __init__(self, bias):
+        super().__init__(1, 2, 3, bias=bias, **DOUBLE)
+        self.params["gain"] = np.array(2.0)
+
+    def forward(self, x):
+        return self.params["gain"] * super().forward(x)
+
+
+class Learned(Gained):
+    """The same, with all its gradients."""
+
+    def gradients(self, dy, x):
+        gain = self.params["gain"]
+        dx, dweight, *dbias = conv2d_backward(dy * gain, x, self.params["weight"])
+        dbias = dbias if "bias" in self.params else []
+        dgain = (dy * conv2d(x, self.params["weight"], self.params.get("bias"))).sum()
+        return dx, dweight, *dbias, np.asarray(dgain)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("method", ["backward", "learn"])
+def test_a_convolution_of_ones_own_is_asked_for_its_own_gradients(rng, bias, method):
+    x, dy = rng.normal(size=(2, 1, 5, 5)), rng.normal(size=(2, 2, 3, 3))
+    forgetful = Gained(bias)
+    forgetful(x)
+    with pytest.raises(TypeError, match=r"Gained\.gradients must return . gradients .*gain\), got"):
+        getattr(forgetful, method)(dy)
+    layer = Learned(bias)
+    layer(x)
+    getattr(layer, method)(dy)
+    assert list(layer.grads) == list(layer.params)
+
+    def loss(*values):
+        layer.params = dict(zip(layer.params, values, strict=True))
+        return layer.forward(x)
+
+    gradients = list(layer.grads.values())
+    found = reference.gradient_error(loss, gradients, list(layer.params.values()), dy)
+    assert found <= reference.EXACT
+
+
+# --- What a layer keeps --------------------------------------------------------------------------
+
+COPIES = {
+    "pickle": lambda layer: pickle.loads(pickle.dumps(layer)),
+    "deepcopy": copy.deepcopy,
+    "copy": copy.copy,
+}
+every_sample = pytest.mark.parametrize(
+    ("make", "shape"), samples.LAYERS, ids=[repr(make("f4")) for make, _ in samples.LAYERS]
+)
+
+
+def arrays(value, seen=None):
+    """Return all arrays that an object holds, wherever."""
+    seen = set() if seen is None else seen
+    if id(value) in seen:
+        return []
+    seen.add(id(value))
+    if isinstance(value, np.ndarray):
+        return [value]
+    held = list(getattr(value, "__dict__", {}).values())
+    if isinstance(value, dict | tuple | list):
+        held += value.values() if isinstance(value, dict) else value
+    return [array for each in held for array in arrays(each, seen)]
+
+
+@every_sample
+@pytest.mark.parametrize("how", COPIES.values(), ids=COPIES)
+def test_a_copy_holds_weights_buffers_and_options_alone(how, make, shape):
+    layer = make("f8")
+    x = np.ones((100, *shape[1:]))
+    y = layer(x, train=True, rng=0)
+    dx = layer.backward(np.ones(y.shape))
+    twin = how(layer)
+    assert repr(twin) == repr(layer)
+    kept = [*layer.params.values(), *layer.buffers.values()]
+    for one, other in zip(arrays(twin), kept, strict=True):
+        assert_array_equal(one, other, strict=True)
+    with pytest.raises(RuntimeError, match="backward needs a forward pass before it"):
+        twin.backward(np.ones(y.shape))
+    with pytest.raises(RuntimeError, match="backward needs a forward pass before it"):
+        twin.learn(np.ones(y.shape))
+    # The layer itself goes on as before, and the copy works as a new one does.
+    assert_array_equal(layer.backward(np.ones(y.shape)), dx)
+    assert_array_equal(twin(x), layer(x))
+    assert_array_equal(twin.backward(np.ones(y.shape)), layer.backward(np.ones(y.shape)))
+    for name, gradient in layer.grads.items():
+        assert_array_equal(twin.grads[name], gradient)
+
+
+@every_sample
+def test_a_pickle_is_as_large_after_a_call_as_before(make, shape):
+    layer = make("f4")
+    before = len(pickle.dumps(layer))
+    layer.backward(layer(np.ones((100, *shape[1:]), "f4"), train=True, rng=0))
+    assert len(pickle.dumps(layer)) <= before + 16
+
+
+def test_every_kind_of_layer_is_tried():
+    public = [getattr(convdocs, name) for name in convdocs.__all__]
+    kinds = {what for what in public if isinstance(what, type) and issubclass(what, Layer)}
+    assert {kind.layer for kind in architecture.KINDS} == kinds
+    assert {type(make("f4")) for make, _ in samples.LAYERS} == kinds

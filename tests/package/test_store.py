@@ -18,28 +18,12 @@ import zipfile
 
 import numpy as np
 import pytest
+from samples import LAYERS
 
-from convdocs import CNN, AvgPool2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU
+from convdocs import CNN, Conv2d, Flatten, Linear, ReLU
 from convdocs.layer import Layer
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX system")
-LAYERS = [  # one of each kind, and all options
-    (lambda t: Conv2d(4, 6, 3, rng=0, dtype=t), (2, 4, 9, 9)),
-    (lambda t: Conv2d(4, 6, (3, 2), (2, 1), (0, 3), (1, 2), 2, False, t, 0), (2, 4, 9, 9)),
-    (lambda t: Conv2d(4, 4, 2, padding="same", groups=4, rng=0, dtype=t), (2, 4, 9, 9)),
-    (lambda t: Conv2d(4, 1, np.int64(3), padding="valid", rng=0, dtype=t), (2, 4, 9, 9)),
-    (lambda t: MaxPool2d(2), (2, 4, 9, 9)),
-    (lambda t: MaxPool2d((3, 2), (1, 2), 1, (2, 1), ceil_mode=True), (2, 4, 9, 9)),
-    (lambda t: AvgPool2d((2, 3)), (2, 4, 9, 9)),
-    (lambda t: AvgPool2d(3, 2, 1, ceil_mode=True, count_include_pad=False), (2, 4, 9, 9)),
-    (lambda t: Linear(4, 3, rng=0, dtype=t), (5, 4)),
-    (lambda t: Linear(4, 3, bias=False, rng=0, dtype=t), (5, 4)),
-    (lambda t: Flatten(), (2, 4, 9, 9)),
-    (lambda t: ReLU(), (2, 4, 9, 9)),
-    (lambda t: Dropout(), (2, 4)),
-    (lambda t: Dropout(0.1), (2, 4)),
-    (lambda t: Dropout(1 / 3), (2, 4)),
-]
 
 
 def model(seed=0):

@@ -1,0 +1,43 @@
+"""Layers of each kind, with all options: what tests say of every layer, they say of these."""
+
+import inspect
+
+import numpy as np
+
+from convdocs import AvgPool2d, BatchNorm2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU
+
+LAYERS = [  # a maker for parameters of a dtype, and the shape of an input
+    (lambda t: Conv2d(4, 6, 3, rng=0, dtype=t), (2, 4, 9, 9)),
+    (lambda t: Conv2d(4, 6, (3, 2), (2, 1), (0, 3), (1, 2), 2, False, t, 0), (2, 4, 9, 9)),
+    (lambda t: Conv2d(4, 4, 2, padding="same", groups=4, rng=0, dtype=t), (2, 4, 9, 9)),
+    (lambda t: Conv2d(4, 1, np.int64(3), padding="valid", rng=0, dtype=t), (2, 4, 9, 9)),
+    (lambda t: MaxPool2d(2), (2, 4, 9, 9)),
+    (lambda t: MaxPool2d((3, 2), (1, 2), 1, (2, 1), ceil_mode=True), (2, 4, 9, 9)),
+    (lambda t: AvgPool2d((2, 3)), (2, 4, 9, 9)),
+    (lambda t: AvgPool2d(3, 2, 1, ceil_mode=True, count_include_pad=False), (2, 4, 9, 9)),
+    (lambda t: BatchNorm2d(4, dtype=t), (2, 4, 9, 9)),
+    (lambda t: BatchNorm2d(4, 1e-3, 0.5, dtype=t), (2, 4, 9, 9)),
+    (lambda t: Linear(4, 3, rng=0, dtype=t), (5, 4)),
+    (lambda t: Linear(4, 3, bias=False, rng=0, dtype=t), (5, 4)),
+    (lambda t: Flatten(), (2, 4, 9, 9)),
+    (lambda t: ReLU(), (2, 4, 9, 9)),
+    (lambda t: Dropout(rng=0), (2, 4)),
+    (lambda t: Dropout(0.1, rng=0), (2, 4)),
+    (lambda t: Dropout(1 / 3, rng=0), (2, 4)),
+]
+
+
+def one_of_each():
+    """Return a layer of each kind and an input for it, with small numbers that differ."""
+    layers = {}
+    for make, shape in LAYERS:
+        layer = make(np.float32)
+        x = np.linspace(-1, 1, int(np.prod(shape))).reshape(shape)
+        layers.setdefault(type(layer).__name__, (layer, x))
+    return layers
+
+
+def arguments(layer):
+    """Return the arguments that build a layer again."""
+    takes_rng = "rng" in inspect.signature(type(layer)).parameters
+    return {**layer.options, **({"rng": 0} if takes_rng else {})}
