@@ -1,8 +1,12 @@
 """Convolutional networks in NumPy, written to be read.
 
 Names, shapes and defaults are those of ``torch.nn.functional`` and ``torch.nn``; everything takes
-and returns NumPy arrays. `convdocs.data` (real pictures) and `convdocs.plot` (figures) are imported
-by name, since they need more than NumPy.
+and returns NumPy arrays, and needs nothing else.
+
+What is not for every network is imported by name: real pictures (`convdocs.data`), networks to and
+from other libraries (`convdocs.exchange`), training by many processes
+(`convdocs.training.parallel`), and what the book's cells need (`convdocs.book`). Where these need
+more than NumPy, they say which extra brings it, as in ``pip install 'convdocs[data]'``.
 """
 
 from .cnn import CNN

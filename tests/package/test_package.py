@@ -1,12 +1,14 @@
 """What is published: the package alone, over NumPy alone, with every name kept and explained."""
 
 import email
+import importlib
 import inspect
+import pkgutil
 import re
-import statistics
 import subprocess
 import sys
 import tarfile
+import typing
 import zipfile
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import numpy as np
 import pytest
 from numpydoc.docscrape import ClassDoc, FunctionDoc
 from places import ROOT
+from threadpoolctl import threadpool_limits
 
 import convdocs
 
@@ -98,13 +101,81 @@ print(*sorted(new - set(sys.stdlib_module_names)), convdocs.__file__)
     assert among_others == ["convdocs"]
 
 
-def test_importing_it_takes_well_under_the_time_of_numpy(bare):
-    shares = []
-    for _ in range(8):
-        log = run("-S", "-X", "importtime", "-c", "import convdocs", **bare).stderr
-        took = {name: int(time) for time, name in re.findall(r"\| +(\d+) \| +(\S+)", log)}
-        shares.append((took["convdocs"] - took["numpy"]) / took["numpy"])
-    assert statistics.median(shares[1:]) < 0.5, shares  # the first compiles
+def test_importing_it_reads_no_module_that_it_can_do_without(bare):
+    code = "import sys, convdocs; print(*(name for name in sys.modules if 'convdocs.' in name))"
+    *read, _ = run("-S", "-c", code + "; print(convdocs.__file__)", **bare).stdout.split()
+    assert not [name for name in read if re.match(r"convdocs\.(book|data|exchange)", name)]
+
+
+EXTRAS = {  # what needs more than NumPy, and what it asks for
+    "data.digits()": "sklearn: pip install 'convdocs[data]'",
+    "data.mnist()": "sklearn: pip install 'convdocs[data]'",
+    "data.photo()": "PIL: pip install 'convdocs[data]'",
+    "data.photo('picture.png')": "PIL: pip install 'convdocs[data]'",
+}
+
+
+@pytest.mark.parametrize(("call", "need"), EXTRAS.items())
+def test_a_library_that_is_missing_is_asked_for_in_one_line(bare, call, need):
+    code = f"""
+from convdocs import data
+try:
+    {call}
+except ImportError as error:
+    print(error)
+"""
+    assert run("-S", "-c", code, **bare).stdout == f"this needs {need}\n"
+
+
+def test_pictures_of_ones_own_need_no_matplotlib(bare, tmp_path):
+    code = """
+import sys
+from PIL import Image
+from convdocs import data
+Image.new("L", (3, 2), 51).save("grey.png")
+print(data.photo("grey.png").tolist(), "matplotlib" in sys.modules)
+"""
+    done = run("-c", code, cwd=tmp_path)
+    assert done.stdout == "[[0.2, 0.2, 0.2], [0.2, 0.2, 0.2]] False\n"
+
+
+def test_the_example_of_the_readme_runs_and_learns(capsys):
+    (code,) = re.findall(
+        r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.M | re.S
+    )
+    names = {}
+    with threadpool_limits(1):  # on a busy machine, threads for matrices this small do harm
+        exec(compile(code, "README.md", "exec"), names)
+    score, head = capsys.readouterr().out.splitlines()[:2]
+    assert float(score) == names["model"].score(names["X_test"], names["y_test"]) >= 0.98
+    assert head.split()[:3] == ["layer", "output", "shape"]
+
+
+LATER = ("convdocs.book", "convdocs.training", "convdocs.cnn", "convdocs.network")
+
+
+def annotated():
+    """Return all functions, classes and methods of the package, by name."""
+    found = {}
+    for _, name, _ in pkgutil.walk_packages(convdocs.__path__, "convdocs."):
+        module = importlib.import_module(name)
+        for what in vars(module).values():
+            if getattr(what, "__module__", None) == name and callable(what):
+                found[f"{name}.{what.__qualname__}"] = what
+                for method in vars(what).values():
+                    method = getattr(method, "fget", getattr(method, "__func__", method))
+                    if inspect.isfunction(method) and method.__module__ == name:
+                        found[f"{name}.{method.__qualname__}"] = method
+    return found
+
+
+ANNOTATED = annotated()
+
+
+@pytest.mark.parametrize("name", [name for name in ANNOTATED if not name.startswith(LATER)])
+def test_annotations_can_be_resolved(name):
+    hints = typing.get_type_hints(ANNOTATED[name])
+    assert not [hint for hint in hints.values() if isinstance(hint, str | typing.ForwardRef)]
 
 
 INTERFACE = {
