@@ -47,8 +47,7 @@ quick: .venv/ready
 	@$(PYTEST) -q -m "not slow" convdocs tests/package
 
 bench: .venv/ready
-	@$(BIN)/pytest -q -p no:cacheprovider -o python_files=bench_*.py -o addopts= \
-	    -o pythonpath=benchmarks -W default benchmarks
+	@$(BIN)/python benchmarks/speed.py
 
 lint: .venv/ready
 	@$(BIN)/ruff check .

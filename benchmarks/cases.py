@@ -1,44 +1,71 @@
 """What is measured: the same work for this package and for every competitor that is installed.
 
-Each case is a dictionary from a competitor's name to a function without arguments. Ours comes
+Each case gives a dictionary from a competitor's name to a function without arguments. Ours comes
 first. All compute in float32, from arrays in the order that each of them prefers.
 """
 
+import functools
 import importlib.util
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import signal
 
-from convdocs import CNN, Conv2d, Flatten, Linear, MaxPool2d, ReLU
-from convdocs.conv import conv2d, conv2d_backward
-from convdocs.optim import SGD
+from convdocs import CNN, SGD, Conv2d, Flatten, Linear, MaxPool2d, ReLU, conv2d, conv2d_backward
+from convdocs.layer import Layer
+
+Floats = NDArray[np.float32]
+Run = Callable[[], object]
+Runs = dict[str, Run]
+
+
+class Shape(NamedTuple):
+    """A convolution of square images by square kernels."""
+
+    batch: int
+    channels: int
+    side: int
+    kernels: int
+    kernel: int
+    stride: int
+    padding: int
+
+
+class Case(NamedTuple):
+    """What is timed, in a table with others of its group."""
+
+    group: str
+    name: str
+
 
 TORCH = importlib.util.find_spec("torch") is not None
 ONNX = importlib.util.find_spec("onnxruntime") is not None
 STEPS = 4  # batches in an epoch of a training benchmark
+TRAINING = "training step"  # the group whose times are those of an epoch
 
-# name: batch, channels, side, kernels, kernel's side, stride, padding
 LAYERS = {
-    "LeNet 5x5, 1 to 6": (64, 1, 28, 6, 5, 1, 2),
-    "LeNet 5x5, 6 to 16": (64, 6, 14, 16, 5, 1, 0),
-    "CIFAR 3x3, 3 to 32": (32, 3, 32, 32, 3, 1, 1),
-    "CIFAR 3x3, 32 to 64": (32, 32, 16, 64, 3, 1, 1),
-    "ResNet 3x3, 64 to 64": (8, 64, 56, 64, 3, 1, 1),
-    "ResNet 3x3, 128 to 128": (8, 128, 28, 128, 3, 1, 1),
-    "ResNet 3x3, 64 to 128, stride 2": (8, 64, 56, 128, 3, 2, 1),
-    "ResNet 1x1, 64 to 256": (8, 64, 56, 256, 1, 1, 0),
-    "AlexNet 11x11, 3 to 64, stride 4": (8, 3, 224, 64, 11, 4, 2),
-    "AlexNet 5x5, 64 to 192": (8, 64, 27, 192, 5, 1, 2),
+    "LeNet 5x5, 1 to 6": Shape(64, 1, 28, 6, 5, 1, 2),
+    "LeNet 5x5, 6 to 16": Shape(64, 6, 14, 16, 5, 1, 0),
+    "CIFAR 3x3, 3 to 32": Shape(32, 3, 32, 32, 3, 1, 1),
+    "CIFAR 3x3, 32 to 64": Shape(32, 32, 16, 64, 3, 1, 1),
+    "ResNet 3x3, 64 to 64": Shape(8, 64, 56, 64, 3, 1, 1),
+    "ResNet 3x3, 128 to 128": Shape(8, 128, 28, 128, 3, 1, 1),
+    "ResNet 3x3, 64 to 128, stride 2": Shape(8, 64, 56, 128, 3, 2, 1),
+    "ResNet 1x1, 64 to 256": Shape(8, 64, 56, 256, 1, 1, 0),
+    "AlexNet 11x11, 3 to 64, stride 4": Shape(8, 3, 224, 64, 11, 4, 2),
+    "AlexNet 5x5, 64 to 192": Shape(8, 64, 27, 192, 5, 1, 2),
 }
 GROWTH = {  # the middle one of each row is the same layer
-    "image side": [(16, 32, side, 32, 3, 1, 1) for side in (14, 28, 56)],
-    "channels": [(16, c, 28, c, 3, 1, 1) for c in (16, 32, 64)],
-    "batch": [(n, 32, 28, 32, 3, 1, 1) for n in (8, 16, 32)],
+    "image side": [Shape(16, 32, side, 32, 3, 1, 1) for side in (14, 28, 56)],
+    "channels": [Shape(16, c, 28, c, 3, 1, 1) for c in (16, 32, 64)],
+    "batch": [Shape(n, 32, 28, 32, 3, 1, 1) for n in (8, 16, 32)],
 }
 PHOTOS = {"0.3 megapixels": (480, 640), "3 megapixels": (1536, 2048), "12 megapixels": (3000, 4000)}
 
 
-def lenet(rng):
+def lenet(rng: np.random.Generator) -> CNN:
     """Return LeNet-5 in the form that is trained today."""
     return CNN([
         *(Conv2d(1, 6, 5, padding=2, rng=rng), ReLU(), MaxPool2d(2)),
@@ -48,7 +75,7 @@ def lenet(rng):
     ])  # fmt: skip
 
 
-def digits(rng):
+def digits(rng: np.random.Generator) -> CNN:
     """Return the network of the chapter on training."""
     return CNN([
         *(Conv2d(1, 8, 3, padding=1, rng=rng), ReLU(), MaxPool2d(2)),
@@ -57,22 +84,27 @@ def digits(rng):
     ])  # fmt: skip
 
 
-def training(network, side, batch):
+def training(network: Callable[[np.random.Generator], CNN], side: int, batch: int) -> Runs:
     """Return epochs of `STEPS` steps: shuffle, forward, loss, backward, SGD."""
     rng = np.random.default_rng(0)
     X = rng.random((STEPS * batch, 1, side, side), np.float32)
     y = rng.integers(0, 10, len(X))
-    model, optimizer = network(rng), SGD(lr=0.01)
-    how = {"epochs": 1, "batch_size": batch, "rng": rng, "optimizer": optimizer}
-    runs = {"convdocs": lambda: model.fit(X, y, **how)}
+    model = network(rng)
+    optimizer = SGD(lr=0.01)
+
+    def ours() -> None:
+        model.fit(X, y, epochs=1, batch_size=batch, rng=rng, optimizer=optimizer)
+
+    runs: Runs = {"convdocs": ours}
     if TORCH:
         import torch
 
         theirs = torch.nn.Sequential(*map(_theirs, model.layers))
         descent = torch.optim.SGD(theirs.parameters(), lr=0.01)
-        images, labels = torch.from_numpy(X), torch.from_numpy(y)
+        images = torch.from_numpy(X)
+        labels = torch.from_numpy(y)
 
-        def epoch():
+        def epoch() -> None:
             for some in torch.randperm(len(images)).split(batch):
                 descent.zero_grad()
                 scores = theirs(images[some])
@@ -85,35 +117,35 @@ def training(network, side, batch):
     return runs
 
 
-def layer(N, C, side, F, k, stride, padding, backward):
+def layer(shape: Shape, backward: bool) -> Runs:
     """Return one layer, forward, or forward and backward for images, weight and bias."""
+    N, C, side, F, k, stride, padding = shape
     rng = np.random.default_rng(0)
     laid = rng.standard_normal((C, side, side, N), np.float32)
     x = laid.transpose(3, 0, 1, 2)  # as a layer of ours hands it to the next
     w = rng.standard_normal((F, C, k, k), np.float32)
     b = rng.standard_normal(F, np.float32)
-    how = {"stride": stride, "padding": padding}
-    y = conv2d(x, w, b, **how)
+    y = conv2d(x, w, b, stride, padding)
     dy = np.ones_like(y)  # in y's order
     side_out = y.shape[2]
 
-    def ours():
-        conv2d(x, w, b, **how)
+    def ours() -> None:
+        conv2d(x, w, b, stride, padding)
         if backward:
-            conv2d_backward(dy, x, w, **how)
+            conv2d_backward(dy, x, w, stride, padding)
 
     kernels = w.reshape(F, -1)
     patches = rng.standard_normal((C * k * k, side_out * side_out * N), np.float32)
     places = np.empty((F, patches.shape[1]), np.float32)
-    dpatches = np.empty_like(patches) if backward else None
+    dpatches = np.empty_like(patches)
 
-    def product():
+    def product() -> None:
         np.matmul(kernels, patches, out=places)
         if backward:
             places @ patches.T
             np.matmul(kernels.T, places, out=dpatches)
 
-    runs = {"convdocs": ours, "bare product": product}
+    runs: Runs = {"convdocs": ours}
     if TORCH:
         import torch
 
@@ -121,38 +153,40 @@ def layer(N, C, side, F, k, stride, padding, backward):
         weight, bias = (torch.from_numpy(a).requires_grad_(backward) for a in (w, b))
         grad = torch.from_numpy(np.ascontiguousarray(dy))
 
-        def theirs():
-            out = torch.nn.functional.conv2d(tensor, weight, bias, **how)
+        def theirs() -> None:
+            out = torch.nn.functional.conv2d(tensor, weight, bias, stride, padding)
             if backward:
                 torch.autograd.grad(out, (tensor, weight, bias), grad)
 
         runs["PyTorch"] = theirs
     if ONNX and not backward:
         runs["ONNX Runtime"] = _session(np.ascontiguousarray(x), w, b, stride, padding)
+    runs["bare product"] = product
     return runs
 
 
-def edges(height, width):
+def edges(height: int, width: int) -> Runs:
     """Return edge detection on one grey photograph: Sobel's two kernels of 3 x 3."""
     photo = np.random.default_rng(0).random((height, width), np.float32)
     across = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], np.float32)
     kernels = np.stack([across, across.T])
-    x, w = photo[None, None], kernels[:, None]
-    runs = {"convdocs": lambda: conv2d(x, w)}
-    for name in "correlate2d", "correlate":
-        run = getattr(signal, name)
-        runs[f"SciPy {name}"] = lambda run=run: [run(photo, k, mode="valid") for k in kernels]
+    x = photo[None, None]
+    w = kernels[:, None]
+    runs: Runs = {"convdocs": lambda: conv2d(x, w)}
     if TORCH:
         import torch
 
-        tensor, weight = torch.from_numpy(x), torch.from_numpy(w)
+        tensor = torch.from_numpy(x)
+        weight = torch.from_numpy(w)
         runs["PyTorch"] = lambda: torch.nn.functional.conv2d(tensor, weight)
     if ONNX:
         runs["ONNX Runtime"] = _session(x, w, np.zeros(2, np.float32), 1, 0)
+    runs["SciPy correlate2d"] = lambda: [signal.correlate2d(photo, k, "valid") for k in kernels]
+    runs["SciPy correlate"] = lambda: [signal.correlate(photo, k, "valid") for k in kernels]
     return runs
 
 
-def _theirs(ours):
+def _theirs(ours: Layer) -> Any:
     """Return PyTorch's layer of the same name and options."""
     import torch
 
@@ -160,7 +194,7 @@ def _theirs(ours):
     return getattr(torch.nn, type(ours).__name__)(**options)
 
 
-def _session(x, w, b, stride, padding):
+def _session(x: Floats, w: Floats, b: Floats, stride: int, padding: int) -> Run:
     """Return ONNX Runtime's run of one convolution."""
     import onnx
     import onnxruntime
@@ -175,3 +209,28 @@ def _session(x, w, b, stride, padding):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
     session = onnxruntime.InferenceSession(model.SerializeToString())
     return lambda: session.run(None, {"x": x})
+
+
+CASES: dict[Case, Callable[[], Runs]] = {
+    **{
+        Case(TRAINING, f"LeNet-5, batch {n}"): functools.partial(training, lenet, 28, n)
+        for n in (32, 64, 256)
+    },
+    Case(TRAINING, "digits of the book, batch 32"): functools.partial(training, digits, 8, 32),
+    **{
+        Case(f"layer, {name}", key): functools.partial(layer, shape, backward)
+        for name, backward in (("forward", False), ("forward and backward", True))
+        for key, shape in LAYERS.items()
+    },
+    **{
+        Case("edge detection", key): functools.partial(edges, *size) for key, size in PHOTOS.items()
+    },
+    **{
+        Case(
+            "growth, forward and backward",
+            f"{kind}: {shape.batch} x {shape.channels} x {shape.side} x {shape.side}",
+        ): functools.partial(layer, shape, True)
+        for kind, shapes in GROWTH.items()
+        for shape in shapes
+    },
+}

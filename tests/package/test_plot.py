@@ -145,6 +145,7 @@ def svgs():
     return {name: draw(name)._repr_svg_() for name in SETTINGS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", FOREIGN.values(), ids=FOREIGN)
 def test_settings_of_ones_own_change_no_figure_and_stay(settings, svgs):
     with matplotlib.rc_context(settings):
@@ -171,6 +172,7 @@ def test_a_figure_is_saved_in_its_own_style():
         assert saved() == alone
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "setup",
     [
@@ -206,6 +208,7 @@ def test_the_page_reads_no_setting_that_the_style_leaves_open():
     assert STYLE.keys() == matplotlib.rcParamsDefault.keys() - {"backend"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", ["matplotlib", "PIL"])
 def test_without_its_libraries_it_says_how_to_get_them(missing, tmp_path):
     (tmp_path / f"{missing}.py").write_text(f"raise ModuleNotFoundError('no', name={missing!r})")
