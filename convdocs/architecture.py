@@ -77,6 +77,11 @@ def described(layers: Sequence[Layer]) -> list[tuple[str, dict[str, Any]]]:
         If a layer is none of the package's own.
     ValueError
         If a layer's arrays are not as its options would build them.
+
+    Examples
+    --------
+    >>> described([ReLU(), Dropout(0.1)])
+    [('ReLU', {}), ('Dropout', {'p': 0.1})]
     """
     description = []
     for number, layer in enumerate(layers):
@@ -112,6 +117,13 @@ def rebuilt(description: Any, arrays: Mapping[str, ArrayLike]) -> list[Layer]:
     ------
     ValueError, TypeError
         If the description is none, or other arrays belong to it; the message says which.
+
+    Examples
+    --------
+    >>> text = [("Linear", {"in_features": 2, "out_features": 1, "bias": False})]
+    >>> (layer,) = rebuilt(text, {"0.weight": [[3, 4]]})
+    >>> print(layer([1, 2]))
+    [11.]
     """
     if not isinstance(description, list | tuple):
         raise TypeError(f"layers must be a list, got {shown(description)}")

@@ -11,7 +11,7 @@ from ..cnn import CNN
 from ..layer import Layer
 
 MOST = 2**63 - 1  # that a count of batches can hold
-LISTED = 50  # problems that an error lists
+LISTED, LONG = 50, 300  # problems that an error lists, and characters of each
 
 
 def from_onnx(path: Path) -> CNN:
@@ -55,13 +55,19 @@ def from_onnx(path: Path) -> CNN:
     except OSError:
         raise
     except Exception as error:  # a damaged file can fail in any way
-        raise ValueError(f"path must be a whole ONNX file, got {name!r}: {error}") from error
+        need = "path must be a whole ONNX file"
+        raise ValueError(f"{need}, got {name!r}: {_cut(str(error))}") from error
     if problems:
-        listed = list(dict.fromkeys(problems))
+        listed = [_cut(problem) for problem in dict.fromkeys(problems)]
         more = [f"{len(listed) - LISTED} more"] if len(listed) > LISTED else []
         need = "path must be a graph of the package's layers in a row"
         raise ValueError(f"{need}, got {name!r}, which has {'; '.join(listed[:LISTED] + more)}")
     return CNN(layers)
+
+
+def _cut(text: str) -> str:
+    """Return a text that a file may have made as long as it likes, at some length."""
+    return text if len(text) <= LONG else f"{text[:LONG]}..."
 
 
 def _count_batches(layers: list[Layer], proto: Any) -> None:

@@ -300,10 +300,10 @@ def _pads_within_windows(options: Mapping[str, Any], place: Place) -> bool:
     alone is the lowest finite number there, and minus infinity here.
     """
     for axis, (k, p, s, d) in enumerate(zip(*_sides(options), strict=True), start=2):
-        first = np.arange(place.shape_there[axis]) * s - p
-        seen = first[:, None] + d * np.arange(k)
-        inside = (seen >= 0) & (seen < place.shape_here[axis])
-        if p >= k or not inside.any(axis=1).all():
+        begins = np.arange(place.shape_there[axis] if p else 0) * s - p
+        before = np.maximum(0, -(begins // d))  # positions in the padding, at the beginning
+        inside = (before < k) & (begins + d * before < place.shape_here[axis])
+        if p >= k or not inside.all():
             return False
     return True
 

@@ -838,6 +838,12 @@ def test_many_problems_make_no_long_message(path):
     graph(path, [("Sin", f"{n or 'x'}", f"{n + 1}", {}) for n in range(3000)], outputs=("3000",))
     error = refusal(path)
     assert "Sin (n49); 2950 more" in error
+    graph(path, [("Sin", "x", "y" * 10**6, {})], outputs=("y" * 10**6,))
+    assert len(refusal(path)) < 1000
+    graph(path, [("Relu", "z" * 10**6, "y", {})])  # which is nowhere
+    assert len(refusal(path)) < 1000
+    graph(path, [("Relu", "x", "y", {})], outputs=[f"y{n}" for n in range(10**5)])
+    assert len(refusal(path)) < 1000
 
 
 def test_weights_that_are_missing_beside_the_file(path):

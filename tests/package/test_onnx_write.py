@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import tracemalloc
 
 import numpy as np
 import onnx
@@ -110,6 +111,15 @@ def test_a_window_of_padding_alone_is_minus_infinity_there_too(path):
     layer = MaxPool2d(2, padding=1, dilation=2)
     assert np.isinf(CNN([layer])(np.zeros((1, 1, 1, 1)))).all()
     assert exported(path, layer, (1, 1, 1))
+
+
+def test_a_large_window_costs_no_more_memory_than_its_places(path):
+    model = CNN([MaxPool2d(20_000, 1, 10_000)])
+    tracemalloc.start()
+    to_onnx(model, path, (1, 20_000, 20_000))
+    assert tracemalloc.get_traced_memory()[1] < 16e6
+    tracemalloc.stop()
+    assert [node.op_type for node in onnx.load(path).graph.node] == ["MaxPool"]
 
 
 def test_the_file_says_what_it_takes_and_gives(path):
