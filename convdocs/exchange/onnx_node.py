@@ -189,7 +189,9 @@ def _same(maps: Maps, window: Window, upper: bool) -> Borders:
     else:
         borders = []
         for n, span, step in zip(maps.known(), window.span, window.stride, strict=True):
-            total = max(0, (n - 1) // step * step + span - n)
+            total = (n - 1) // step * step + span - n
+            if total < 0:  # programs differ in what they make of it
+                raise ValueError(f"a border of {total} pixels, as auto_pad works it out")
             borders.append((total // 2, total - total // 2))
         (top, bottom), (left, right) = borders
     return ((top, bottom), (left, right)) if upper else ((bottom, top), (right, left))

@@ -542,6 +542,10 @@ REFUSED = {
     "borders below 0": ([(*CONV, {"pads": [-1] * 4})], {"w": W}, ["Conv (n0): padding must be"]),
     "borders without end": (
         [(*CONV, {"pads": [2**62] * 4})], {"w": W}, ["Conv (n0): x and padding"]),
+    "steps so wide that same is less": (
+        [("AveragePool", "x", "y", {
+            "kernel_shape": [3, 2], "strides": [1, 6], "auto_pad": "SAME_UPPER"})], {},
+        ["AveragePool (n0): a border of -4 pixels"]),
     "two borders": ([(*CONV, {"pads": [1, 1]})], {"w": W}, ["Conv (n0): pads=[1, 1]"]),
     "borders twice": (
         [(*CONV, {"pads": [1] * 4, "auto_pad": "SAME_UPPER"})], {"w": W}, ["pads=[1, 1,"]),
