@@ -63,6 +63,8 @@ def _conv(node: Node, maps: Maps) -> list[Layer]:
 def _max_pool(node: Node, maps: Maps) -> list[Layer]:
     slide = Sliding.of(node, maps, node.pair("kernel_shape"), value=-math.inf)
     window = slide.window
+    if window.dilation != (1, 1) and node.attributes["auto_pad"].startswith(b"SAME"):
+        raise ValueError("dilations with auto_pad, of which programs make different borders")
     ceil_mode = node.flag("ceil_mode", 0)
     if slide.even or ceil_mode:
         pads = slide.padding()

@@ -542,6 +542,10 @@ REFUSED = {
     "borders below 0": ([(*CONV, {"pads": [-1] * 4})], {"w": W}, ["Conv (n0): padding must be"]),
     "borders without end": (
         [(*CONV, {"pads": [2**62] * 4})], {"w": W}, ["Conv (n0): x and padding"]),
+    "same of a window with a dilation": (
+        [("MaxPool", "x", "y", {
+            "kernel_shape": [3, 3], "dilations": [1, 2], "auto_pad": "SAME_UPPER"})], {},
+        ["MaxPool (n0): dilations with auto_pad"]),
     "steps so wide that same is less": (
         [("AveragePool", "x", "y", {
             "kernel_shape": [3, 2], "strides": [1, 6], "auto_pad": "SAME_UPPER"})], {},
