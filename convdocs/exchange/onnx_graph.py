@@ -198,19 +198,27 @@ def _behind(layer: Layer, shape: Shape) -> Shape:
     sides = list(shape)
     if sides and type(layer) in ASKED:
         axis, option = ASKED[type(layer)]
-        asked = layer.options[option]
-        if (multiple := sides[axis].multiple) and asked % multiple:
-            raise ValueError(f"{option}={asked}, but what comes in is a multiple of {multiple}")
-        if multiple:
-            sides[axis] = Side(asked)
+        if sides[axis].multiple:
+            sides[axis] = _settled(sides[axis], option, layer.options[option])
     y = layer.forward(np.empty((0, *(side.size for side in sides)), np.float32))
     if y.ndim - 1 != len(sides):  # flattened
-        known = math.prod(side.multiple or side.size for side in sides)
-        return (Side(y.shape[1], known if any(side.multiple for side in sides) else 0),)
-    return tuple(
-        Side(size, side.multiple and (side.multiple if size == side.size else 1))
-        for size, side in zip(y.shape[1:], sides, strict=True)
-    )
+        multiple = math.prod(side.multiple or side.size for side in sides)
+        is_open = any(side.multiple for side in sides)
+        return (Side(y.shape[1], multiple if is_open else 0),)
+    behind = []
+    for size, side in zip(y.shape[1:], sides, strict=True):
+        if not side.multiple or size == side.size:
+            behind.append(Side(size, side.multiple))
+        else:
+            behind.append(Side(size, multiple=1))
+    return tuple(behind)
+
+
+def _settled(side: Side, option: str, size: int) -> Side:
+    """Return a side that the file leaves open as the size that a layer asks for."""
+    if size % side.multiple:
+        raise ValueError(f"{option}={size}, but what comes in is a multiple of {side.multiple}")
+    return Side(size)
 
 
 def _equal(some: list[Layer], others: list[Layer]) -> bool:

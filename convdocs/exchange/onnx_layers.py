@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -99,7 +99,7 @@ def _whole(pool: type[Layer], node: Node, maps: Maps) -> list[Layer]:
 def _reduced(pool: type[Layer], node: Node, maps: Maps) -> list[Layer]:
     """Pool over the axes that a reduction names."""
     named = node.attributes.get("axes") if node.optional(1) is None else node.optional(1)
-    axes = [] if named is None else [int(axis) for axis in named]
+    axes = [] if named is None else _integers(named)
     if not axes and node.flag("noop_with_empty_axes", 0):
         return []
     sides = maps.known()
@@ -202,7 +202,7 @@ def _flatten(node: Node, maps: Maps) -> list[Layer]:
 def _reshape(node: Node, maps: Maps) -> list[Layer]:
     """See whether a new shape is one row for each image."""
     said = node.attributes["shape"] if node.since < 5 else node.array(1)
-    new = [int(side) for side in said]
+    new = _integers(said)
     text = shown(new)
     old = [maps.images, *(side.size for side in maps.shape)]
     if not node.flag("allowzero", 0):
@@ -222,7 +222,7 @@ def _squeeze(node: Node, maps: Maps) -> list[Layer]:
     if named is None:
         raise ValueError("no axes, which stands for all of one number, the images among them")
     count = len(maps.shape) + 1
-    axes = {int(axis) + count if axis < 0 else int(axis) for axis in named}
+    axes = {axis + count if axis < 0 else axis for axis in _integers(named)}
     left_out = {axis for axis, side in enumerate(maps.shape, 1) if side == Side(1)}
     if len(maps.shape) - len(axes) != 1 or not axes <= left_out:
         raise ValueError(f"axes={sorted(axes)}, which leaves no row for each image")
@@ -233,13 +233,16 @@ def _pad(node: Node, maps: Maps) -> Found:
     if node.attributes.get("mode", b"constant") != b"constant" or node.optional(3) is not None:
         raise ValueError("only a border of one number, of all axes, can be added")
     pads = node.attributes.get("pads", ()) if node.since < 11 else node.array(1)
-    value = node.attributes.get("value", 0) if node.since < 11 else node.optional(2)
-    sides = [int(side) for side in pads]
+    value = np.array(node.attributes.get("value", 0), maps.dtype)
+    if (given := node.optional(2)) is not None:
+        _check_dtype("a border", given, maps)
+        value = given.reshape(())
+    sides = _integers(pads)
     if len(sides) != 8 or any(sides[:2] + sides[4:6]) or min(sides) < 0:
         raise ValueError(f"pads={shown(sides)}, not around rows and columns")
     if not any(sides):
         return []
-    return Pad(0 if value is None else float(value), ((sides[2], sides[6]), (sides[3], sides[7])))
+    return Pad(float(value), ((sides[2], sides[6]), (sides[3], sides[7])))
 
 
 def _identity(node: Node, maps: Maps) -> list[Layer]:
@@ -331,6 +334,14 @@ def _bias(bias: Array, outputs: int, axis: int, axes: int) -> Array:
     ):
         raise ValueError(f"a bias of shape {bias.shape} for {outputs} outputs of {axes} axes")
     return np.broadcast_to(bias.reshape(-1), (outputs,))
+
+
+def _integers(numbers: Array | Sequence[int]) -> list[int]:
+    """Return the numbers of an attribute or of an input, or refuse what is no list of integers."""
+    array = np.asarray(numbers)
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        raise ValueError(f"{array.dtype} of shape {array.shape}, not a list of integers")
+    return [int(number) for number in array]
 
 
 def _times(array: Array, factor: float) -> Array:

@@ -459,7 +459,7 @@ REFUSED = {
         [("Pad", "x p", "y", {})], {"p": [0, 0, 1, 1, 0, 0, 1, 1]}, ["the output y, not the last"]),
     "a border of zeros for a maximum": (
         [("Pad", "x p", "a", {}), ("MaxPool", "a", "y", {"kernel_shape": [2, 2]})],
-        {"p": [0, 0, 1, 1, 0, 0, 1, 1]}, ["MaxPool (n1): a border of 0"]),
+        {"p": [0, 0, 1, 1, 0, 0, 1, 1]}, ["MaxPool (n1): a border of 0.0 before it"]),
     "a border before what takes none": (
         [("Pad", "x p", "a", {}), ("Relu", "a", "y", {})],
         {"p": [0, 0, 1, 1, 0, 0, 1, 1]}, ["Relu (n1): it does not take the border"]),
@@ -469,6 +469,14 @@ REFUSED = {
     "a border that mirrors": (
         [("Pad", "x p", "a", {"mode": "reflect"}), ("Conv", "a w", "y", {})],
         {"p": [0, 0, 1, 1, 0, 0, 1, 1], "w": W}, ["Pad (n0): only a border of one number"]),
+    "a border of whole numbers": (
+        [("Pad", "x p v", "a", {}), ("Conv", "a w", "y", {})],
+        {"p": [0, 0, 1, 1, 0, 0, 1, 1], "v": I8(0), "w": W}, ["Pad (n0): a border of int64"]),
+    "borders of half a pixel": (
+        [("Pad", "x p", "a", {}), ("Conv", "a w", "y", {})],
+        {"p": np.full(8, 0.5), "w": W}, ["Pad (n0): float64 of shape (8,), not a list"]),
+    "axes in a table": ([("ReduceMean", "x a", "y", {})], {"a": [[2, 3]]},
+                        ["ReduceMean (n0): int64 of shape (1, 2), not a list of integers"]),
     "another axis": ([("Flatten", "x", "y", {"axis": 2})], {}, ["axis=2, not 1"]),
     "no axis": ([("Flatten", "x", "y", {"axis": 0})], {}, ["axis=0, not 1"]),
     "another size": ([("Reshape", "x to", "y", {})], {"to": [-1, 36]}, ["the shape [-1, 36]"]),
