@@ -124,7 +124,7 @@ def integer(name: str, value: Any, least: int) -> int:
         raise TypeError(f"{name} must be an integer, got {shown(value)}") from None
     if not least <= number <= sys.maxsize:
         need = f"at least {least}" if number < least else f"at most {sys.maxsize}"
-        raise ValueError(f"{name} must be {need}, got {number}")
+        raise ValueError(f"{name} must be {need}, got {shown(number)}")
     return number
 
 

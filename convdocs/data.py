@@ -183,10 +183,12 @@ def mnist(name: str = "mnist", home: Path | None = None) -> Split:
         parser="liac-arff",  # slow, and needs nothing; the other needs pandas, and fails with 3.1
         n_retries=1,
     )
-    learn, total = SIZES[0], sum(SIZES)
+    learn = SIZES[0]
+    total = sum(SIZES)
     whole = X.shape == (total, 784) and X.min() >= 0 and X.max() <= 255
     if not whole or set(y) != set("0123456789"):
         need = f"{total:,} images of 784 numbers from 0 to 255, with labels from 0 to 9"
         raise ValueError(f"{OPENML[name]} must hold {need}, got {X.shape}, labels {sorted(set(y))}")
-    images, labels = np.divide(X, 255, dtype=np.float32).reshape(-1, 1, 28, 28), y.astype(np.intp)
+    images = np.divide(X, 255, dtype=np.float32).reshape(-1, 1, 28, 28)
+    labels = y.astype(np.intp)
     return Split(images[:learn], labels[:learn], images[learn:], labels[learn:])

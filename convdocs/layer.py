@@ -161,7 +161,8 @@ class Layer:
         the number of inputs that one output sums. Drawn in float64, so that one seed means the
         same parameters in either precision.
         """
-        generator, dtype = _args.generator(rng), _args.parameter_dtype(dtype)
+        generator = _args.generator(rng)
+        dtype = _args.parameter_dtype(dtype)
         self.options |= {"bias": _args.flag("bias", bias), "dtype": dtype.name}
         bound = 1 / math.sqrt(math.prod(shape[1:]))
 

@@ -88,14 +88,17 @@ class BatchNorm2d(Layer):
 
     def __call__(self, x: ArrayLike, train: bool = False, rng: Rng = None) -> Array:
         """Return ``x`` normalised: by the batch if ``train``, else by the running statistics."""
-        x, train = self._check(x), _args.flag("train", train)
+        x = self._check(x)
+        train = _args.flag("train", train)
         if rng is not None:
             _args.generator(rng)
         if train:
             used = self._statistics(x)
         else:
             used = self._running("mean").copy(), self._running("var").copy()
-        self.x, self.used, self.trained = x, used, train
+        self.x = x
+        self.used = used
+        self.trained = train
         return self._normalise(x, *used)[1]
 
     def forward(self, x: Array) -> Array:
@@ -138,8 +141,9 @@ class BatchNorm2d(Layer):
             raise ValueError(f"{need}, got the shape {x.shape}")
         with np.errstate(invalid="ignore", over="ignore"):  # NaN and infinity travel through
             mean, var = x.mean(axis=AXES), x.var(axis=AXES)
+            share = self.options["momentum"]
             for name, new in ("mean", mean), ("var", var * (n / (n - 1))):
-                running, share = self._running(name), self.options["momentum"]
+                running = self._running(name)
                 running[...] = (1 - share) * running + share * new
         self.buffers["num_batches_tracked"] += 1
         return mean, var
@@ -154,7 +158,8 @@ class BatchNorm2d(Layer):
 
     def _check(self, x: ArrayLike) -> Array:
         """Check the input; return it in the dtype to compute in."""
-        array, C = _args.numbers("x", x, "N C H W"), self.options["num_features"]
+        array = _args.numbers("x", x, "N C H W")
+        C = self.options["num_features"]
         if array.shape[1] != C:
             need = f"{C} channels (num_features)"
             raise ValueError(f"x must have {need}, got {array.shape[1]} in shape {array.shape}")
