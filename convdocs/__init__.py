@@ -1,7 +1,9 @@
 """Convolutional networks in NumPy, written to be read.
 
 Names, shapes and defaults are those of ``torch.nn.functional`` and ``torch.nn``; everything takes
-and returns NumPy arrays, and needs nothing else.
+and returns NumPy arrays, and needs nothing else. An argument that cannot be right raises ValueError
+or TypeError, and the message names it, what it got and what it needs; a masked array that hides
+anything is such an argument, since NumPy would drop its mask.
 
 What is not for every network is imported by name: real pictures (`convdocs.data`), networks to and
 from other libraries (`convdocs.exchange`), training by many processes

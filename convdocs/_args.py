@@ -25,12 +25,13 @@ Path = str | os.PathLike[str]
 LARGEST = float(np.finfo(float).max)
 LONG = 200  # characters of a value that a message shows
 ADVICE = "; one image becomes a batch by "
+ONE = {"N C H W": ADVICE, "N C L": "; one signal becomes a batch by "}
 
 
 def shown(value: Any, how: Callable[[Any], str] = repr) -> str:
-    """Return a value as a message shows it: not at any length, and whatever its ``repr`` does."""
+    """Return a value as a message shows it: on one line, not too long, whatever its repr does."""
     try:
-        text = how(value)
+        text = " ".join(how(value).split())
     except Exception:
         return f"an object of the class {type(value).__name__}"
     return text if len(text) <= LONG else f"{text[:LONG]}..."
@@ -44,8 +45,9 @@ def numbers(name: str, value: ArrayLike, shape: str = "") -> Array:
     if shape and array.ndim != len(shape.split()):
         axes = shape.replace(" ", ", ")
         hint = ""
-        if shape == "N C H W" and array.ndim in (2, 3):
-            hint = f"{ADVICE}x[{'None, ' * (4 - array.ndim)}...]"
+        lacking = len(shape.split()) - array.ndim
+        if shape in ONE and lacking in (1, 2):
+            hint = f"{ONE[shape]}x[{'None, ' * lacking}...]"
         raise ValueError(f"{name} must have the shape ({axes}), got {array.shape}{hint}")
     return array
 
@@ -53,8 +55,9 @@ def numbers(name: str, value: ArrayLike, shape: str = "") -> Array:
 def as_array(name: str, value: ArrayLike) -> Array:
     """Return ``value`` as an array, whatever it holds; nothing of it may be masked."""
     try:
-        array = np.asanyarray(value)
-        masked = hides(value) or hides(array)
+        masked = hides(value)
+        array = np.zeros(0) if masked else np.asanyarray(value)
+        masked = masked or hides(array)  # of an object that turns into a masked array
     except Exception as error:  # of any kind: a tensor of another library keeps its numbers
         kind = ValueError if isinstance(error, ValueError | MemoryError) else TypeError
         message = f"{name} must be a rectangular array, got {shown(value)}: {shown(error, str)}"
@@ -136,7 +139,7 @@ def pair(name: str, value: Any, least: int) -> tuple[int, int]:
 
 def sizes(name: str, value: Any, least: int, axes: int) -> tuple[int, ...]:
     """Return ``value`` as one integer for each axis; one alone stands for all of them."""
-    need = f"an integer or {'a pair' if axes == 2 else f'a tuple of {axes}'}"
+    need = f"an integer or {'a pair of them' if axes == 2 else f'a tuple of {axes}'}"
     try:
         several = isinstance(value, tuple | list) or getattr(value, "ndim", 0) > 0
         each = list(itertools.islice(value, axes + 1)) if several else [value] * axes
@@ -193,14 +196,14 @@ def labels(name: str, value: ArrayLike, count: int, classes: int | None = None) 
     return array
 
 
-def file_name(name: str, value: Path) -> str:
-    """Return ``value`` as the name of a file or a folder; the number of an open file is none."""
+def file_name(name: str, value: Path, what: str = "file") -> str:
+    """Return ``value`` as the name of a file; the number of an open file is none."""
     try:
         text = os.fsdecode(value)
     except Exception:
-        raise TypeError(f"{name} must be a file's name, got {shown(value)}") from None
+        raise TypeError(f"{name} must be a {what}'s name, got {shown(value)}") from None
     if "\0" in text:
-        raise ValueError(f"{name} must be a file's name, got {shown(text)}")
+        raise ValueError(f"{name} must be a {what}'s name, got {shown(text)}")
     return text
 
 

@@ -163,7 +163,7 @@ def conv1d(
     weight : array_like of shape (F, C / groups, k)
         Kernels; they are not flipped (cross-correlation).
     bias, stride, padding, dilation, groups
-        As for `conv2d`, along the one axis.
+        As for `conv2d`, along the one axis: a size is an integer or a tuple of one.
 
     Returns
     -------

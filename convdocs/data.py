@@ -21,10 +21,10 @@ OPENML = {"mnist": "mnist_784", "fashion": "Fashion-MNIST", "kuzushiji": "Kuzush
 class Split(NamedTuple):
     """Images (N, 1, H, W) as float32 from 0 to 1, and their labels, to learn from and to test."""
 
-    X_train: Array
-    y_train: Array
-    X_test: Array
-    y_test: Array
+    X_train: Array  #: Images to learn from.
+    y_train: Array  #: Their labels.
+    X_test: Array  #: Images to test with.
+    y_test: Array  #: Their labels.
 
 
 def photo(path: Path | None = None, color: bool = False) -> Array:
@@ -170,7 +170,7 @@ def mnist(name: str = "mnist", home: Path | None = None) -> Split:
     if not isinstance(name, str) or name not in OPENML:
         raise ValueError(f"name must be one of {sorted(OPENML)}, got {_args.shown(name)}")
     if home is not None:
-        home = _args.file_name("home", home)
+        home = _args.file_name("home", home, "folder")
     with extra("data"):
         from sklearn.datasets import fetch_openml
 

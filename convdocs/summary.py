@@ -17,11 +17,11 @@ from .windows import Pair, Window
 class Row(NamedTuple):
     """What `CNN.summary` says of one layer."""
 
-    layer: str
-    output_shape: tuple[int, ...]
-    parameters: int
-    macs: int
-    receptive_field: tuple[int, int]
+    layer: str  #: The name of its class.
+    output_shape: tuple[int, ...]  #: That of its output for one image.
+    parameters: int  #: How many numbers it learns.
+    macs: int  #: How many multiply-accumulates it makes for one image, biases not counted.
+    receptive_field: tuple[int, int]  #: Rows and columns of the image that one output sees.
 
 
 class Summary(list[Row]):

@@ -24,14 +24,11 @@ NO_BORDERS = ((0, 0), (0, 0))
 
 
 class Window(NamedTuple):
-    """A window that slides over images.
+    """A window that slides over images; each size is (vertical, horizontal)."""
 
-    Its size, its steps, and how far apart the pixels lie that it sees; each vertical, horizontal.
-    """
-
-    kernel: Pair
-    stride: Pair
-    dilation: Pair
+    kernel: Pair  #: How many pixels it sees.
+    stride: Pair  #: How far it moves at a time, in pixels.
+    dilation: Pair  #: The distance of neighbouring pixels that it sees.
 
     @property
     def span(self) -> Pair:

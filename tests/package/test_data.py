@@ -429,7 +429,7 @@ def test_mnist_without_a_cache_or_a_network_gives_up_soon(tmp_path, no_network):
 
 @pytest.mark.parametrize("home", [3, 0.5, ["home"], io.BytesIO(), Hostile()], ids=short)
 def test_mnist_refuses_what_is_no_folder(home):
-    with pytest.raises(TypeError, match=r"^home must be a file's name, got .*"):
+    with pytest.raises(TypeError, match=r"^home must be a folder's name, got .*"):
         data.mnist(home=home)
 
 

@@ -401,6 +401,8 @@ TOGETHER = [
         ValueError,
         r"weight must fit into x.* 5 .* 4 \(with",
     ),
+    (lambda: conv1d(a(1, 4), a(1, 1, 2)), ValueError, r"x must .*got \(1, 4\).*x\[None, \.\.\.\]"),
+    (lambda: conv1d(a(4), a(1, 1, 2)), ValueError, r"x must .*\(4,\).*x\[None, None, \.\.\.\]"),
     (lambda: conv1d(a(1, 1, 4), a(1, 1, 0)), ValueError, r"weight must .*got .*0"),
     (lambda: conv1d(a(1, 1, 4), a(1, 1, 1), padding="full"), ValueError, r"padding .*got 'full'"),
     (lambda: conv1d(a(1, 1, 4), a(1, 1, 1), 1, 2, "same"), ValueError, r"stride must be 1 .*got"),
@@ -743,3 +745,79 @@ def test_the_number_of_an_open_file_is_no_path(tmp_path):
             with pytest.raises(TypeError, match=r"path must .*got"):
                 CNN.load(value)
         os.fstat(file.fileno())  # it is still open
+
+
+# Errors speak of what the caller passed.
+SIGNAL, KERNELS = a(1, 4, 9), a(6, 2, 3)
+OF_ONE_DIMENSION = [
+    (lambda: conv1d(a(1, 4, 2), KERNELS, groups=2), r"span of 3 .* of 2 \("),
+    (lambda: conv1d(SIGNAL, KERNELS, groups=2, dilation=(5,)), r"span of 11 .* of 9 \("),
+    (lambda: conv1d(SIGNAL, a(6, 2, 12), groups=2, padding=1), r"span of 12 .* of 11 \("),
+    (lambda: conv1d(SIGNAL, KERNELS), r"x must have 2 channels .* got 4 in shape \(1, 4, 9\)$"),
+    (lambda: conv1d(SIGNAL, KERNELS, groups=4), r"groups=4 kernels, got 6$"),
+    (lambda: conv1d(SIGNAL, a(6, 2, 0), groups=2), r"weight must .* got shape \(6, 2, 0\)$"),
+    (lambda: conv1d(SIGNAL, KERNELS, a(5), groups=2), r"\(6,\), .* got \(5,\)$"),
+    (lambda: conv1d(SIGNAL, KERNELS, stride=0), "stride must be at least 1, got 0$"),
+    (lambda: conv1d(SIGNAL, KERNELS, stride=(0,)), "stride must be at least 1, got 0$"),
+    (lambda: conv1d(SIGNAL, KERNELS, None, 2, "same", 1, 2), "with padding='same', got 2$"),
+    (lambda: conv1d(SIGNAL, KERNELS, None, (3,), "same", 1, 2), r"='same', got \(3,\)$"),
+    (lambda: conv1d(SIGNAL, KERNELS, stride=(1, 2)), r"or a tuple of 1, got \(1, 2\)$"),
+    (lambda: conv1d(SIGNAL, KERNELS, padding=[]), r"padding must .* a tuple of 1, got \[\]$"),
+    (lambda: conv1d(SIGNAL, KERNELS, padding=2**45, groups=2), "padding must .*memory, got"),
+    (lambda: conv1d(a(1, 4, 9, 1), KERNELS), r"\(N, C, L\), got \(1, 4, 9, 1\)$"),
+    (lambda: conv1d(SIGNAL, a(6, 2, 3, 1)), r"\(F, C, k\), got \(6, 2, 3, 1\)$"),
+]
+
+
+@pytest.mark.parametrize(
+    ("call", "pattern"), OF_ONE_DIMENSION, ids=[pattern for _, pattern in OF_ONE_DIMENSION]
+)
+def test_conv1d_speaks_of_one_dimension(call, pattern):
+    with pytest.raises(ValueError, match=pattern) as caught:
+        call()
+    assert " x " not in str(caught.value)
+
+
+def test_masks_that_hide_nothing_and_values_that_are_hidden():
+    values = a(1, 1, 4, 4)
+    clear = np.ma.array(values, mask=np.zeros(values.shape, bool))
+    expected = max_pool2d(values, 2)
+    for x in (clear, np.ma.array(values), [clear[0]], (np.ma.array(values[0]),)):
+        y = max_pool2d(x, 2)
+        assert type(y) is np.ndarray
+        np.testing.assert_array_equal(y, expected)
+    for hidden in (values > 0.9, values < 2):
+        x = np.ma.array(values, mask=hidden)
+        for wrong in (x, [x[0]], ([x[0, 0]],), Becomes(x)):
+            with pytest.raises(
+                ValueError, match=r"^x must have no masked numbers, got .*x\.filled"
+            ):
+                max_pool2d(wrong, 2)
+        assert max_pool2d(x.filled(-9), 2).shape == expected.shape
+
+
+class Becomes:
+    """An object that turns into a masked array."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __array__(self, dtype=None, copy=None):
+        return self.array
+
+
+def test_a_value_is_shown_on_one_line_and_not_at_any_length():
+    for value in (
+        "x" * 10**6,
+        list(range(10**5)),
+        {n: n for n in range(10**5)},
+        a(40, 40).tolist(),
+    ):
+        with pytest.raises(TypeError, match=r"^stride must be an integer") as caught:
+            max_pool2d(a(1, 1, 4, 4), 2, stride={"value": value})
+        assert len(str(caught.value)) < 300
+    with pytest.raises(TypeError) as caught:
+        Dropout(a(3, 3))
+    assert "\n" not in str(caught.value)
+    with pytest.raises(ValueError, match=r"^stride must be at most"):
+        max_pool2d(a(1, 1, 4, 4), 2, stride=10**5000)
