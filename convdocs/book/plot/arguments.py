@@ -113,7 +113,7 @@ def integers(name: str, value: ArrayLike, shape: str, least: int, most: int) -> 
     return array.astype(np.int64)
 
 
-def places(name: str, value: Any, parts: str) -> Floats:
+def places(name: str, value: ArrayLike, parts: str) -> Floats:
     """Return a list of places, each with as many numbers as ``parts`` names; it may be empty."""
     array = _args.numbers(name, value)
     need = parts.split()
@@ -124,7 +124,7 @@ def places(name: str, value: Any, parts: str) -> Floats:
     return numbers(name, array)
 
 
-def two(name: str, value: Any, need: str) -> tuple[Any, Any]:
+def two(name: str, value: object, need: str) -> tuple[Any, Any]:
     """Return a pair of things, such as x and y."""
     if isinstance(value, np.ndarray):
         value = list(value) if value.ndim else value
@@ -133,12 +133,12 @@ def two(name: str, value: Any, need: str) -> tuple[Any, Any]:
     return value[0], value[1]
 
 
-def number(name: str, value: Any, least: float, most: float) -> float:
+def number(name: str, value: object, least: float, most: float) -> float:
     """Return a number from ``least`` to ``most``."""
     return _args.number(name, value, least, most, f"a number from {least:g} to {most:g}")
 
 
-def above_zero(name: str, value: Any) -> float:
+def above_zero(name: str, value: object) -> float:
     """Return a number above 0."""
     return _args.number(name, value, 1 / HUGE, HUGE, "a number above 0")
 
@@ -195,7 +195,7 @@ def cases(name: str, value: Curve) -> Floats:
     return points
 
 
-def text(name: str, value: Any) -> str:
+def text(name: str, value: object) -> str:
     """Return a text."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a text, got {_args.shown(value)}")
@@ -208,21 +208,21 @@ def text(name: str, value: Any) -> str:
     return value
 
 
-def choice(name: str, value: Any, among: tuple[str, ...]) -> str:
+def choice(name: str, value: object, among: tuple[str, ...]) -> str:
     """Return one of a few texts."""
     if text(name, value) not in among:
         raise ValueError(f"{name} must be {' or '.join(map(repr, among))}, got {value!r}")
     return str(value)
 
 
-def word(name: str, value: Any) -> str:
+def word(name: str, value: object) -> str:
     """Return a text or a number as it is written."""
     if isinstance(value, bool) or not isinstance(value, str | int | float | np.integer):
         raise TypeError(f"{name} must be a text or a number, got {_args.shown(value)}")
     return text(name, str(value))
 
 
-def words(name: str, value: Any, counts: Sequence[int]) -> list[str]:
+def words(name: str, value: object, counts: Sequence[int]) -> list[str]:
     """Return texts or numbers as they are written, as many as one of ``counts``."""
     if isinstance(value, np.ndarray):
         value = value.tolist()  # a number alone becomes no list
