@@ -6,7 +6,6 @@ import itertools
 import json
 import re
 
-import IPython
 import numpy as np
 import pytest
 from pages import HOSTS, OVERFLOW, barriers
@@ -15,7 +14,7 @@ from places import ROOT, SITE
 from playwright.sync_api import expect
 
 import convdocs
-from convdocs import CNN, book, conv2d, data, linear, max_pool2d, relu
+from convdocs import CNN, conv2d, data, linear, max_pool2d, relu
 
 INK = """sheet => sheet.getContext('2d').getImageData(0, 0, sheet.width, sheet.height)
   .data.filter(Boolean).length"""
@@ -153,22 +152,6 @@ def test_the_network_of_the_page_equals_the_package_on_all_test_digits(visit, nn
     assert p.shape == (360, 10)
     np.testing.assert_array_equal(p.argmax(axis=1), model.predict(X))
     np.testing.assert_allclose(p, model.predict_proba(X), rtol=0, atol=1e-5)
-
-
-def test_embed_gives_arrays_bit_for_bit_and_no_text_ends_the_element(monkeypatch):
-    shown, w = [], np.array([[0.1, -2]])
-    monkeypatch.setattr(IPython, "get_ipython", lambda: True)
-    monkeypatch.setattr("IPython.display.display", shown.append)
-    book.embed("some", {"w": w, "text": "</script>"})
-    (text,) = re.fullmatch(
-        '<script type="application/json" id="some">([^<]*)</script>', shown[0].data
-    ).groups()
-    found = json.loads(text)
-    assert (found["text"], found["w"]["shape"]) == ("</script>", [1, 2])
-    numbers = np.frombuffer(base64.b64decode(found["w"]["float32"]), "<f4")
-    np.testing.assert_array_equal(numbers, w.ravel().astype(np.float32))
-    with pytest.raises(TypeError, match="value"):
-        book.embed("some", object())
 
 
 # Try it on your own picture
