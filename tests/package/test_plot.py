@@ -6,6 +6,7 @@ calls are refused.
 
 import datetime
 import decimal
+import functools
 import hashlib
 import io
 import re
@@ -90,6 +91,12 @@ def draw(name):
     return getattr(plot, name)(**SETTINGS[name])
 
 
+@functools.cache
+def drawn(name):
+    """Return a figure as it is drawn where nothing is set."""
+    return draw(name)._repr_svg_()
+
+
 def test_every_plot_but_two_is_called_here():
     assert set(FUNCTIONS) == SETTINGS.keys() | {"pencil", "onnx_graph"}  # an array; in networks
 
@@ -113,7 +120,7 @@ def test_every_figure_stands_alone_and_follows_the_page(name):
     assert f"@media (prefers-color-scheme: dark) {{ svg {{ color: {dark} }} }}" in style
     assert "//" not in re.sub(r"base64,[^\"]*", "", re.sub(SPACES, "", svg))  # no other host
     assert not re.search(r"(href|src)=\"(?!#|data:)|<metadata|<dc:date|20\d\d-\d\d", svg)
-    assert figure._repr_svg_() == draw(name)._repr_svg_() == svg
+    assert figure._repr_svg_() == drawn(name) == svg
 
 
 LINES = {"lines.linewidth": 9, "lines.marker": "o", "lines.linestyle": ":", "patch.linewidth": 5}
@@ -139,26 +146,22 @@ FOREIGN = {  # what a matplotlibrc, a style or a cell before may have set
 }
 
 
-@pytest.fixture(scope="module")
-def svgs():
-    """Return every figure as it is drawn where nothing is set."""
-    return {name: draw(name)._repr_svg_() for name in SETTINGS}
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("settings", FOREIGN.values(), ids=FOREIGN)
-def test_settings_of_ones_own_change_no_figure_and_stay(settings, svgs):
+def test_settings_of_ones_own_change_no_figure_and_stay(settings):
+    wanted = {name: drawn(name) for name in SETTINGS}
     with matplotlib.rc_context(settings):
         before = dict(matplotlib.rcParams)
-        assert [name for name in SETTINGS if draw(name)._repr_svg_() != svgs[name]] == []
+        assert [name for name in SETTINGS if draw(name)._repr_svg_() != wanted[name]] == []
         assert dict(matplotlib.rcParams) == before
 
 
-def test_a_figure_that_was_drawn_before_the_settings_is_shown_the_same(svgs):
-    figures = {name: draw(name) for name in ("lines", "roofline", "bars")}
+def test_a_figure_that_was_drawn_before_the_settings_is_shown_the_same():
+    names = ["lines", "roofline", "bars"]
+    figures = [draw(name) for name in names]
+    wanted = [drawn(name) for name in names]
     with matplotlib.rc_context({"text.usetex": True, "axes.grid": True, "font.size": 30}):
-        for name, figure in figures.items():
-            assert figure._repr_svg_() == svgs[name]
+        assert [figure._repr_svg_() for figure in figures] == wanted
 
 
 def test_a_figure_is_saved_in_its_own_style():
@@ -182,7 +185,7 @@ def test_a_figure_is_saved_in_its_own_style():
     ],
     ids=["alone", "notebook", "matplotlibrc"],
 )
-def test_another_process_draws_the_same_bytes_and_needs_no_pyplot(setup, svgs, tmp_path):
+def test_another_process_draws_the_same_bytes_and_needs_no_pyplot(setup, tmp_path):
     if "MATPLOTLIBRC" in setup:
         path = tmp_path / "matplotlibrc"
         path.write_text(setup["MATPLOTLIBRC"])
@@ -200,7 +203,7 @@ print(hashlib.sha256(svg.encode()).hexdigest(), "matplotlib.pyplot" in sys.modul
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    svg = "".join(svgs[name] for name in ("images", "lines", "numbers"))
+    svg = "".join(drawn(name) for name in ("images", "lines", "numbers"))
     assert done.stdout.split() == [hashlib.sha256(svg.encode()).hexdigest(), "False"]
 
 

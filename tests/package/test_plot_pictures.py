@@ -109,7 +109,9 @@ def test_each_picture_has_its_title_and_none_is_empty(count, columns):
     assert len(across) == min(count, columns)
 
 
-@pytest.mark.parametrize("several", [[X / 11, X[:2]], [COLOR], [X.tolist(), COLOR.tolist()]])
+@pytest.mark.parametrize(
+    "several", [[X / 11, X[:2]], (X, X, X), [COLOR], [X.tolist(), COLOR.tolist()]]
+)
 def test_a_list_of_pictures_has_no_titles(several):
     axes = plot.images(several).axes
     assert [each.get_title() for each in axes] == [""] * len(several)

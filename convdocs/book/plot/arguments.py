@@ -29,8 +29,8 @@ def titled(
 ) -> list[tuple[str, T]]:
     """Return what a plot shows as pairs of a title and a thing, each read by ``read``.
 
-    A dict has titles; a list has none, and neither has a thing alone, such as an array or a tuple.
-    ``axes`` is how many axes a thing has: a list whose parts have fewer is one thing.
+    A dict has titles; a list has none, and neither has a thing alone, such as an array. ``axes``
+    is how many axes a thing has: a list whose parts have fewer is one thing.
     """
     if isinstance(value, Mapping):
         titles = [word(f"a title of {name}", key) for key in value]
@@ -38,7 +38,7 @@ def titled(
             (title, f"{name}[{title!r}]", each)
             for title, each in zip(titles, value.values(), strict=True)
         ]
-    elif isinstance(value, list) and (not value or depth(value[0]) >= axes):
+    elif isinstance(value, list | tuple) and (not value or depth(value[0]) >= axes):
         things = [("", f"{name}[{place}]", each) for place, each in enumerate(value)]
     else:
         things = [("", name, value)]

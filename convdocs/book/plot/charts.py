@@ -42,6 +42,8 @@ def lines(
     -------
     Picture
     """
+    if isinstance(curves, tuple):  # x and y
+        curves = [curves]
     drawn = arguments.titled("curves", curves, 1, arguments.curve)
     if not _args.flag("apart", apart):
         return _together(drawn, xlabel, ylabel, log)
