@@ -20,6 +20,7 @@ from .layer import Layer, blank
 from .norm import BatchNorm2d
 from .pool import AvgPool2d, MaxPool2d
 
+FEW = 100  # keys that a message shows
 COUNTER = "num_batches_tracked"  # the one buffer that only counts: some files do without it
 
 
@@ -172,12 +173,12 @@ def agreeing(ours: Mapping[str, Array], state: Mapping[str, ArrayLike]) -> dict[
     state = {**state, **{key: ours[key] for key in counters}}
     wrong = {"lacks": ours.keys() - state.keys(), "has": state.keys() - ours.keys()}
     if any(wrong.values()):
-        found = [f"{how} {sorted(keys, key=str)}" for how, keys in wrong.items() if keys]
+        found = [f"{how} {_listed(keys)}" for how, keys in wrong.items() if keys]
         prefix = _prefix(ours, state.keys() - counters)
         hint = (
             f"; without {prefix!r} at the beginning of each they would be right" if prefix else ""
         )
-        need = f"state must have the keys {sorted(ours)}"
+        need = f"state must have the keys {_listed(ours)}"
         raise ValueError(f"{need}, it {' and '.join(found)}{hint}")
     theirs = {key: _args.numbers(f"state[{key!r}]", state[key]) for key in ours}
     for key, array in ours.items():
@@ -192,12 +193,17 @@ def _prefix(ours: Mapping[str, Array], theirs: Collection[Any]) -> str:
     """Return what stands before all keys of a state dictionary, if they fit but for that."""
     needed = {key for key in ours if not key.endswith(f".{COUNTER}")}
     shortest = min(needed, key=len, default="")
-    prefixes = [str(key).removesuffix(shortest) for key in theirs if str(key).endswith(shortest)]
+    prefixes = {str(key).removesuffix(shortest) for key in theirs if str(key).endswith(shortest)}
     for prefix in filter(None, prefixes):
-        names = {str(key).removeprefix(prefix) for key in theirs}
-        if needed <= names <= set(ours) and len(names) == len(theirs):
-            return prefix
+        if all(f"{prefix}{key}" in theirs for key in needed):
+            return prefix if {f"{prefix}{key}" for key in ours} >= set(theirs) else ""
     return ""
+
+
+def _listed(keys: Collection[Any]) -> str:
+    """Return keys as a message shows them: in order, and not at any length."""
+    names = [repr(key) for key in sorted(keys, key=str)]
+    return f"[{', '.join(names[:FEW] + ['...'] * (len(names) > FEW))}]"
 
 
 def _built(number: int, entry: Any) -> Layer:

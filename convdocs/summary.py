@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import _args
+from ._args import Array
 from .fc import Linear
 from .layer import Layer, fitting
 from .windows import Pair, Window
@@ -43,7 +44,7 @@ class Summary(list[Row]):
                 window = Window(maps, (1, 1), (1, 1))
                 maps = (1, 1)
             with fitting("input_shape", number, layer):
-                y = layer.forward(y)
+                y = _output(layer, y)
             if y.ndim == 4:
                 maps = (y.shape[2], y.shape[3])
             (height, width), (sH, sW) = window.span, window.stride
@@ -78,6 +79,14 @@ class Summary(list[Row]):
         lines = [form.format(*line).rstrip() for line in cells]
         rule = "-" * (sum(widths) + 2 * len(widths) - 2)
         return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+
+def _output(layer: Layer, x: Array) -> Array:
+    """Return what a layer makes of no images at all; an error calls their number N."""
+    try:
+        return layer.forward(x)
+    except (ValueError, TypeError) as error:
+        raise type(error)(str(error).replace("(0, ", "(N, ")) from None
 
 
 def _window(layer: Layer) -> Window:

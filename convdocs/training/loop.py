@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -279,14 +280,14 @@ class Training:
 
     def _look(self, sums: Sums, x: Array) -> None:
         """Warn, once, of a loss that is no number, and say whether the images are to blame."""
-        if np.isfinite(sums.loss) or self.doubted:
+        if math.isfinite(sums.loss) or self.doubted:
             return
         what = f"the loss is {sums.loss} in step {self.step} of epoch {self.epoch + 1}"
         if not np.isfinite(x).all():
             self._doubt(f"{what}: images of X are NaN or infinite there")
         elif self.ranks.rank == 0:
             self._doubt(
-                f"{what}, of finite images: the weights, or the optimizer's steps, are too large"
+                f"{what}, of finite images: weights, or steps of the optimizer, are too large"
             )
 
     def _look_back(self, entry: dict[str, float]) -> None:
@@ -356,10 +357,13 @@ def _held(model: Network, validation: Any) -> tuple[Array, Array]:
 
 
 def _fitting(model: Network, optimizer: Any) -> Optimizer:
-    """Return an optimiser that has moved no other network."""
+    """Return an optimiser that can move this network, and has moved no other."""
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"optimizer must be one of convdocs.optim, got {_args.shown(optimizer)}")
     ours = named_arrays(model.layers)
+    for name, array in ours.items():
+        if not array.flags.writeable:
+            raise ValueError(f"layers must have arrays to write to, got {name!r} for reading alone")
     for (number, name), memory in optimizer.memory.items():
         like = ours.get(f"{number}.{name}")
         for array in memory:

@@ -1,8 +1,10 @@
 """The network computes what PyTorch's does, learns, stops when told to, and counts correctly."""
 
+import copy
 import io
 import math
 import os
+import pickle
 import re
 import signal
 import subprocess
@@ -743,6 +745,18 @@ def test_the_optimizer_of_another_network_is_refused_at_once():
     assert everything(model) == before
 
 
+@pytest.mark.parametrize("number", [0, 1, 4])
+def test_weights_that_cannot_be_written_to_are_refused_at_once(number):
+    model = single()
+    before = everything(model)
+    group = model.layers[number].buffers or model.layers[number].params
+    name = next(iter(group))
+    group[name] = np.broadcast_to(group[name], group[name].shape)  # a view that is read-only
+    with pytest.raises(ValueError, match=rf"layers must .*got '{number}\.{name}' for reading"):
+        model.fit(X, Y, 1)
+    assert everything(model) == before
+
+
 # Errors speak of what was passed
 
 
@@ -813,6 +827,44 @@ def test_where_nothing_would_fit_there_is_no_advice(shape):
         assert str(shape) in str(caught.value)
         assert "becomes" not in str(caught.value)
         assert "fits" not in str(caught.value)
+
+
+# What a network keeps
+
+
+@pytest.mark.parametrize("use", ["call", "train", "backward", "fit"])
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_copy_of_a_network_holds_weights_and_options_alone(use, copied):
+    def network():
+        layers = [Conv2d(1, 4, 3, padding=1, rng=0), BatchNorm2d(4), ReLU(), MaxPool2d(2)]
+        return CNN([*layers, AvgPool2d(3), Flatten(), Dropout(0.5), Linear(4, 3, rng=0)])
+
+    images, labels = np.random.default_rng(0).normal(size=(500, 1, 6, 6)), np.arange(500) % 3
+    model, fresh = network(), len(pickle.dumps(network()))
+    if use == "fit":
+        model.fit(images, labels, 1, 500, rng=0)
+    else:
+        scores = model(images, train=use != "call", rng=0)
+        if use == "backward":
+            model.backward(cross_entropy_backward(scores, labels))
+    assert len(pickle.dumps(model)) < fresh + 500
+    twin = copied(model)
+    assert len(pickle.dumps(twin)) < fresh + 500
+    assert bits(twin) == bits(model)
+    assert repr(twin) == repr(model)
+    assert twin.history == model.history
+    np.testing.assert_array_equal(twin(images), model(images))
+    with pytest.raises(RuntimeError, match="needs a forward pass"):
+        copied(model).backward(np.ones((500, 3)))
+
+
+@pytest.mark.parametrize("optimizer", [SGD(0.1), SGD(0.1, 0.9), Adam()])
+def test_an_optimizer_holds_what_it_remembers_of_the_weights_alone(optimizer):
+    model = small().fit(X, Y, 2, 3, rng=0, optimizer=optimizer)
+    remembered = sum(array.nbytes for each in optimizer.memory.values() for array in each)
+    weights = sum(array.nbytes for array in model.state_dict().values())
+    assert remembered in (0, weights, 2 * weights)
+    assert len(pickle.dumps(optimizer)) < remembered + 2000
 
 
 # Prediction
@@ -949,6 +1001,16 @@ def test_a_fully_connected_layer_sees_the_whole_image():
 def test_the_summary_needs_no_memory_for_an_image():
     rows = ours("Conv2d(3, 8, 3), MaxPool2d(2)").summary((3, 10**5, 10**5))
     assert rows[-1].output_shape == (8, 49_999, 49_999)
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [((3, 6, 6), "got 3 in shape (N, 3, 6, 6)"), ((1, 6, 8), "got (N, 48)")],
+)
+def test_a_summary_for_other_images_names_their_shape(shape, words):
+    with pytest.raises(ValueError, match=r"input_shape must fit layers\[\d\]") as caught:
+        small().summary(shape)
+    assert str(caught.value).endswith(words)
 
 
 def seen(layers, side):
