@@ -24,9 +24,7 @@ except ImportError:  # Windows: there an open file cannot be removed, which serv
     fcntl = None  # type: ignore[assignment]
 
 KEY = "convdocs"  # the entry that holds the description, and tells our files from others
-PART = re.compile(
-    r"\.\d+-\d+\.part"
-)  # a file that is being written: by which process, and a random number
+PART = re.compile(r"\.\d+-\d+\.part")  # a file that is being written, by process and at random
 
 
 def name_of(path: Path) -> str:

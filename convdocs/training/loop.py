@@ -297,7 +297,8 @@ class Training:
         numbers: dict[str, Any] = {**named_arrays(self.model.layers), **entry}
         wrong = [name for name, number in numbers.items() if not np.isfinite(number).all()]
         if wrong:
-            self._doubt(f"{', '.join(wrong)}: NaN or infinite after epoch {self.epoch + 1}")
+            names = ", ".join(wrong[:4] + ["..."] * (len(wrong) > 4))
+            self._doubt(f"{names}: NaN or infinite after epoch {self.epoch + 1}")
 
     def _doubt(self, text: str) -> None:
         """Warn, below the bar."""
