@@ -16,7 +16,8 @@ import onnx.reference
 
 from .._args import Array
 
-FACTOR, LEAST = 16, 1 << 22  # numbers to compute with, for each in the file, and in any case
+FACTOR = 16  # numbers to compute with, for each that the file holds
+LEAST = 1 << 22  # and these in any case
 NODE = 4096  # what one node costs at least, in numbers
 SMALL = 1024  # numbers: an array that may say how large another is
 SLOWEST = 1 << 20  # steps of an operator that is computed number by number

@@ -111,7 +111,8 @@ class Walk:
         if len(inputs) != 1:
             self.problems.append(f"{len(inputs)} inputs")
             return
-        name, kind = inputs[0].name, inputs[0].type.tensor_type
+        name = inputs[0].name
+        kind = inputs[0].type.tensor_type
         dtypes = {onnx.TensorProto.FLOAT: np.float32, onnx.TensorProto.DOUBLE: np.float64}
         if kind.elem_type not in dtypes:
             self.problems.append(f"the input {name}, not of float32 or float64")

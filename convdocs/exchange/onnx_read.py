@@ -11,7 +11,8 @@ from ..cnn import CNN
 from ..layer import Layer
 
 MOST = 2**63 - 1  # that a count of batches can hold
-LISTED, LONG = 50, 300  # problems that an error lists, and characters of each
+LISTED = 50  # problems that an error lists
+LONG = 300  # characters of each
 
 
 def from_onnx(path: Path) -> CNN:

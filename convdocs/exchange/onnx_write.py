@@ -19,9 +19,10 @@ from ..network import Network
 from ..windows import Pair, same_borders
 from .weights import network
 
-OPSET, IR = 22, 10  # of 2024: the first whose pooling with ceil_mode is that of PyTorch
+OPSET = 22  # of 2024: the first whose pooling with ceil_mode is that of PyTorch
+IR = 10  # the version of the file format that came with it
 LARGEST = 2**31 - 1  # bytes of a protocol buffer, which an ONNX file is
-STATISTICS = "running_mean", "running_var"
+STATISTICS = ("running_mean", "running_var")
 
 Attribute = int | float | str | Sequence[int]
 
@@ -310,7 +311,8 @@ def _pads_within_windows(options: Mapping[str, Any], place: Place) -> bool:
 
 def _all_borders(options: Mapping[str, Any], place: Place) -> Array:
     """Return how far windows reach over each border, for Pad: all beginnings, then all ends."""
-    before, after = [0, 0], [0, 0]
+    before = [0, 0]
+    after = [0, 0]
     for axis, (k, p, s, d) in enumerate(zip(*_sides(options), strict=True), start=2):
         end = (place.shape_there[axis] - 1) * s + d * (k - 1) + 1  # with ceil_mode, perhaps beyond
         before.append(p)

@@ -23,6 +23,7 @@ def path(tmp_path):
     return tmp_path / "weights"
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same'")  # PyTorch says so once a process
 @settings(max_examples=50)
 @given(networks())
 def test_the_same_network_in_pytorch(torch, drawn):
