@@ -657,6 +657,7 @@ def test_one_input_and_one_output(path):
 # --- Damaged files --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_file_cut_anywhere_is_refused_or_whole(path):
     model = CNN([Conv2d(1, 1, 2, rng=0), BatchNorm2d(1), Flatten(), Linear(4, 2, rng=0)])
     to_onnx(model, path, (1, 3, 3), {"classes": "a b"})

@@ -34,6 +34,7 @@ def path(tmp_path):
     return tmp_path / "model.onnx"
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(networks())
 def test_onnx_runtime_computes_the_same_and_the_network_comes_back(tmp_path_factory, drawn):
@@ -66,6 +67,7 @@ def exported(path, layer, shape):
 SIZES = [(1, 1, 5), (1, 4, 6)]
 
 
+@pytest.mark.slow
 def test_every_option_of_maxima(path):
     count = 0
     for k, s, d, ceil_mode in itertools.product((1, 2, 3), (1, 3), (1, 2, 4), (False, True)):
@@ -75,6 +77,7 @@ def test_every_option_of_maxima(path):
     assert count > 250
 
 
+@pytest.mark.slow
 def test_every_option_of_averages(path):
     flags = itertools.product((False, True), (False, True))
     for (ceil_mode, inside), k, s in itertools.product(flags, (1, 2, 3, 4), (1, 2, 4)):

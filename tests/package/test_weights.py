@@ -260,6 +260,7 @@ def free_port():
         return one.getsockname()[1]
 
 
+@pytest.mark.slow
 def test_two_processes_of_torchrun_give_the_weights_of_one(torch, tmp_path):
     model = CNN([Conv2d(1, 4, 3, rng=0), ReLU(), MaxPool2d(2), Flatten(), Linear(36, 10, rng=1)])
     model.save(tmp_path / "start.npz")
