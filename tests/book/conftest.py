@@ -97,11 +97,14 @@ class Python:
     """One Python for many pages, each of which finds it as if it had just been started."""
 
     def __init__(self, context, site):
-        self.context, self.site = context, site
-        self.keeper = context.new_page()
-        self.keeper.goto(f"{site}edges.html")
+        self.context, self.site, self.page = context, site, None
+        self.start()
+
+    def start(self):
+        """Start Python in a page that keeps it."""
+        self.keeper = self.context.new_page()
+        self.keeper.goto(f"{self.site}edges.html")
         self.keeper.evaluate(KEEP)
-        context.add_init_script(ASK)
         assert self.run(START) == (None, [])
 
     def run(self, source, name="cell of a test"):
@@ -110,9 +113,14 @@ class Python:
         return error, [tuple(each) for each in shown]
 
     def open(self, chapter):
-        """Return the page of a chapter."""
+        """Return the page of a chapter, which a test closes unless it fails."""
+        if self.page and not self.page.is_closed():  # what runs there may never end
+            self.page.close()
+            self.keeper.close()
+            self.start()
         assert self.run(RESET) == (None, [])
-        page = self.context.new_page()
+        page = self.page = self.context.new_page()
+        page.add_init_script(ASK)
         page.wrong = []
         page.on("pageerror", lambda error: page.wrong.append(str(error)))
         page.goto(f"{self.site}{chapter}.html")

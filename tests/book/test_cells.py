@@ -6,7 +6,8 @@ The chapters share one Python, which each of them finds as if it had just been s
 import re
 
 import pytest
-from pages import CELL, LIVE, press
+from pages import CELL, LIVE, press, write
+from playwright.sync_api import expect
 
 SHOWN = """() => [...document.querySelectorAll('[id^=cell-]')].map(cell => ({
   id: cell.id, state: cell.dataset.live, tags: cell.className,
@@ -73,7 +74,7 @@ def test_every_cell_of_the_chapter_shows_what_the_build_showed(python, chapter):
     last = page.locator(CELL).last
     press(last, "Run all above")
     press(last, "Run")
-    page.wait_for_function(OVER, polling=100, timeout=0)
+    page.wait_for_function(OVER, polling=100, timeout=1_800_000)  # unless it never ends
     after, wrong = page.evaluate(SHOWN), page.wrong
     page.close()
     assert wrong == []
@@ -227,3 +228,13 @@ from convdocs import conv2d
 conv2d([[[[2]]]], [[[[3]]]]).item()
 """
     assert python.run(look) == (None, [("text", "6.0\n")])
+
+
+def test_a_page_that_never_ends_does_not_keep_python_from_the_next(python):
+    page = python.open("edges")
+    cell = page.locator(CELL).first
+    write(cell, "while True:\n    pass")
+    press(cell, "Run")
+    expect(cell.locator(".live-state")).to_contain_text("running for")
+    python.open("edges").close()
+    assert python.run("6 * 7") == (None, [("text", "42\n")])
