@@ -57,9 +57,11 @@ def bundle(app: Sphinx) -> None:
         "logLevel": "warning",
     }
     run(f"require('esbuild').buildSync({json.dumps(options)})")
-    # The licences of what is bundled ask to come along.
+    # The licences of what is bundled ask to come along, those of the tools do not.
     modules = WEB / "node_modules"
-    files = sorted([*modules.glob("*/LICENSE*"), *modules.glob("@*/*/LICENSE*")])
+    packages = json.loads((WEB / "package-lock.json").read_text("utf-8"))["packages"]
+    shipped = [WEB / place for place, found in packages.items() if place and "dev" not in found]
+    files = sorted(path for place in shipped for path in place.glob("LICENSE*"))
     texts = [f"{path.parent.relative_to(modules)}\n\n{path.read_text('utf-8')}" for path in files]
     (BUNDLES / "licences.txt").write_text("\n\n".join(texts), "utf-8")
 
