@@ -25,6 +25,7 @@ LAYERS = [  # a maker for parameters of a dtype, and the shape of an input
     (lambda t: Dropout(0.1, rng=0), (2, 4)),
     (lambda t: Dropout(1 / 3, rng=0), (2, 4)),
 ]
+ANY_SHAPE = (ReLU, Dropout)  # these take numbers of any shape
 
 
 def one_of_each():
