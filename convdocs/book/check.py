@@ -76,11 +76,15 @@ def _leaves(value: object, depth: int = DEPTH) -> Iterator[object]:
     """Yield what lies in lists and tuples, however deep, and in arrays of objects."""
     if isinstance(value, np.ndarray) and value.dtype == object:
         value = value.tolist()
-    if depth and isinstance(value, list | tuple):
-        for each in value:
-            yield from _leaves(each, depth - 1)
-    else:
+    try:
+        parts = list(value) if depth and isinstance(value, list | tuple) else None
+    except Exception:  # of a class of one's own
+        parts = None
+    if parts is None:
         yield value
+    else:
+        for each in parts:
+            yield from _leaves(each, depth - 1)
 
 
 def _fault(value: object, truth: bool) -> str:

@@ -93,6 +93,13 @@ class Odd(float):
         raise RuntimeError("no number")
 
 
+class RudeList(list):
+    """A list that does not say what it holds."""
+
+    def __iter__(self):
+        raise RuntimeError("no parts")
+
+
 ITSELF = []
 ITSELF.append(ITSELF)
 NO_NUMBERS = [
@@ -225,6 +232,10 @@ def test_the_right_numbers_are_never_told(capsys, rng, right):
     for yours in wrong:
         numbers = re.findall(r"\d+\.?\d*", said(capsys, yours, right))
         assert not {float(number) for number in numbers} & {7919.25, 7127.5, 6841.125}
+
+
+def test_a_list_that_hides_its_parts_is_no_traceback(capsys):
+    assert said(capsys, RudeList(["a"]), 24).startswith("Not yet: that ")
 
 
 def test_nothing_that_is_handed_in_changes(capsys):

@@ -253,6 +253,18 @@ class Rude:
     __len__ = __iter__ = __getitem__ = __float__ = __index__ = __str__ = __bool__ = __repr__
 
 
+class RudeList(list):
+    """A list that answers nothing."""
+
+    __len__ = __iter__ = __getitem__ = __repr__ = Rude.__repr__
+
+
+class RudeDict(dict):
+    """A dict that answers nothing."""
+
+    __len__ = __iter__ = __getitem__ = __repr__ = items = values = Rude.__repr__
+
+
 def nonsense():
     """Return what is no argument for any plot, in fresh copies."""
     return [
@@ -261,7 +273,16 @@ def nonsense():
         *(np.datetime64("2020"), np.timedelta64(1), np.array(None), np.array([1j, 2]), [1j]),
         *(np.zeros((2, 4, 6, 6), complex), np.ones((2, 4), object), np.zeros(2, "i4,f8")),
         *([None], [1, None], [[[1, 2], [3]]], [[[]]], Refuses(), [Refuses()], Rude(), [Rude()]),
-        *({"a": None}, {"a": Rude()}, {"a": 1j}, {"a": [[None]]}, {None: [1]}, {(1, 2, 3): [1]}),
+        *(
+            RudeList([1]),
+            RudeDict(a=[1]),
+            {"a": None},
+            {"a": Rude()},
+            {"a": 1j},
+            {"a": [[None]]},
+            {None: [1]},
+            {(1, 2, 3): [1]},
+        ),
         *(-(10**400), np.nan, -np.inf, [np.nan, np.nan, 1j], "$\\frac$", {"$\\frac$": [[1]]}),
     ]
 

@@ -32,19 +32,37 @@ def titled(
     A dict has titles; a list has none, and neither has a thing alone, such as an array. ``axes``
     is how many axes a thing has: a list whose parts have fewer is one thing.
     """
-    if isinstance(value, Mapping):
-        titles = [word(f"a title of {name}", key) for key in value]
-        things = [
-            (title, f"{name}[{title!r}]", each)
-            for title, each in zip(titles, value.values(), strict=True)
-        ]
-    elif isinstance(value, list | tuple) and (not value or depth(value[0]) >= axes):
-        things = [("", f"{name}[{place}]", each) for place, each in enumerate(value)]
+    by_title = mapped(value)
+    if by_title is not None:
+        titles = [word(f"a title of {name}", key) for key in by_title]
+        things = zip(titles, by_title.values(), strict=True)
+        shown = [(title, read(f"{name}[{title!r}]", thing)) for title, thing in things]
     else:
-        things = [("", name, value)]
-    if not things:
-        raise ValueError(f"{name} must hold something to show, got {value!r}")
-    return [(title, read(called, thing)) for title, called, thing in things]
+        parts = listed(value)
+        if isinstance(value, np.ndarray) or parts is None or (parts and depth(parts[0]) < axes):
+            return [("", read(name, value))]
+        shown = [("", read(f"{name}[{place}]", thing)) for place, thing in enumerate(parts)]
+    if not shown:
+        raise ValueError(f"{name} must hold something to show, got {_args.shown(value)}")
+    return shown
+
+
+def mapped(value: object) -> dict[Any, Any] | None:
+    """Return what a dict holds; None for what is none, or does not say."""
+    try:
+        return dict(value.items()) if isinstance(value, Mapping) else None
+    except Exception:  # of a class of one's own
+        return None
+
+
+def listed(value: object) -> list[Any] | None:
+    """Return what a list, a tuple, a range or an array holds; None for what is none of them."""
+    try:
+        if isinstance(value, np.ndarray):
+            return list(value) if value.ndim else None
+        return list(value) if isinstance(value, list | tuple | range) else None
+    except Exception:  # of a class of one's own
+        return None
 
 
 def beside(
@@ -65,10 +83,12 @@ def beside(
 
 def depth(value: object, most: int = 8) -> int:
     """Return how many axes something has, as far as its first parts tell."""
-    if isinstance(value, list | tuple):
-        return 1 + depth(value[0], most - 1) if value and most else 1
-    axes = getattr(value, "ndim", 0)
-    return axes if isinstance(axes, int) else 0
+    if isinstance(value, np.ndarray):
+        return value.ndim
+    parts = listed(value)
+    if parts is None:
+        return 0
+    return 1 + depth(parts[0], most - 1) if parts and most else 1
 
 
 def measured(name: str, value: ArrayLike, shape: str = "") -> Floats:
@@ -126,11 +146,10 @@ def places(name: str, value: ArrayLike, parts: str) -> Floats:
 
 def two(name: str, value: object, need: str) -> tuple[Any, Any]:
     """Return a pair of things, such as x and y."""
-    if isinstance(value, np.ndarray):
-        value = list(value) if value.ndim else value
-    if not isinstance(value, list | tuple) or len(value) != 2:
+    parts = listed(value)
+    if parts is None or len(parts) != 2:
         raise TypeError(f"{name} must be a pair {need}, got {_args.shown(value)}")
-    return value[0], value[1]
+    return parts[0], parts[1]
 
 
 def number(name: str, value: object, least: float, most: float) -> float:
@@ -176,10 +195,11 @@ class Amounts(NamedTuple):
 
 def amounts(name: str, value: Mapping[Any, float]) -> Amounts:
     """Return labels, each with an amount of at least 0."""
-    if not isinstance(value, Mapping):
+    given = mapped(value)
+    if given is None:
         raise TypeError(f"{name} must be a dict of amounts, got {_args.shown(value)}")
-    labels = [word(f"a label of {name}", label) for label in value]
-    return Amounts(labels, numbers(name, list(value.values()), "labels", least=0))
+    labels = [word(f"a label of {name}", label) for label in given]
+    return Amounts(labels, numbers(name, list(given.values()), "labels", least=0))
 
 
 def cases(name: str, value: Curve) -> Floats:
@@ -217,17 +237,18 @@ def choice(name: str, value: object, among: tuple[str, ...]) -> str:
 
 def word(name: str, value: object) -> str:
     """Return a text or a number as it is written."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float | np.integer):
+    if isinstance(value, bool) or not isinstance(
+        value, str | int | float | np.integer | np.floating
+    ):
         raise TypeError(f"{name} must be a text or a number, got {_args.shown(value)}")
     return text(name, str(value))
 
 
 def words(name: str, value: object, counts: Sequence[int]) -> list[str]:
     """Return texts or numbers as they are written, as many as one of ``counts``."""
-    if isinstance(value, np.ndarray):
-        value = value.tolist()  # a number alone becomes no list
-    if not isinstance(value, list | tuple | range):
+    parts = listed(value)
+    if parts is None:
         raise TypeError(f"{name} must be a list of texts, got {_args.shown(value)}")
-    if len(value) not in counts:
-        raise ValueError(f"{name} must be {counts[-1]} texts, got {len(value)}")
-    return [word(f"{name}[{place}]", each) for place, each in enumerate(value)]
+    if len(parts) not in counts:
+        raise ValueError(f"{name} must be {counts[-1]} texts, got {len(parts)}")
+    return [word(f"{name}[{place}]", each) for place, each in enumerate(parts)]

@@ -233,13 +233,15 @@ class _Slide(NamedTuple):
 def _slide(name: str, value: Mapping[str, int]) -> _Slide:
     """Return where a window stands, as the package slides it."""
     least = {"size": 1, "kernel": 1, "stride": 1, "padding": 0, "dilation": 1}
-    if not isinstance(value, Mapping) or not {"size", "kernel"} <= value.keys() <= least.keys():
+    given = arguments.mapped(value)
+    if given is None or not {"size", "kernel"} <= given.keys() <= least.keys():
         need = f"{name} must have size and kernel, and may have stride, padding and dilation"
         raise TypeError(f"{need}, got {_args.shown(value)}")
-    given = {key: _args.integer(f"{key} of {name}", value[key], least[key]) for key in value}
-    size, padding = given["size"], given.get("padding", 0)
+    whole = {key: _args.integer(f"{key} of {name}", given[key], least[key]) for key in given}
+    size = whole["size"]
+    padding = whole.get("padding", 0)
     window = Window(
-        (1, given["kernel"]), (1, given.get("stride", 1)), (1, given.get("dilation", 1))
+        (1, whole["kernel"]), (1, whole.get("stride", 1)), (1, whole.get("dilation", 1))
     )
     if size + 2 * padding > PIXELS:
         need = f"{name} must have at most {PIXELS} pixels with padding"

@@ -88,8 +88,9 @@ def connections(
 
 def _layers(name: str, value: Any) -> list[tuple[str, ArrayLike]]:
     """Return the matrices of one network, from below, each with what an error calls it."""
-    if isinstance(value, list | tuple) and value and arguments.depth(value[0]) >= 2:
-        return [(f"{name}[{number}]", layer) for number, layer in enumerate(value)]
+    parts = None if isinstance(value, np.ndarray) else arguments.listed(value)
+    if parts and arguments.depth(parts[0]) >= 2:
+        return [(f"{name}[{number}]", layer) for number, layer in enumerate(parts)]
     return [(name, value)]
 
 

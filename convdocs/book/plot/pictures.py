@@ -179,13 +179,14 @@ def detections(
     """
     ink = _picture("picture", arguments.numbers("picture", picture, "H W"))
     side = arguments.number("height", height, 1, 1000)
-    if not isinstance(found, Mapping):
+    words = arguments.mapped(found)
+    if words is None:
         raise TypeError(f"found must be a dict of places, got {_args.shown(found)}")
-    corners = arguments.places("found", list(found), "row column")
+    corners = arguments.places("found", list(words), "row column")
     H, W = ink.shape
     figure, (axes,) = subplots((WIDTH, WIDTH * H / W + 0.1))
     _show(axes, np.clip(1 - ink, 0, 1))
-    for (top, left), what in zip(corners, found.values(), strict=True):
+    for (top, left), what in zip(corners, words.values(), strict=True):
         outline(axes, (left - 0.5, top - 0.5, side, side), ORANGE, 1.6)
         box = {"facecolor": ORANGE, "edgecolor": "none", "pad": 1.5}
         said = arguments.word("a word of found", what)
