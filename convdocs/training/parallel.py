@@ -22,6 +22,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar, cast
 import numpy as np
 
 from .._args import Array
+from .._extras import extra
 from ..layer import Layer
 from .waiting import WATCHES, Watch, end
 
@@ -81,11 +82,8 @@ def world() -> Communicator | None:
     count = max(int(os.environ.get(name) or 1) for name in STARTED)
     if count == 1:
         return None
-    try:
+    with extra("mpi"):
         from mpi4py import MPI
-    except ModuleNotFoundError as error:
-        need = f"{count} processes need mpi4py to train together: pip install 'convdocs[mpi]'"
-        raise ModuleNotFoundError(need) from error
     comm = MPI.COMM_WORLD
     if comm.size != count:
         found = f"but MPI knows of {comm.size}: mpi4py must use the MPI that started them"
