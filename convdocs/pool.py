@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +22,8 @@ from .windows import (
     must_fit,
     windows,
 )
+
+MANY = 1 << 16  # positions in a window: a loop over more takes too long
 
 
 def max_pool2d(
@@ -114,10 +116,13 @@ def max_pool2d_backward(
     _args.same_shape("dy", dy, (*x.shape[:2], *seen.shape[3:5]))
     dy = batch_last(dy, dlaid.dtype)
     y = _maxima(seen)
-    spoilt = bool((y != y).any())
-    waiting = np.ones(y.shape, bool)  # windows whose first maximum is yet to come
     inside = batch_last(np.ones_like(x[:1, :1], bool), bool, borders)
     real = windows(inside, window)
+    if _wide(seen):
+        _hand_to_maxima(dy, y, seen, real, dseen)
+        return batch_first(dlaid, borders)
+    spoilt = bool((y != y).any())
+    waiting = np.ones(y.shape, bool)  # windows whose first maximum is yet to come
     for u, v in _positions(seen):
         pixel = seen[:, u, v]
         found = pixel == y
@@ -166,9 +171,7 @@ def avg_pool2d(
     """
     x, slide, window, borders = _check(x, kernel_size, stride, padding, 1, ceil_mode)
     seen = windows(batch_last(x, _args.floating(x), borders), window)
-    y = np.zeros(seen[:, 0, 0].shape, seen.dtype)
-    for u, v in _positions(seen):
-        y += seen[:, u, v]
+    y = _sums(seen)
     y /= _counts(x, slide, seen, count_include_pad)
     return batch_first(y)
 
@@ -214,8 +217,12 @@ def avg_pool2d_backward(
     dseen = windows(dlaid, window)
     _args.same_shape("dy", dy, (*x.shape[:2], *dseen.shape[3:5]))
     share = batch_last(dy, dlaid.dtype) / _counts(x, slide, dseen, count_include_pad)
-    for u, v in _positions(dseen):
-        dseen[:, u, v] += share
+    if _wide(dseen):
+        for i, j in np.ndindex(*share.shape[1:3]):
+            dseen[:, :, :, i, j] += share[:, None, None, i, j]
+    else:
+        for u, v in _positions(dseen):
+            dseen[:, u, v] += share
     return batch_first(dlaid, borders)
 
 
@@ -379,11 +386,49 @@ def _positions(seen: Array) -> Iterator[tuple[int, ...]]:
 
 def _maxima(seen: Array) -> Array:
     """Return the maximum of each window."""
+    if _wide(seen):
+        return _by_window(np.max, seen)
     y = seen[:, 0, 0].copy()
     for u, v in _positions(seen):
         if u or v:
             np.maximum(y, seen[:, u, v], out=y)
     return y
+
+
+def _sums(seen: Array) -> Array:
+    """Return the sum of each window."""
+    if _wide(seen):
+        return _by_window(np.sum, seen)
+    y = np.zeros(seen[:, 0, 0].shape, seen.dtype)
+    for u, v in _positions(seen):
+        y += seen[:, u, v]
+    return y
+
+
+def _wide(seen: Array) -> bool:
+    """Tell whether windows are few and have so many positions that each is looked at by itself."""
+    _, kH, kW, oH, oW, _ = seen.shape
+    return seen.size > 0 and kH * kW > max(MANY, oH * oW)
+
+
+def _by_window(function: Callable[..., Array], seen: Array) -> Array:
+    """Return what a function makes of each window."""
+    y = np.empty(seen[:, 0, 0].shape, seen.dtype)
+    for i, j in np.ndindex(*y.shape[1:3]):
+        y[:, i, j] = function(seen[:, :, :, i, j], axis=(1, 2))
+    return y
+
+
+def _hand_to_maxima(dy: Array, y: Array, seen: Array, real: Array, dseen: Array) -> None:
+    """Add the gradient of each window to that of its first maximum."""
+    C, kH, kW, oH, oW, N = seen.shape
+    channels, images = np.indices((C, N))
+    for i, j in np.ndindex(oH, oW):
+        pixels = seen[:, :, :, i, j]
+        found = (pixels == y[:, None, None, i, j]) | (pixels != pixels)  # a NaN is a maximum
+        found &= real[:, :, :, i, j]
+        u, v = np.divmod(found.reshape(C, kH * kW, N).argmax(axis=1), kW)
+        dseen[channels, u, v, i, j, images] += dy[:, i, j]
 
 
 def _lowest(dtype: np.dtype[Any]) -> Any:

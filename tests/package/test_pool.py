@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import convdocs
-from convdocs import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward
+from convdocs import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward, pool
 
 SHAPES = {  # x, and how; these hold for both poolings
     "one pixel": ((1, 1, 1, 1), {"kernel_size": 1}),
@@ -474,6 +474,40 @@ def test_maxima_of_windows_larger_than_the_image_equal_loops(drawn):
 @given(large_windows(count_include_pad=st.booleans()))
 def test_averages_of_windows_larger_than_the_image_equal_loops(drawn):
     as_loops_say("avg_pool2d", *drawn)
+
+
+@pytest.mark.parametrize("where", [lambda x: x, np.round, np.zeros_like, lambda x: x * np.nan])
+@pytest.mark.parametrize(("shape", "how"), MAX.values(), ids=MAX)
+def test_maxima_window_by_window_are_the_same(monkeypatch, rng, shape, how, where):
+    x = where(rng.normal(size=shape))
+    y = max_pool2d(x, **how)
+    dy = reference.whole(rng, *y.shape)
+    dx = max_pool2d_backward(dy, x, **how)
+    monkeypatch.setattr(pool, "_wide", lambda seen: True)
+    assert_array_equal(max_pool2d(x, **how), y, strict=True)
+    assert_array_equal(max_pool2d_backward(dy, x, **how), dx, strict=True)
+
+
+@pytest.mark.parametrize(("shape", "how"), AVERAGE.values(), ids=AVERAGE)
+def test_averages_window_by_window_are_the_same(monkeypatch, rng, shape, how):
+    x = reference.whole(rng, *shape)
+    y = avg_pool2d(x, **how)
+    dy = reference.whole(rng, *y.shape)
+    dx = avg_pool2d_backward(dy, x, **how)
+    monkeypatch.setattr(pool, "_wide", lambda seen: True)
+    assert_array_equal(avg_pool2d(x, **how), y, strict=True)
+    assert_allclose(avg_pool2d_backward(dy, x, **how), dx, rtol=1e-12, atol=1e-12, strict=True)
+
+
+def test_a_window_of_a_million_pixels_takes_no_million_steps(monkeypatch):
+    monkeypatch.setattr(pool, "_positions", None)  # what would go through them one by one
+    x = np.zeros((2, 1, 1024, 1024), np.float32)
+    x[:, 0, 700, 3] = 2**20
+    assert_array_equal(max_pool2d(x, 1024), np.full((2, 1, 1, 1), 2**20, np.float32))
+    assert_array_equal(avg_pool2d(x, 1024), np.ones((2, 1, 1, 1), np.float32))
+    dy = np.float32([3, 5]).reshape(2, 1, 1, 1)
+    assert_array_equal(max_pool2d_backward(dy, x, 1024), x * dy / 2**20)
+    assert_array_equal(avg_pool2d_backward(dy, x, 1024), np.broadcast_to(dy / 2**20, x.shape))
 
 
 HUGE = 30_000
