@@ -80,8 +80,8 @@ def train(
             model=model,
             history=history,
             source=source,
-            held=None if validation is None else _held(model, validation),
-            optimizer=_fitting(model, Adam(lr=3e-3) if optimizer is None else optimizer),
+            validation=None if validation is None else _validation_set(model, validation),
+            optimizer=_able(model, Adam(lr=3e-3) if optimizer is None else optimizer),
             rng=_args.generator(rng),
             seeded=rng is not None,
             epochs=count,
@@ -113,7 +113,7 @@ class Training:
         What each epoch came to.
     source : FromArrays or FromIterable
         Where the batches come from.
-    held : pair of ndarray, or None
+    validation : pair of ndarray, or None
         Images and labels that are not learned from.
     optimizer : Optimizer
     rng : numpy.random.Generator
@@ -142,7 +142,7 @@ class Training:
     model: Network
     history: list[dict[str, float]]
     source: Source
-    held: tuple[Array, Array] | None
+    validation: tuple[Array, Array] | None
     optimizer: Optimizer
     rng: np.random.Generator
     seeded: bool
@@ -155,7 +155,7 @@ class Training:
     sums: Sums = field(default_factory=Sums)
     made: int = 0
     saved: float = field(default_factory=time.monotonic)
-    doubted: bool = False
+    warned: bool = False
 
     def __post_init__(self) -> None:
         """Take down what tells this training from others."""
@@ -182,8 +182,8 @@ class Training:
         state = ranks.together(self._read)
         new = ranks.from_first(state is None)
         if ranks.size > 1:
-            held = None if self.held is None else batches.digest(*self.held)
-            call = {"epochs": self.epochs, **self.settings, "validation": held}
+            unlearned = None if self.validation is None else batches.digest(*self.validation)
+            call = {"epochs": self.epochs, **self.settings, "validation": unlearned}
             first, state = ranks.from_first((call, state or self.state()))
             need = "fit must be called alike on every rank: rank 0 has"
             ranks.together(lambda: checkpoint.compare(need, first, call))
@@ -217,7 +217,7 @@ class Training:
         saving = ranks.average(layers, counted, len(batch.places), saving)
         self.optimizer.step(layers)
         self.advance(sums, saving)
-        self._look(sums, x)
+        self._warn_of_loss(sums, x)
 
     def advance(self, sums: Sums, saving: bool) -> None:
         """Count a step, and save if it is time to."""
@@ -234,10 +234,10 @@ class Training:
         self.ranks.agree_that_the_epoch_ends(self.model.layers)
         sums = self._add_up()
         entry = {"loss": sums.mean_loss(), "accuracy": sums.accuracy()}
-        if self.held is not None:
-            held = self._validated(*self.held)
-            entry |= {"val_loss": held.mean_loss(), "val_accuracy": held.accuracy()}
-        self._look_back(entry)
+        if self.validation is not None:
+            sums = self._validated(*self.validation)
+            entry |= {"val_loss": sums.mean_loss(), "val_accuracy": sums.accuracy()}
+        self._warn_of_weights(entry)
         self.history.append(entry)
         self.epoch += 1
         self.step = 0
@@ -278,31 +278,31 @@ class Training:
         scores = inferred(self.model.layers, "validation[0]", X[share])
         return Sums.total(self.ranks.gathered(Sums.of(scores, y[share], counted)))
 
-    def _look(self, sums: Sums, x: Array) -> None:
+    def _warn_of_loss(self, sums: Sums, x: Array) -> None:
         """Warn, once, of a loss that is no number, and say whether the images are to blame."""
-        if math.isfinite(sums.loss) or self.doubted:
+        if math.isfinite(sums.loss) or self.warned:
             return
         what = f"the loss is {sums.loss} in step {self.step} of epoch {self.epoch + 1}"
         if not np.isfinite(x).all():
-            self._doubt(f"{what}: images of X are NaN or infinite there")
+            self._warn(f"{what}: images of X are NaN or infinite there")
         elif self.ranks.rank == 0:
-            self._doubt(
+            self._warn(
                 f"{what}, of finite images: weights, or steps of the optimizer, are too large"
             )
 
-    def _look_back(self, entry: dict[str, float]) -> None:
-        """Warn, once, of what is no number at the end of an epoch."""
-        if self.doubted or self.ranks.rank > 0:
+    def _warn_of_weights(self, entry: dict[str, float]) -> None:
+        """Warn, once, of weights or of a mean that are no numbers at the end of an epoch."""
+        if self.warned or self.ranks.rank > 0:
             return
         numbers: dict[str, Any] = {**named_arrays(self.model.layers), **entry}
         wrong = [name for name, number in numbers.items() if not np.isfinite(number).all()]
         if wrong:
             names = ", ".join(wrong[:4] + ["..."] * (len(wrong) > 4))
-            self._doubt(f"{names}: NaN or infinite after epoch {self.epoch + 1}")
+            self._warn(f"{names}: NaN or infinite after epoch {self.epoch + 1}")
 
-    def _doubt(self, text: str) -> None:
+    def _warn(self, text: str) -> None:
         """Warn, below the bar."""
-        self.doubted = True
+        self.warned = True
         self.bar.end_line()
         warn(text)
 
@@ -351,13 +351,13 @@ class Training:
         self.sums = Sums(*state.sums) if self.ranks.rank == 0 else Sums()
 
 
-def _held(model: Network, validation: Any) -> tuple[Array, Array]:
+def _validation_set(model: Network, validation: Any) -> tuple[Array, Array]:
     """Return images and labels that are not learned from."""
     X, y = _args.several("validation", validation, 2, "a pair (X, y)")
     return batches.examples(model.layers, "validation[0]", X, "validation[1]", y)
 
 
-def _fitting(model: Network, optimizer: Any) -> Optimizer:
+def _able(model: Network, optimizer: Any) -> Optimizer:
     """Return an optimiser that can move this network, and has moved no other."""
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"optimizer must be one of convdocs.optim, got {_args.shown(optimizer)}")

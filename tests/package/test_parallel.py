@@ -334,6 +334,11 @@ def test_a_rank_that_ends_while_others_wait_for_it_ends_the_run(ranks, program):
     assert re.search(rf"rank \d of {ranks} ends the run:\n.*every rank must", done.stderr)
 
 
+def notes_alone(text):
+    """Tell whether nothing was written but for whom all wait: on a busy machine that may be."""
+    return re.fullmatch(r"(fit on 2 ranks: .*waiting for .*\n)*", text)
+
+
 def test_ranks_that_end_at_different_times_end_well():
     program = """
 import time
@@ -342,7 +347,8 @@ time.sleep(3 * rank)
 print(rank * "end")
 """
     done = run(2, PATIENT + program)
-    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "end", "")
+    assert (done.returncode, done.stdout.strip()) == (0, "end")
+    assert notes_alone(done.stderr)
 
 
 STOPS = """
@@ -350,7 +356,9 @@ import os, signal
 class Stopping(ReLU):
     def forward(self, x):
         if rank == int(sys.argv[1]) and not os.path.exists(sys.argv[2]):
-            open(sys.argv[2], "w").write(str(os.getpid()))
+            with open(sys.argv[2] + ".new", "w") as file:
+                file.write(str(os.getpid()))
+            os.replace(file.name, sys.argv[2])
             os.kill(os.getpid(), signal.SIGSTOP)
         return super().forward(x)
 net(Stopping()).fit(X, Y, 2, 8, rng=0, comm=comm)
@@ -368,25 +376,30 @@ def test_for_a_stopped_rank_a_note_says_who_it_is_and_it_can_go_on(stopped, note
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as child:
-        try:
-            line = child.stderr.readline()  # it waits for the note
-            os.kill(int((tmp_path / "process").read_text()), signal.SIGCONT)
-            out, err = child.communicate(timeout=60)
-        finally:
-            child.kill()
-    assert note in line
-    assert (child.returncode, out.strip(), err) == (0, "end", "")
+        timer = threading.Timer(100, child.kill)
+        timer.start()
+        for line in child.stderr:
+            assert notes_alone(line)
+            if note in line and (tmp_path / "process").exists():
+                os.kill(int((tmp_path / "process").read_text()), signal.SIGCONT)
+                break
+        out, err = child.communicate()
+        timer.cancel()
+    assert (child.returncode, out.strip()) == (0, "end")
+    assert notes_alone(err)
 
 
 def test_a_rank_that_is_far_behind_is_named_and_nothing_ends():
     program = """
 import time
-if rank == 0:
-    time.sleep(4)
+while rank == 0 and not waiting.WATCHES[0].told:
+    time.sleep(0.1)
 net().fit(X, Y, 1, rng=0, comm=comm)
 """
     done = run(2, PATIENT + program)
-    assert (done.returncode, done.stderr) == (0, "fit on 2 ranks: waiting for rank 0\n")
+    assert done.returncode == 0
+    assert done.stderr.startswith("fit on 2 ranks: waiting for rank 0\n")
+    assert notes_alone(done.stderr)
 
 
 def test_a_wrong_checkpoint_is_an_error_on_every_rank(tmp_path):
