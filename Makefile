@@ -9,12 +9,12 @@ $(foreach sign,% ? :,$(if $(findstring $(sign),$(CURDIR)),$(error \
   A folder's name has a "$(sign)", which in addresses means something else. Please rename: $(CURDIR))))
 
 # The same book on every machine: of what is set around it, a build sees these names alone.
-SEEN  := PATH HOME TMPDIR TERM NO_COLOR LD_LIBRARY_PATH DYLD_LIBRARY_PATH READTHEDOCS_CANONICAL_URL
+SEEN  := PATH TMPDIR TERM NO_COLOR LD_LIBRARY_PATH DYLD_LIBRARY_PATH READTHEDOCS_CANONICAL_URL
 # One commit gives the same bytes at any time: what asks for a date gets the last commit's.
 DATE  := $(or $(shell printf %s "$$SOURCE_DATE_EPOCH" | grep -x '[0-9][0-9]*'),\
            $(shell git log -1 --format=%ct 2>/dev/null),1767225600)
-ALIKE := env -i $(foreach name,$(SEEN),$${$(name)+"$(name)=$$$(name)"}) LC_ALL=C PYTHONUTF8=1 \
-           PYTHONHASHSEED=0 OMP_NUM_THREADS=1 MATPLOTLIBRC=/dev/null TZ=UTC SOURCE_DATE_EPOCH=$(DATE)
+ALIKE  = env -i $(foreach name,$(SEEN),$${$(name)+"$(name)=$$$(name)"}) LC_ALL=C PYTHONUTF8=1 \
+           PYTHONHASHSEED=0 OMP_NUM_THREADS=1 TZ=UTC SOURCE_DATE_EPOCH=$(DATE)
 SPHINX = $(ALIKE) "$(BIN)/python" -m sphinx -n -W --keep-going -j auto -d $(BUILD)/doctrees/$@
 
 .PHONY: help html epub pdf test quick bench lint links serve live lock clean
@@ -66,6 +66,7 @@ links: .venv/ready
 serve: html
 	@$(BIN)/python -m http.server --directory $(BUILD)/html --bind 127.0.0.1 8000
 
+live: SEEN += HOME BROWSER DISPLAY WAYLAND_DISPLAY XDG_RUNTIME_DIR DBUS_SESSION_BUS_ADDRESS
 live: .venv/ready
 	@$(ALIKE) "$(BIN)/python" -m sphinx_autobuild -j auto -d $(BUILD)/doctrees/$@ --watch convdocs \
 	    --ignore '*/_build/*' --open-browser docs $(BUILD)/$@

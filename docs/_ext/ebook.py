@@ -1,7 +1,6 @@
 """The book for electronic readers: ``-b epub``."""
 
 import re
-import shutil
 from collections.abc import Set
 from typing import Any
 
@@ -39,12 +38,6 @@ class Ebook(Epub3Builder):
     """An EPUB 3 whose formulas are MathML, with no script and one style sheet."""
 
     name = "epub"
-
-    def init(self) -> None:
-        """Begin with an empty folder, since all that lies there goes into the book."""
-        shutil.rmtree(self.outdir, ignore_errors=True)
-        self.outdir.mkdir(parents=True)
-        super().init()
 
     def copy_static_files(self) -> None:
         """Bring the two files that are ours, and nothing of the web pages."""

@@ -5,6 +5,7 @@ Jupyter Cache keeps what they gave. It looks at the cells alone, so the rest nam
 results are kept in. MyST-NB finds the results there when it reads the page.
 """
 
+import importlib
 import json
 import logging
 import os
@@ -36,9 +37,9 @@ from .whole import digest
 
 LOG = getLogger(__name__)
 
-# Kernels start alike on every machine: without the builder's own IPython profile, without colours
-# in tracebacks, and without remarks on how they are reached. They hand over what a cell prints when
-# it ends: parts that a clock divides would come back with line breaks where they were cut.
+# Kernels start alike on every machine: without colours in tracebacks, and without remarks on how
+# they are reached. They hand over what a cell prints when it ends: parts that a clock divides would
+# come back with line breaks where they were cut.
 PROFILE = """
 c.IPKernelApp.log_level = "ERROR"
 c.InteractiveShell.colors = "nocolor"
@@ -51,10 +52,11 @@ def prepare(app: Sphinx, config: Config) -> None:
     read = [ROOT / "requirements.txt", *ROOT.glob("benchmarks/results.json")]
     depends = digest([*(ROOT / "convdocs").rglob("*.py"), *read])
     config.nb_execution_cache_path = str(BUILD / "results" / depends[:16])
-    profile = BUILD / "ipython" / "profile_default" / "ipython_kernel_config.py"
+    home = BUILD / "home"  # without the builder's own settings of IPython, Jupyter and Matplotlib
+    profile = home / ".ipython" / "profile_default" / "ipython_kernel_config.py"
     profile.parent.mkdir(parents=True, exist_ok=True)
     profile.write_text(PROFILE, "utf-8")
-    os.environ["IPYTHONDIR"] = str(BUILD / "ipython")
+    os.environ["HOME"] = str(home)
     os.environ["PYTHONPATH"] = str(ROOT)  # the package beside the book, and no other
     for name in ("NO_COLOR", "TERM"):  # of the terminal, which no cell writes to
         os.environ.pop(name, None)
@@ -144,6 +146,9 @@ def run_chapters(app: Sphinx, env: SphinxEnvType, docnames: list[str]) -> None:
     if env.mystnb_config.execution_mode == "off":
         return
     chapters = unknown(env, docnames)
+    if chapters:  # Matplotlib looks for fonts once, and says so, which is not to be in a chapter
+        logging.getLogger("matplotlib.font_manager").setLevel("ERROR")
+        importlib.import_module("matplotlib.font_manager")
     failed = []
 
     def hear(*results: tuple[str, str]) -> None:

@@ -42,6 +42,8 @@ class Pdf(SingleFileHTMLBuilder):
     def init(self) -> None:
         """Find out at once whether the book can be set."""
         super().init()
+        for name in ("weasyprint.progress", "fontTools"):
+            logging.getLogger(name).setLevel("WARNING")
         try:
             import weasyprint
         except (ImportError, OSError) as error:

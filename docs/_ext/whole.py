@@ -1,9 +1,10 @@
-"""One build at a time, and no memory of a build that did not end well.
+"""One build at a time, and no page that is not of this build or of one that ended well.
 
-Sphinx reads again what has changed since it was last read, whatever became of that build. Here a
-build that ends well leaves a record of what it made, and of what it was made from. The next one
-keeps what lies there only if all of that still holds, and else begins with empty folders. That
-runs no cell again: results are kept apart.
+Sphinx reads again what has changed since it was last read, whatever became of that build, and
+writes again what it thinks has changed with it. Here a build that ends well leaves a record of what
+it was made from, and of what it made. Where all of that still holds, nothing is done. Where pages
+have been edited, they are read, and all are written to an empty folder. Else all is read: that runs
+no cell again, since results are kept apart. (`make live` shows drafts, and leaves it to Sphinx.)
 """
 
 import atexit
@@ -12,6 +13,7 @@ import functools
 import hashlib
 import json
 import multiprocessing
+import multiprocessing.process
 import multiprocessing.util
 import os
 import shutil
@@ -31,6 +33,7 @@ from sphinx.util.typing import ExtensionMetadata
 
 from . import BUILD, DOCS, ROOT
 
+FORMS = ["html", "epub", "pdf"]
 BESIDE = ["pyproject.toml", "requirements.txt", "README.md", "LICENSE", "benchmarks/results.json"]
 NOT_OURS = [BUILD.name, "node_modules", "__pycache__"]
 
@@ -48,6 +51,16 @@ def turn() -> TextIO:
     return lock
 
 
+def sources() -> list[Path]:
+    """Return the files that the book is made from, but those that editors leave beside them."""
+    found = [*(ROOT / "convdocs").rglob("*.py")]
+    found += [path for name in BESIDE if (path := ROOT / name).exists()]
+    for folder, folders, files in os.walk(DOCS):
+        folders[:] = [name for name in folders if name not in NOT_OURS and name[0] != "."]
+        found += [Path(folder, name) for name in files if name[0] not in ".#" and name[-1] != "~"]
+    return sorted(found)
+
+
 def digest(paths: Iterable[Path]) -> str:
     """Return a name for some files and what they hold."""
     found = hashlib.sha256()
@@ -57,52 +70,26 @@ def digest(paths: Iterable[Path]) -> str:
     return found.hexdigest()
 
 
-def sources() -> list[Path]:
-    """Return the book's own files, but those that editors leave and what is not ours."""
-    found: list[Path] = []
-    for folder, folders, files in os.walk(DOCS):
-        folders[:] = [name for name in folders if name not in NOT_OURS and name[0] != "."]
-        found += [Path(folder, name) for name in files if name[0] not in ".#" and name[-1] != "~"]
-    return found
-
-
-def facts(env: BuildEnvironment) -> str:
-    """Return a name for what pages say of each other: titles, their order, numbers, and places."""
-    standard = env.domains.standard_domain
-    known = [
-        sorted((page, title.astext()) for page, title in env.titles.items()),
-        sorted(env.toctree_includes.items()),
-        sorted((page, sorted(kinds.items())) for page, kinds in env.toc_fignumbers.items()),
-        sorted(standard.labels.items()),
-        sorted(standard.anonlabels.items()),
-        sorted(standard.objects.items()),
-        sorted(env.domains.math_domain.equations.items()),
-        sorted(env.domains.python_domain.objects.items()),
-    ]
-    return hashlib.sha256(repr(known).encode()).hexdigest()
-
-
 class Build:
-    """What this run of Sphinx finds, and what it leaves."""
+    """What a run of Sphinx finds, and what it leaves."""
 
     def __init__(self, app: Sphinx) -> None:
-        out = Path(app.outdir)
-        self.folders = [out, Path(app.doctreedir), BUILD / "jupyter_execute", BUILD / "web"]
+        self.out = Path(app.outdir)
+        self.final = self.out.parent == BUILD and self.out.name in FORMS
+        self.folders = [self.out, Path(app.doctreedir), BUILD / "jupyter_execute", BUILD / "web"]
         self.path = Path(app.doctreedir) / "whole.json"
-        ours = sources()
-        pages = [path for path in ours if path.suffix == ".md"]
-        others = [path for path in ours if path.suffix != ".md"]
-        package = (ROOT / "convdocs").rglob("*.py")
-        beside = [path for name in BESIDE if (path := ROOT / name).exists()]
+        pages = {path for path in sources() if path.suffix == ".md" and DOCS in path.parents}
         self.pages = {path.relative_to(DOCS).as_posix()[:-3]: digest([path]) for path in pages}
-        self.by = [digest([*others, *package, *beside]), sys.version, app.config.html_baseurl]
-        self.facts = ""
+        date = "" if self.out.name == "html" else os.environ.get("SOURCE_DATE_EPOCH", "")
+        settings = [sys.version, app.config.html_baseurl, repr(app.config.overrides), date]
+        self.by = [digest({*sources()} - pages), *settings]
         self.before = self.record()
-        self.path.unlink(missing_ok=True)
-        self.kept = self.holds(app._fail_on_warnings)
-        if not self.kept:
-            self.clear()
-            out.mkdir(parents=True, exist_ok=True)
+        self.kept = (
+            bool(self.before)
+            and self.before["by"] == self.by
+            and self.before["pages"].keys() == self.pages.keys()
+            and self.before["files"].items() <= self.files().items()
+        )
 
     def record(self) -> dict[str, Any]:
         """Return what the last build has left, or nothing if it has not ended well."""
@@ -116,31 +103,45 @@ class Build:
         found = (path for folder in self.folders for path in folder.rglob("*") if path.is_file())
         return {str(path): path.stat().st_size for path in found}
 
-    def holds(self, strict: bool) -> bool:
-        """Return whether all is as the last build has left it, but for what pages say."""
-        before = self.before
-        return (
-            bool(before)
-            and before["by"] == self.by
-            and before["pages"].keys() == self.pages.keys()
-            and before["files"].items() <= self.files().items()
-            and not (strict and before["warnings"])
-        )
-
-    def clear(self) -> None:
-        """Empty the folders; one that lies elsewhere may hold what is not ours."""
-        for folder in self.folders:
-            if BUILD in folder.parents:
-                shutil.rmtree(folder, ignore_errors=True)
-
-    def changed(self) -> list[str]:
+    def edited(self) -> list[str]:
         """Return the pages whose text is not the one that was read, whatever their dates."""
         return [page for page, text in self.pages.items() if self.before["pages"][page] != text]
 
-    def leave(self, warnings: int) -> None:
-        """Write the record."""
-        record = {"by": self.by, "pages": self.pages, "facts": self.facts, "warnings": warnings}
-        self.path.write_text(json.dumps(record | {"files": self.files()}), "utf-8")
+    def touched(self) -> bool:
+        """Return whether Sphinx may think that something has changed."""
+        written = self.path.stat().st_mtime
+        return any(path.stat().st_mtime >= written for path in sources())
+
+    def begin(self) -> None:
+        """Empty the folders whose contents are not to be kept, or end where all of them are."""
+        if self.kept and self.final and not self.edited() and not self.touched():
+            self.say()
+            raise SystemExit
+        self.path.unlink(missing_ok=True)
+        if not self.kept:
+            self.empty(*self.folders)
+        elif self.final:
+            self.empty(self.out)
+        self.out.mkdir(parents=True, exist_ok=True)
+
+    def empty(self, *folders: Path) -> None:
+        """Empty some folders, but none that lies elsewhere: it may hold what is not ours."""
+        for folder in folders:
+            if BUILD in folder.parents:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def end(self) -> None:
+        """Leave a record."""
+        record = {"by": self.by, "pages": self.pages, "files": self.files()}
+        self.path.write_text(json.dumps(record), "utf-8")
+
+    def say(self) -> None:
+        """Say how long it took, and where the book is."""
+        path = self.out / "index.html"
+        if not path.exists():
+            (path,) = self.out.glob(f"*.{self.out.name}")
+        seconds = round(time.time() - psutil.Process().create_time())
+        print(f"The book is built, in {seconds} s. Open {path.as_uri()}")
 
 
 @functools.cache
@@ -152,34 +153,22 @@ def build(app: Sphinx) -> Build:
 
 def begin(app: Sphinx, config: Config) -> None:
     """Look at what lies there before anything else does."""
-    build(app)
+    build(app).begin()
 
 
-def find_changed(
+def find_edited(
     app: Sphinx, env: BuildEnvironment, added: Set[str], changed: Set[str], removed: Set[str]
 ) -> list[str]:
     """Read the pages whose text has changed."""
-    return build(app).changed() if build(app).kept else []
+    return build(app).edited() if build(app).kept else []
 
 
-def find_dependent(app: Sphinx, env: BuildEnvironment) -> Iterable[str]:
-    """Write all pages where one has changed what others say of it."""
-    this = build(app)
-    this.facts = facts(env)
-    return env.found_docs if this.before.get("facts") != this.facts else []
-
-
-def finish(app: Sphinx, failure: Exception | None) -> None:
+def end(app: Sphinx, failure: Exception | None) -> None:
     """Leave a record of a build that has ended well, and say so."""
-    if failure:
-        return
-    build(app).leave(app._warncount)
-    if not (app._warncount and app._fail_on_warnings):
-        names = {"html": "index.html"}
-        name = names.get(app.builder.name, f"{app.config.epub_basename}.{app.builder.name}")
-        seconds = round(time.time() - psutil.Process().create_time())
-        path = Path(app.outdir) / name
-        print(f"The book is built, in {seconds} s. Open {path.as_uri()}")
+    if not failure and not (app._warncount and build(app).final):
+        build(app).end()
+        if build(app).final:
+            build(app).say()
 
 
 def end_with_parent(*_: object) -> None:
@@ -216,7 +205,6 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     signal.signal(signal.SIGCHLD, end_with_child)
     atexit.register(end_children)
     app.connect("config-inited", begin, priority=1)
-    app.connect("env-get-outdated", find_changed)
-    app.connect("env-get-updated", find_dependent, priority=999)
-    app.connect("build-finished", finish, priority=999)
+    app.connect("env-get-outdated", find_edited)
+    app.connect("build-finished", end, priority=999)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,26 +1,31 @@
-"""The build keeps its promises: no stale page, no page that fails in silence, no wasted work."""
+"""The build keeps its promises: no stale page, no page that fails in silence, no wasted work.
 
+Small books in copies of the project, which share what their cells have given.
+"""
+
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from PIL import Image
 from places import ROOT
 
-CHAPTERS = [path for path in (ROOT / "docs").glob("*.md") if "{code-cell}" in path.read_text()]
+CHAPTERS = [
+    path for path in (ROOT / "docs").glob("*.md") if "{code-cell}" in path.read_text("utf-8")
+]
 WORKBENCHES = ["draw", "try"]  # pages to try things on, without exercises
-PAGE = """---
-file_format: mystnb
-kernelspec:
-  name: python3
----
+BIN = f"BIN={Path(sys.executable).parent}"
+HEAD = "---\nfile_format: mystnb\nkernelspec:\n  name: python3\n---\n\n"
+PAGE = f"""{HEAD}# A page
 
-# A page
-
-```{code-cell} python
+```{{code-cell}} python
 ---
 mystnb:
   image:
@@ -29,142 +34,444 @@ mystnb:
     caption: One number.
     name: fig-one
 ---
-from convdocs import conv2d
+from pathlib import Path
+import convdocs
 from convdocs.book import plot
 
-open("RUNS", "a").write("x")
-y = conv2d([[[[2]]]], [[[[3]]]])[0, 0]
+with Path(convdocs.__file__).parent.with_name("runs").open("a") as file:
+    print("x", end="", file=file)
+y = convdocs.conv2d([[[[2]]]], [[[[3]]]])[0, 0]
 print("the answer is", y.item())
-plot.numbers({"y": y})
+plot.numbers({{"y": y}})
 ```
 
-The figure is {numref}`fig-one`.
+The figure is {{numref}}`fig-one`, and $x$.
+"""
+OTHER = """# Another page
+
+$$a = b$$ (eq-other)
+
+Here is {eq}`eq-other` on {doc}`page`, and {py:func}`~convdocs.conv.conv2d`.
 """
 
 
+API = """# Convolution
+
+```{eval-rst}
+.. automodule:: convdocs.conv
+   :members: conv2d
+```
+"""
+
+
+INDEX = "# Book\n\n```{toctree}\npage\nother\nconv\n```\n"
+DIES = "import os; os._exit(3)"
+
+
+def cell(code):
+    """Return a page of one cell, which no other page leads to."""
+    head = HEAD.replace("kernelspec", "orphan: true\nkernelspec")
+    return f"{head}# A page\n\n```{{code-cell}} python\n{code}\n```\n"
+
+
+class Done(NamedTuple):
+    """What came of a build."""
+
+    code: int
+    output: str
+    ran: int  # cells
+
+
+class Book:
+    """A copy of the project whose book has two small pages, and one of the package."""
+
+    def __init__(self, folder, results=None):
+        self.folder = folder
+        self.docs = folder / "docs"
+        ignored = shutil.ignore_patterns("_build", "__pycache__", "node_modules", "*.md", "api")
+        for part in ("convdocs", "docs"):
+            shutil.copytree(ROOT / part, folder / part, ignore=ignored)
+        modules = Path("docs", "web", "node_modules")
+        (folder / modules).symlink_to(ROOT / modules)
+        for name in ("LICENSE", "Makefile", "README.md", "pyproject.toml", "requirements.txt"):
+            shutil.copy(ROOT / name, folder)
+        (folder / ".venv").mkdir()
+        (folder / ".venv" / "ready").touch()  # the environment that these tests run in serves
+        if results:
+            shutil.copytree(results, self.docs / "_build" / "results")
+        self.write("index", INDEX)
+        self.write("page", PAGE)
+        self.write("other", OTHER)
+        self.write("conv", API)
+
+    def write(self, page, text):
+        (self.docs / f"{page}.md").write_text(text, "utf-8")
+
+    def runs(self):
+        counter = self.folder / "runs"
+        return len(counter.read_text()) if counter.exists() else 0
+
+    def command(self, *forms, folder="."):
+        return [
+            "make",
+            "--no-print-directory",
+            "-C",
+            self.folder / folder,
+            *(forms or ["html"]),
+            BIN,
+        ]
+
+    def build(self, *forms, folder=".", **environment):
+        before = self.runs()
+        environment = {"PATH": "/usr/bin:/bin", "HOME": str(self.folder)} | environment
+        how = {"env": environment, "capture_output": True, "encoding": "utf-8", "timeout": 600}
+        done = subprocess.run(self.command(*forms, folder=folder), **how)
+        return Done(done.returncode, done.stdout + done.stderr, self.runs() - before)
+
+    def built(self, *forms, **environment):
+        """Build what must not fail."""
+        done = self.build(*forms, **environment)
+        assert done.code == 0, done.output
+        return done
+
+    def html(self, page="page"):
+        return (self.docs / "_build" / "html" / f"{page}.html").read_text("utf-8")
+
+    def site(self):
+        """Return all files of the site, but Sphinx' own note of the folder."""
+        site = self.docs / "_build" / "html"
+        found = (path for path in site.rglob("*") if path.is_file() and path.name != ".buildinfo")
+        return {str(path.relative_to(site)): path.read_bytes() for path in found}
+
+
+def differing(first, second):
+    """Return the names of the files in which two sites differ."""
+    return sorted(name for name in first | second if first.get(name) != second.get(name))
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    """Return a book that was built, whose cells ran."""
+    first = Book(tmp_path_factory.mktemp("first") / "book")
+    assert first.built().ran == 1
+    return first
+
+
 @pytest.fixture
-def book(tmp_path):
-    """Return a copy of the project whose book has one small page."""
-    for part in ("convdocs", "docs"):
-        ignored = shutil.ignore_patterns("_build", "__pycache__", "*.md", "api")
-        shutil.copytree(ROOT / part, tmp_path / part, ignore=ignored)
-    for name in ("LICENSE", "Makefile", "README.md", "pyproject.toml", "requirements.txt"):
-        shutil.copy(ROOT / name, tmp_path)
-    (tmp_path / ".venv").mkdir()
-    (tmp_path / ".venv" / "ready").touch()  # the environment that these tests run in serves
-    (tmp_path / "docs" / "index.md").write_text("# Book\n\n```{toctree}\npage\n```\n")
-    write(tmp_path, PAGE)
-    return tmp_path
+def book(tmp_path, first):
+    """Return a book that is to be built, with the results that its cells have given."""
+    return Book(tmp_path / "book", first.docs / "_build" / "results")
 
 
-def write(book, page):
-    (book / "docs" / "page.md").write_text(page.replace("RUNS", f"{book}/runs"))
+MORE = f"{PAGE}\n$$c$$ (eq-new)\n"  # which moves the number of the other page's formula
 
 
-def build(book, folder=".", **more):
-    """Return the exit code, the output, and how many cells have run."""
-    before = runs(book)
-    command = ["make", "-C", book / folder, "html", f"BIN={Path(sys.executable).parent}"]
-    environment = {"PYTHONPATH": str(book), "PATH": "/usr/bin:/bin", "HOME": str(book)}
-    done = subprocess.run(command, env=environment | more, capture_output=True, text=True)
-    return done.returncode, done.stdout + done.stderr, runs(book) - before
-
-
-def runs(book):
-    counter = book / "runs"
-    return len(counter.read_text()) if counter.exists() else 0
-
-
-def html(book):
-    return (book / "docs" / "_build" / "html" / "page.html").read_text()
+@pytest.fixture(scope="module")
+def edited(tmp_path_factory, first):
+    """Return the site of a book that was built from nothing after an edit."""
+    book = Book(tmp_path_factory.mktemp("edited") / "book", first.docs / "_build" / "results")
+    book.write("page", MORE)
+    book.built()
+    assert '<span class="eqno">(2)' in book.html("other")
+    return book.site()
 
 
 def test_a_page_runs_when_the_package_or_its_cells_change_and_only_then(book):
-    code, output, ran = build(book)
-    assert (code, ran) == (0, 1), output
-    assert f"file://{book}/docs/_build/html/index.html" in output
-    assert "the answer is 6.0" in html(book)
+    done = book.built()
+    assert done.ran == 0  # the package is the one whose results were handed over
+    address = (book.docs / "_build" / "html" / "index.html").as_uri()
+    assert re.fullmatch(rf"The book is built, in \d+ s\. Open {re.escape(address)}\n", done.output)
+    assert "the answer is 6.0" in book.html()
 
-    assert build(book, "docs")[::2] == (0, 0)  # nothing changed; and it works from docs/ too
+    assert book.build(folder="docs")[::2] == (0, 0)  # it works from docs/ too
 
-    conv = book / "convdocs" / "conv.py"
-    conv.write_text(conv.read_text().replace("return batch_first(y)", "return batch_first(-y)"))
-    assert build(book)[::2] == (0, 1)
-    assert "the answer is -6.0" in html(book)
-    assert len(list((book / "docs" / "_build" / "results").iterdir())) == 1
+    conv = book.folder / "convdocs" / "conv.py"
+    text = conv.read_text("utf-8")
+    assert text.count("return batch_first(y)") == 1
+    conv.write_text(text.replace("return batch_first(y)", "return batch_first(-y)"), "utf-8")
+    assert book.built().ran == 1
+    assert "the answer is -6.0" in book.html()
+    assert len(list((book.docs / "_build" / "results").iterdir())) == 1
 
-    write(book, PAGE.replace("[[[[3]]]]", "[[[[4]]]]"))
-    assert build(book)[::2] == (0, 1)
-    assert "the answer is -8.0" in html(book)
-
-    write(book, PAGE.replace("[[[[3]]]]", "[[[[4]]]]") + "\nMore text, the same cells.\n")
-    assert build(book)[::2] == (0, 0)
-    assert "More text" in html(book)
+    book.write("page", PAGE.replace("[[[[3]]]]", "[[[[4]]]]") + "\nMore text.\n")
+    assert book.built().ran == 1
+    assert "the answer is -8.0" in book.html()
+    assert "More text." in book.html()
 
 
+FIGURE = "    alt: A grid of one number, which the package has computed."
 WRONG = {
-    "a cell that raises": (
-        ('print("the', 'raise ValueError("on purpose")\nprint("the'),
-        ["page.md", 'raise ValueError("on purpose")', "ValueError: on purpose"],
-    ),
-    "a figure without alternative text": (
-        ("    alt: A grid of one number, which the package has computed.", "    width: 200px"),
-        ["page", "alternative text"],
-    ),
-    "an alternative text that says nothing": (
-        ("A grid of one number, which the package has computed.", "figure 1"),
-        ["page", "alternative text"],
-    ),
-    "an undefined reference": (
-        ("{numref}`fig-one`", "{numref}`fig-two`"),
-        ["page.md", "fig-two"],
-    ),
-    "an unknown function": (
-        ("{numref}`fig-one`", "{py:func}`convdocs.conv3d`"),
-        ["page.md", "convdocs.conv3d"],
-    ),
-    "a number that no cell gives": (
-        ("{numref}`fig-one`", "{glue:text}`nothing`"),
-        ["page.md", "nothing"],
-    ),
+    "no alternative text": ((FIGURE, "    width: 200px"), "alternative text"),
+    "an alternative text that says nothing": ((FIGURE, "    alt: figure 1"), "alternative text"),
+    "an undefined reference": (("{numref}`fig-one`", "{numref}`fig-two`"), "fig-two"),
+    "an unknown function": (("{numref}`fig-one`", "{py:func}`convdocs.conv3d`"), "conv3d"),
+    "a number that no cell gives": (("{numref}`fig-one`", "{glue:text}`nothing`"), "nothing"),
+    "a formula that cannot be set": (("$x$", r"$\fraq{1}{2}$"), r"\fraq{1}{2}"),
 }
 
 
-@pytest.mark.parametrize(("change", "words"), WRONG.values(), ids=WRONG)
-def test_a_wrong_page_fails_the_build_and_fails_it_again(book, change, words):
-    assert PAGE.count(change[0]) == 1
-    write(book, PAGE.replace(*change))
+def test_a_wrong_page_fails_the_build_and_fails_it_again(book):
+    names = [f"wrong-{number}" for number in range(len(WRONG))]
+    book.write("index", INDEX.replace("page\n", "\n".join(["page", *names, ""])))
+    for name, (change, _) in zip(names, WRONG.values(), strict=True):
+        assert PAGE.count(change[0]) == 1
+        own = PAGE.replace(*change).replace("name: fig-one", f"name: fig-{name}")
+        book.write(name, own)
     for _ in range(2):
-        code, output, _ = build(book)
-        assert code != 0
-        assert all(word in output for word in words), output
+        done = book.build()
+        assert done.code != 0
+        assert "The book is built" not in done.output
+        for name, (_, word) in zip(names, WRONG.values(), strict=True):
+            lines = [line for line in done.output.splitlines() if f"{name}.md" in line]
+            assert any(word in line for line in lines), (name, done.output)
+
+
+def test_every_chapter_whose_cells_fail_is_named_and_a_kernel_that_dies(book):
+    for page, code in {"raises": "raise ValueError('on purpose')", "dies": DIES}.items():
+        book.write(page, cell(code))
+    done = book.build()
+    assert (done.code, done.ran) == (2, 0)
+    for words in ("raises.md", "ValueError: on purpose", "dies.md", "Kernel died"):
+        assert words in done.output
+    assert "no book without the results of dies, raises" in done.output
+
+
+def test_a_store_of_results_that_is_damaged_is_made_anew(book, first):
+    book.built()
+    (store,) = (book.docs / "_build" / "results").iterdir()
+    (notebook,) = store.glob("executed/*/base.ipynb")
+    whole = notebook.read_bytes()
+    damages = {store / "global.db": b"no database " * 1000, notebook: whole[: len(whole) // 2]}
+    for (path, content), text in zip(damages.items(), (MORE, PAGE), strict=True):
+        path.write_bytes(content)
+        book.write("page", text)  # so that it is read
+        assert book.built().ran == 1, path
+    assert differing(book.site(), first.site()) == []
+
+
+def test_builds_in_any_order_after_edits_give_the_pages_of_a_clean_build(book, edited):
+    book.write("old", "---\norphan: true\n---\n\n# A page that is left out later\n")
+    book.write("other", OTHER.replace("Another page", "A third page"))  # which every page shows
+    book.built()
+    (book.docs / "old.md").unlink()
+    book.write("other", OTHER)
+    book.write("page", MORE)
+    book.built("epub")
+    book.built()
+    assert differing(book.site(), edited) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill"])
+def test_after_an_interrupt_pages_are_those_of_a_clean_build(book, edited, number):
+    book.built()
+    book.write("page", MORE)
+    # The moment when Sphinx has saved what it has read, and has not written all of its pages.
+    saved = book.docs / "_build" / "doctrees" / "html" / "environment.pickle"
+    before = saved.stat().st_mtime_ns
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "-j", "2", "-d", saved.parent, "docs"]
+    command.append("docs/_build/html")
+    sphinx = subprocess.Popen(command, cwd=book.folder, start_new_session=True)
+    while not saved.exists() or saved.stat().st_mtime_ns == before:
+        assert sphinx.poll() is None
+        time.sleep(0.005)
+    if number == signal.SIGINT:  # which reaches all that run on a terminal
+        os.killpg(sphinx.pid, number)
+    else:
+        sphinx.send_signal(number)
+    assert sphinx.wait(60) != 0
+    book.built()
+    assert differing(book.site(), edited) == []
+
+
+def test_what_is_damaged_where_the_book_is_built_is_made_again(book, first):
+    book.built()
+    build = book.docs / "_build"
+    (figure,) = (build / "jupyter_execute").glob("*.svg")
+    others = [
+        build / "html" / "other.html",
+        build / "web" / "live.js",
+        build / "web" / "digits.npz",
+    ]
+    for damaged in ([figure], [*others, *(build / "doctrees" / "html").iterdir()]):
+        for path in damaged:
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        book.built()
+        assert differing(book.site(), first.site()) == []
+
+
+def test_a_change_of_what_pages_are_made_by_is_seen_on_them(book):
+    book.built()
+    changes = [
+        ("web/page.js", "// What every page", "console.info(1234567);\n//", "_static/page.js"),
+        ("_static/book.css", "color-scheme: light", "color-scheme: only light", "_static/book.css"),
+        ("_templates/page.html", "#131416", "#131417", "page.html"),
+        ("_ext/accessible.py", "Contents of the book", "All that is here", "page.html"),
+    ]
+    for changed in (changes[:1], changes[1:]):
+        for name, old, new, _ in changed:
+            text = (book.docs / name).read_text("utf-8")
+            assert old in text
+            (book.docs / name).write_text(text.replace(old, new), "utf-8")
+        book.built()
+        for *_, new, page in changed:
+            shown = (book.docs / "_build" / "html" / page).read_text("utf-8")
+            assert new.split("\n")[0].rstrip(";") in shown
+
+
+def fail(book, connect):
+    """Let the book's settings do something while Sphinx works on twenty pages more."""
+    for number in range(20):
+        book.write(f"more-{number:02}", "---\norphan: true\n---\n\n# One more\n\nText.\n")
+    with (book.docs / "conf.py").open("a", encoding="utf-8") as file:
+        file.write(f"""
+import signal
+from sphinx.util.logging import getLogger
+
+def shout(app, page, *_):
+    getLogger("book").warning("a warning of many words " * 10_000)  # more than a pipe holds
+
+def die(app, page, *_):
+    if page == "more-11":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+def fail(app, doctree, page):
+    if page == "more-19":
+        raise RuntimeError("on purpose")
+
+def setup(app):
+    {connect}
+""")
+
+
+def test_a_build_that_fails_while_its_writers_wait_to_be_heard_ends(book):
+    fail(book, 'app.connect("html-page-context", shout); app.connect("doctree-resolved", fail)')
+    done = book.build()
+    assert done.code == 2
+    assert "on purpose" in done.output
+
+
+@pytest.mark.skipif(os.cpu_count() == 1, reason="where one process does it all, nobody waits")
+@pytest.mark.parametrize("event", ["source-read", "html-page-context"])
+def test_a_build_ends_when_one_of_its_processes_is_killed(book, event):
+    fail(book, f'app.connect("{event}", die)')
+    done = book.build()
+    assert done.code == 2
+    assert "killed by SIGKILL" in done.output
+
+
+def test_of_two_builds_at_once_one_waits(book, first):
+    done = book.built("-j2", "html", "epub")
+    assert done.output.count("Another build of this book is running") == 1
+    assert done.output.count("The book is built") == 2
+    assert differing(book.site(), first.site()) == []
+
+
+def test_chapters_that_all_run_in_a_new_book_share_one_store_of_results(tmp_path):
+    book = Book(tmp_path / "book")
+    for number in range(4):
+        book.write(f"more-{number}", cell(f"print({number} // 3 * 7000)"))  # three are the same
+    book.built()
+    for number in range(4):
+        assert f">{number // 3 * 7000}\n<" in book.html(f"more-{number}")
+
+
+def surroundings(folder):
+    """Return what may be set around a build, with a home that has settings of its own."""
+    files = {
+        ".config/matplotlib/matplotlibrc": "axes.grid: True\nfont.size: 30\ntext.usetex: True\n",
+        ".ipython/profile_default/ipython_config.py": "raise SystemExit\n",
+        ".ipython/profile_default/startup/first.py": "print('hello')\n",
+        ".local/share/jupyter/kernels/python3/kernel.json": '{"argv": ["false"], "language": ""}',
+        "modules/sitecustomize.py": "raise SystemExit\n",
+        "modules/convdocs.py": "raise SystemExit\n",
+    }
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, "utf-8")
+    return {
+        "HOME": str(folder),
+        "XDG_CONFIG_HOME": str(folder / ".config"),
+        "JUPYTER_PATH": str(folder / ".local" / "share" / "jupyter"),
+        "JUPYTER_PREFER_ENV_PATH": "0",
+        "LANG": "xx_XX.UTF-8",
+        "LC_ALL": "xx_XX.ISO-8859-1",
+        "TZ": "Asia/Kathmandu",
+        "COLUMNS": "20",
+        "FORCE_COLOR": "1",
+        "NO_COLOR": "1",
+        "TERM": "dumb",
+        "NODE_OPTIONS": "--nonsense",
+        "MPLBACKEND": "nonsense",
+        "MATPLOTLIBRC": str(folder / ".config" / "matplotlib" / "matplotlibrc"),
+        "OMP_NUM_THREADS": "7",
+        "SOURCE_DATE_EPOCH": "",
+        "PYTHONPATH": str(folder / "modules"),
+        "PYTHONHOME": str(folder),
+        "PYTHONSTARTUP": str(folder / "modules" / "sitecustomize.py"),
+        "PYTHONOPTIMIZE": "2",
+        "PYTHONSAFEPATH": "1",
+        "PYTHONWARNINGS": "error",
+        "PYTHONHASHSEED": "20",
+        "PYTHONUTF8": "0",
+        "PYTHONIOENCODING": "ascii",
+    }
+
+
+def test_the_book_is_the_same_wherever_it_is_built_and_whatever_is_set_there(tmp_path, first):
+    odd = Book(tmp_path / "an #odd & 'näme' of $HOME [1];")
+    done = odd.built(**surroundings(tmp_path / "home"))
+    assert done.ran == 1
+    assert differing(odd.site(), first.site()) == []
+
+
+@pytest.mark.parametrize("name", ["feature%2Fx", "a?b", "C:"])
+def test_a_folder_whose_name_no_address_can_hold_is_refused_at_once(tmp_path, name):
+    folder = tmp_path / name
+    folder.mkdir()
+    shutil.copy(ROOT / "Makefile", folder)
+    done = subprocess.run(["make", "-C", folder, "html"], capture_output=True, encoding="utf-8")
+    assert done.returncode == 2
+    assert "A folder's name has a" in done.stderr
+    assert str(folder) in done.stderr
+    assert [path.name for path in folder.iterdir()] == ["Makefile"]
+
+
+def test_the_extensions_say_how_text_is_written_and_call_nothing_outdated(book):
+    modules = [f"_ext.{path.stem}" for path in (book.docs / "_ext").glob("*.py")]
+    kinds = ["EncodingWarning", "DeprecationWarning", "PendingDeprecationWarning"]
+    errors = [f"-Werror::{kind}:{module}" for kind in kinds for module in modules]
+    for form in ("html", "epub"):
+        command = [sys.executable, "-Xwarn_default_encoding", *errors, "-m", "sphinx", "-q", "-W"]
+        command += ["-b", form, "-d", f"docs/_build/doctrees/{form}", "docs", f"docs/_build/{form}"]
+        done = subprocess.run(command, cwd=book.folder, capture_output=True, encoding="utf-8")
+        assert done.returncode == 0, done.stderr
 
 
 def test_a_book_that_knows_its_addresses_says_them(book):
-    (book / "docs" / "404.md").write_text("---\norphan: true\n---\n\n# Nothing\n\nNo page.\n")
-    assert build(book)[0] == 0
-    out = book / "docs" / "_build" / "html"
+    book.write("404", "---\norphan: true\n---\n\n# Nothing\n\nNo page.\n")
+    book.built()
+    out = book.docs / "_build" / "html"
     for says in ("canonical", "og:url", "og:image", "Edit this page", "View this page", "<base"):
-        assert says not in html(book) + (out / "404.html").read_text()
-    assert "Sitemap" not in (out / "robots.txt").read_text()
-    assert '<meta name="description" content="The figure is Fig. 1.">' in html(book)
+        assert says not in book.html() + book.html("404")
+    assert "Sitemap" not in (out / "robots.txt").read_text("utf-8")
+    assert '<meta name="description" content="The figure is Fig. 1, and' in book.html()
 
     address, repository = "https://example.org/en/latest/", "https://github.com/example/book"
-    with (book / "pyproject.toml").open("a") as file:
+    with (book.folder / "pyproject.toml").open("a") as file:
         file.write(f'\n[project.urls]\nRepository = "{repository}"\n')
-    assert build(book, READTHEDOCS_CANONICAL_URL=address)[0] == 0
-    assert f'<link rel="canonical" href="{address}page.html">' in html(book)
-    assert f'<meta property="og:image" content="{address}_static/preview.png">' in html(book)
+    book.built(READTHEDOCS_CANONICAL_URL=address)
+    assert f'<link rel="canonical" href="{address}page.html">' in book.html()
+    assert f'<meta property="og:image" content="{address}_static/preview.png">' in book.html()
     with Image.open(out / "_static" / "preview.png") as picture:
         assert picture.size == (1200, 630)
-    assert f'href="{repository}/edit/main/docs/page.md"' in html(book)
-    assert f'href="{repository}/blob/main/docs/page.md?plain=true"' in html(book)
+    assert f'href="{repository}/edit/main/docs/page.md"' in book.html()
+    assert f'href="{repository}/blob/main/docs/page.md?plain=true"' in book.html()
     # Any address that does not exist shows this page, whose links start from its own.
-    head = (out / "404.html").read_text().partition("<link")[0]
+    head = book.html("404").partition("<link")[0]
     assert f'<base href="{address}404.html">' in head
-    listed = re.findall(r"<loc>(.*)</loc>", (out / "sitemap.xml").read_text())
-    assert listed == [f"{address}index.html", f"{address}page.html"]
-    assert f"Sitemap: {address}sitemap.xml" in (out / "robots.txt").read_text()
+    listed = re.findall(r"<loc>(.*)</loc>", (out / "sitemap.xml").read_text("utf-8"))
+    assert listed == [f"{address}{name}.html" for name in ("conv", "index", "other", "page")]
+    assert f"Sitemap: {address}sitemap.xml" in (out / "robots.txt").read_text("utf-8")
 
 
 def cells(path):
