@@ -78,14 +78,21 @@ lock: .venv/ready
 clean:
 	rm -rf $(BUILD) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-# pip brings uv, and uv the rest; every file's hash is pinned.
+# pip brings uv, and uv the rest; every file's hash is pinned. Where a person's own settings send
+# packages elsewhere, these go here all the same, and pip's index is uv's, too.
+UV := env -u UV_CONSTRAINT -u UV_EXCLUDE_NEWER -u UV_NO_DEPS -u UV_OVERRIDE .venv/uv/bin/uv
+
 .venv/ready: requirements.txt docs/web/package-lock.json
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and "This needs Python 3.11 or newer, and $(PYTHON) is %d.%d. Name another: make PYTHON=python3.12" % v)'
 	@echo "Making the environment in .venv (once; less than a minute where packages are near)"
-	@$(PYTHON) -m venv --clear .venv
+	@$(PYTHON) -I -m venv --clear .venv
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.txt > .venv/uv.txt
-	@$(BIN)/python -m pip install -qq --no-deps --require-hashes -r .venv/uv.txt
-	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements.txt
-	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
-	@cd docs/web && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund
+	@env -u PIP_USER -u PIP_TARGET -u PIP_PREFIX -u PIP_ROOT PYTHONPATH= $(BIN)/python -m pip install -qq \
+	    --no-deps --require-hashes --no-user --prefix= --target .venv/uv -r .venv/uv.txt
+	@index=$$($(BIN)/python -m pip config get global.index-url 2>/dev/null); \
+	    index=$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$index}}; \
+	    [ -z "$$index" ] || export UV_DEFAULT_INDEX="$$index"; \
+	    $(UV) pip install -q --python $(BIN)/python --require-hashes -r requirements.txt && \
+	    $(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@cd docs/web && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund --include=dev
 	@touch $@

@@ -90,9 +90,13 @@ def give_figures_their_place(app: Sphinx, doctree: nodes.document, docname: str)
     for order, image in enumerate(doctree.findall(nodes.image)):
         if image["uri"].endswith(".svg") and "width" not in image:
             head = (Path(app.srcdir) / image["uri"]).read_text(encoding="utf-8")[:1000]
-            points = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', head)
-            assert points
-            image["width"], image["height"] = (f"{float(n) * 4 / 3:.0f}" for n in points.groups())
+            if points := re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', head):
+                size = [float(number) * 4 / 3 for number in points.groups()]
+            elif box := re.search(r'viewBox="\S+ \S+ ([\d.]+) ([\d.]+)"', head):
+                size = [float(number) for number in box.groups()]
+            else:
+                continue  # it says nothing of its size, and the browser has to find out
+            image["width"], image["height"] = (f"{number:.0f}" for number in size)
         if order:  # the first may be in view
             image["loading"] = "lazy"
 
