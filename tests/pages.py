@@ -98,6 +98,11 @@ def write(cell, source):
     return editor
 
 
+def running(cell):
+    """Wait until a cell runs, once Python is there."""
+    expect(cell.locator(".live-state")).to_contain_text("running for", timeout=300_000)
+
+
 def finished(cell, state="done"):
     """Wait until a cell has run; return what it shows."""
     expect(cell).to_have_attribute("data-live", state, timeout=300_000)

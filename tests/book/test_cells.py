@@ -6,8 +6,7 @@ The chapters share one Python, which each of them finds as if it had just been s
 import re
 
 import pytest
-from pages import CELL, LIVE, press, write
-from playwright.sync_api import expect
+from pages import CELL, LIVE, press, running, write
 
 SHOWN = """() => [...document.querySelectorAll('[id^=cell-]')].map(cell => ({
   id: cell.id, state: cell.dataset.live, tags: cell.className,
@@ -168,6 +167,38 @@ def test_a_warning_is_given_once_and_between_what_is_printed(python):
 
 
 @pytest.mark.parametrize(
+    ("source", "sent"),
+    [
+        ("print('a', 'b')\nprint('c', end='')\n1", ["a b\n", "c1\n"]),
+        ("for n in range(3):\n    print(n, end='\\r')", ["0\r", "1\r", "2\r"]),
+        ("print('a', end='', flush=True)\nprint('b', end='')", ["a", "b"]),
+    ],
+)
+def test_what_is_printed_is_sent_by_lines(python, source, sent):
+    assert python.run(source) == (None, [("text", text) for text in sent])
+
+
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [
+        ("for n in range(10**6):\n    print(n)", None),
+        ("print('x' * 10**7)", None),
+        ("print(50_000 * 'xy', end='')\nprint('z')", None),
+        ("'x' * 10**7", None),
+        ("raise ValueError('x' * 10**7)", "ValueError"),
+        ("def f(n):\n    g(n)\n\ndef g(n):\n    f(n)\n\nf('x')", "RecursionError"),
+    ],
+)
+def test_no_cell_shows_more_than_a_page_can_bear(python, source, error):
+    found, shown = python.run(source)
+    text = "".join(text for _, text in shown)
+    assert found == error
+    assert len(text) < 100_100
+    assert ("… and more, which is not shown." in text) == (len(text) > 99_999)
+    assert python.run("print(50_000 * 'xy', end='')") == (None, [("text", 50_000 * "xy")])
+
+
+@pytest.mark.parametrize(
     ("source", "name", "lines"),
     [
         ("1 +", "SyntaxError", ['  File "cell 5", line 1', "    1 +", "       ^"]),
@@ -235,6 +266,6 @@ def test_a_page_that_never_ends_does_not_keep_python_from_the_next(python):
     cell = page.locator(CELL).first
     write(cell, "while True:\n    pass")
     press(cell, "Run")
-    expect(cell.locator(".live-state")).to_contain_text("running for")
+    running(cell)
     python.open("edges").close()
     assert python.run("6 * 7") == (None, [("text", "42\n")])

@@ -4,7 +4,7 @@ import re
 import tomllib
 
 import pytest
-from pages import CELL, NATIVE, barriers, finished, holding, press, write
+from pages import CELL, NATIVE, barriers, finished, holding, press, running, write
 from places import ROOT
 from playwright.sync_api import expect
 
@@ -101,14 +101,22 @@ def test_tab_leaves_the_cell_and_focus_is_seen(page):
     press(cell, "Reset")
 
 
-ENDLESS = "while True:\n    pass"
+@pytest.mark.parametrize("end", ["abort()", "_exit(3)"])
+def test_the_end_of_python_itself_is_told(page, end):
+    cell = page.locator(CELL).nth(1)
+    write(cell, f"import os\n\nos.{end}")
+    expect(finished(press(cell, "Run"), "lost")).to_contain_text("run the cells above again")
 
 
-def test_a_cell_without_end_is_stopped_and_python_starts_anew(page):
+ENDLESS = "while True:\n    {}"
+
+
+@pytest.mark.parametrize("what", ["pass", "print('again')"])
+def test_a_cell_without_end_is_stopped_and_python_starts_anew(page, what):
     first, second = page.locator(CELL).first, page.locator(CELL).nth(1)
-    write(second, ENDLESS)
+    write(second, ENDLESS.format(what))
     press(second, "Run")
-    expect(second.locator(".live-state")).to_contain_text("running for")
+    running(second)
     press(first, "Run")  # waits its turn, and is given up with the other
     expect(finished(press(second, "Stop"), "stopped")).to_contain_text("run the cells above again")
     expect(first).not_to_have_attribute("data-live", "running")
@@ -120,9 +128,9 @@ def test_python_starts_anew_though_another_cell_never_ends(page):
     first, second = page.locator(CELL).first, page.locator(CELL).nth(1)
     write(second, "left = 1")
     finished(press(second, "Run"))
-    write(first, ENDLESS)
+    write(first, ENDLESS.format("pass"))
     press(first, "Run")
-    expect(first.locator(".live-state")).to_contain_text("running for")
+    running(first)
     press(second, "Restart Python")
     expect(finished(first, "stopped")).to_contain_text("run the cells above again")
     expect(second.locator(".live-state")).to_have_text("Python starts anew: all names are gone")

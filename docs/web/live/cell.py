@@ -1,6 +1,7 @@
 """Python's side of a live cell: run it as a notebook would, and hand over what it shows."""
 
 import ast
+import asyncio
 import base64
 import io
 import sys
@@ -23,18 +24,32 @@ def _load(path):
         _digits = dict(file)
 
 
+MOST = 100_000  # characters of one cell: more would keep the page busy, and Stop out of reach
+MORE = "\n… and more, which is not shown.\n"
+
+
 class Out(io.TextIOBase):
-    """A stream that gives what is printed to the page at once."""
+    """A stream that gives what is printed to the page, line by line."""
 
     def __init__(self, send):
-        self.send = send
+        self.send, self.line, self.left = send, "", MOST
 
     def write(self, text):
-        self.send("text", text)
+        room = self.left
+        self.left -= len(text)
+        if room >= 0:
+            self.line += text[:room] if self.left >= 0 else text[:room] + MORE
+        if "\n" in self.line or "\r" in self.line:
+            self.flush()
         return len(text)
 
+    def flush(self):
+        if self.line:
+            self.send("text", self.line)
+        self.line = ""
 
-def show(value, send):
+
+def show(value, out):
     """Give the richest form of a cell's last value that the page can show."""
     if value is None:
         return
@@ -42,9 +57,10 @@ def show(value, send):
         method = None if isinstance(value, type) else getattr(value, form, None)
         shown = method and method()
         if shown is not None:
-            send(kind, base64.b64encode(shown).decode() if kind == "png" else shown)
+            out.flush()
+            out.send(kind, base64.b64encode(shown).decode() if kind == "png" else shown)
             return
-    send("text", repr(value) + "\n")
+    out.write(repr(value) + "\n")
 
 
 async def evaluate(source, name, space):
@@ -56,16 +72,29 @@ async def evaluate(source, name, space):
     return await runner.compile().run_async(space)
 
 
-async def run(source, name, space, send):
-    """Run one cell in ``space``; return the error's name, or nothing."""
-    sys.stdout = sys.stderr = Out(send)
+def told(error, name):
+    """Return an error and its traceback from where the cell begins."""
+    ours = error.__traceback__
+    while ours and ours.tb_frame.f_code.co_filename != name:
+        ours = ours.tb_next
+    text = "".join(traceback.format_exception(type(error), error, ours))
+    return text if len(text) <= MOST else text[: MOST // 2] + MORE + text[-MOST // 2 :]
+
+
+async def respond(source, name, space, send):
+    """Run one cell in ``space``, and hand over what it shows; return its error's name, or None."""
+    out = sys.stdout = sys.stderr = Out(send)
     try:
-        show(await evaluate(source, name, space), send)
+        show(await evaluate(source, name, space), out)
+        out.flush()
     except BaseException as error:
-        ours = error.__traceback__
-        while ours and ours.tb_frame.f_code.co_filename != name:
-            ours = ours.tb_next
-        send("error", "".join(traceback.format_exception(type(error), error, ours)))
+        out.flush()
+        send("error", told(error, name))
         return type(error).__name__
     finally:
         sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+
+
+def run(*cell):
+    """Start on a cell at once, so that the caller hears of an end of Python itself."""
+    return asyncio.Task(respond(*cell), loop=asyncio.get_running_loop(), eager_start=True)
