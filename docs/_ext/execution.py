@@ -61,6 +61,7 @@ def prepare(app: Sphinx, config: Config) -> None:
     for name in ("NO_COLOR", "TERM"):  # of the terminal, which no cell writes to
         os.environ.pop(name, None)
     logging.getLogger("traitlets").setLevel("WARNING")
+    logging.getLogger("matplotlib.font_manager").setLevel("ERROR")  # of fonts that it looks for
 
 
 def store_at(path: Path) -> JupyterCacheBase:
@@ -147,7 +148,6 @@ def run_chapters(app: Sphinx, env: SphinxEnvType, docnames: list[str]) -> None:
         return
     chapters = unknown(env, docnames)
     if chapters:  # Matplotlib looks for fonts once, and says so, which is not to be in a chapter
-        logging.getLogger("matplotlib.font_manager").setLevel("ERROR")
         importlib.import_module("matplotlib.font_manager")
     failed = []
 

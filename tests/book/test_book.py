@@ -498,6 +498,8 @@ def test_every_exercise_has_a_solution_and_every_figure_a_caption(path):
     exercises = re.findall(r"\{exercise-start\}.*\n:label: (.*)", text)
     assert len(exercises) >= (0 if path.stem in WORKBENCHES else 4)
     assert re.findall(r"\{solution-start\} (.*)", text) == exercises
+    folded = re.findall(r"\{solution-start\} .*\n(?::label: .*\n)?:class: dropdown", text)
+    assert len(folded) == len(exercises)
     spoken = re.findall(r"^    alt: |^stepper\.", text, re.M)  # a stepper says its frames itself
     assert len(spoken) == len(re.findall(r"^    caption: ", text, re.M))
 

@@ -98,7 +98,7 @@ def test_a_few_words_make_no_gigabytes(name, undrawn):
         ("ReLU", "layers must be a list"),
         ({"ReLU": {}}, "layers must be a list"),
         (["ReLU"], r"layers\[0\] must be the kind of a layer and its options, got 'ReLU'"),
-        ([["ReLU", {}], ["Tanh", {}]], r"layers\[1\].*'Tanh'.*a kind is one of Conv2d,"),
+        ([["ReLU", {}], ["Sine", {}]], r"layers\[1\].*'Sine'.*a kind is one of Conv2d,"),
         ([["ReLU", {}, 1]], r"layers\[0\]"),
         ([[["ReLU"], {}]], r"layers\[0\]"),
         ([["ReLU", 3]], r"layers\[0\]"),
@@ -138,7 +138,7 @@ def test_arrays_that_belong_to_other_layers_are_refused():
             agreeing(state, wrong)
 
 
-class Tanh(Layer):
+class Sine(Layer):
     """A ninth kind of layer."""
 
     def __init__(self):
@@ -146,12 +146,12 @@ class Tanh(Layer):
 
 
 def test_a_new_kind_is_one_row(monkeypatch):
-    with pytest.raises(TypeError, match=r"layers\[1\] must be a layer of convdocs.*got Tanh\(\)"):
-        described([ReLU(), Tanh()])
-    rows = (*architecture.KINDS, architecture.Kind(Tanh, "Tanh", {}))
+    with pytest.raises(TypeError, match=r"layers\[1\] must be a layer of convdocs.*got Sine\(\)"):
+        described([ReLU(), Sine()])
+    rows = (*architecture.KINDS, architecture.Kind(Sine, "Sine", {}))
     monkeypatch.setattr(architecture, "KINDS", rows)
-    (layer,) = rebuilt(described([Tanh()]), {})
-    assert type(layer) is Tanh
+    (layer,) = rebuilt(described([Sine()]), {})
+    assert type(layer) is Sine
 
 
 def test_a_subclass_is_another_kind():

@@ -517,6 +517,16 @@ def test_a_pickle_is_as_large_after_a_call_as_before(make, shape):
     assert len(pickle.dumps(layer)) <= before + 16
 
 
+@every_sample
+def test_the_gradient_of_every_layer_equals_differences(rng, make, shape):
+    layer = make("f8")
+    x = reference.apart(rng, *shape)
+    y = layer(x)
+    dy = rng.normal(size=y.shape)
+    dx = layer.backward(dy)
+    assert reference.gradient_error(layer.forward, [dx], [x], dy) <= reference.EXACT
+
+
 def test_every_kind_of_layer_is_tried():
     public = [getattr(convdocs, name) for name in convdocs.__all__]
     kinds = {what for what in public if isinstance(what, type) and issubclass(what, Layer)}
