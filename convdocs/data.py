@@ -5,6 +5,8 @@ The photograph and the digits come with matplotlib and scikit-learn and need no 
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -67,7 +69,7 @@ def photo(path: Path | None = None, color: bool = False) -> Array:
         path = get_sample_data("grace_hopper.jpg", asfileobj=False)
     name = _args.file_name("path", path)
     try:
-        with open(name, "rb") as file, Image.open(file) as opened:
+        with open(name, "rb") as file, _whole(), Image.open(file) as opened:
             clear = _transparent(opened)
             picture = ImageOps.exif_transpose(opened)
             if picture.mode.startswith(("I", "F")):  # 16 bits and more, which RGB would cut off
@@ -88,6 +90,19 @@ def photo(path: Path | None = None, color: bool = False) -> Array:
     except Exception as error:  # of many kinds: Pillow has a decoder for each format
         raise ValueError(f"path must be a whole picture file, got {name!r}: {error}") from error
     return rgb if color else np.tensordot(GREY, rgb, 1)
+
+
+@contextlib.contextmanager
+def _whole() -> Iterator[None]:
+    """Refuse half a picture, though another library may have told Pillow to take it."""
+    from PIL import ImageFile
+
+    before = ImageFile.LOAD_TRUNCATED_IMAGES
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    try:
+        yield
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
 def _transparent(opened: Any) -> Any:

@@ -3,6 +3,7 @@
 Small books in copies of the project, which share what their cells have given.
 """
 
+import functools
 import os
 import re
 import shutil
@@ -270,7 +271,9 @@ def test_after_an_interrupt_pages_are_those_of_a_clean_build(book, edited, numbe
     before = saved.stat().st_mtime_ns
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "-j", "2", "-d", saved.parent, "docs"]
     command.append("docs/_build/html")
-    sphinx = subprocess.Popen(command, cwd=book.folder, start_new_session=True)
+    # What runs these tests may ignore Ctrl-C, and those that it starts would do so, too.
+    heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    sphinx = subprocess.Popen(command, cwd=book.folder, start_new_session=True, preexec_fn=heard)
     while not saved.exists() or saved.stat().st_mtime_ns == before:
         assert sphinx.poll() is None
         time.sleep(0.005)

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from PIL import Image, features
+from PIL import Image, ImageFile, features
 from sklearn.datasets import load_digits
 
 from convdocs import data
@@ -215,6 +215,15 @@ def test_a_damaged_file_is_refused_by_name(tmp_path, content, as_path):
     (tmp_path / "broken.png").write_bytes(content)
     with pytest.raises(ValueError, match=r"path must be a whole picture file, got '.*broken\.png'"):
         data.photo(as_path(tmp_path / "broken.png"))
+
+
+def test_half_a_picture_is_refused_whatever_others_told_pillow(tmp_path, monkeypatch):
+    Image.effect_noise((64, 64), 50).save(path := tmp_path / "half.png")
+    path.write_bytes(path.read_bytes()[:2000])
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)  # as WeasyPrint does
+    with pytest.raises(ValueError, match="path must be a whole picture file"):
+        data.photo(path)
+    assert ImageFile.LOAD_TRUNCATED_IMAGES  # what others said goes on to hold
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
