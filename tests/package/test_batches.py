@@ -112,6 +112,7 @@ class Parts:
             yield self.X[start : start + 4], self.y[start : start + 4]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["mapped", "batches", "checkpoint", "copied"])
 def test_a_large_file_trains_in_the_memory_of_a_few_images(how, tmp_path, monkeypatch):
     monkeypatch.setattr(batches, "SAMPLE", 2**20)

@@ -77,6 +77,7 @@ def stop(monkeypatch):
     return after
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
 @pytest.mark.parametrize("data", [(X, Y), (BATCHES,)], ids=["arrays", "batches"])
 @pytest.mark.parametrize("seconds", [-1, 60])
@@ -199,6 +200,7 @@ t.train(sys.argv[1], epochs=12).save(sys.argv[2])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
 def test_killed_again_and_again_it_loses_only_the_step_it_was_in(tmp_path):
     file, end = tmp_path / "file", tmp_path / "end"

@@ -714,6 +714,7 @@ ANYTHING = st.one_of(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", VALID)
 @settings(deadline=None, derandomize=True, max_examples=30)
 @given(data=st.data())

@@ -140,6 +140,7 @@ print(data.photo("grey.png").tolist(), "matplotlib" in sys.modules)
     assert done.stdout == "[[0.2, 0.2, 0.2], [0.2, 0.2, 0.2]] False\n"
 
 
+@pytest.mark.slow
 def test_the_example_of_the_readme_runs_and_learns(capsys):
     (code,) = re.findall(
         r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.M | re.S

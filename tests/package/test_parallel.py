@@ -18,6 +18,8 @@ from convdocs import CNN, BatchNorm2d, Flatten, Linear, ReLU, cross_entropy_back
 from convdocs.training import world
 from convdocs.training.parallel import Ranks
 
+pytestmark = pytest.mark.slow  # nearly every test starts processes
+
 MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}")
 STARTS = """
 import sys

@@ -107,6 +107,7 @@ def test_types_can_be_resolved(name):
     assert len(hints) == len(SETTINGS.get(name, "1")) + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SETTINGS)
 def test_every_figure_stands_alone_and_follows_the_page(name):
     figure = draw(name)
