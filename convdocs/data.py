@@ -1,22 +1,26 @@
-"""Real pictures: a photograph, handwritten digits, MNIST. Needs ``pip install 'convdocs[data]'``.
+"""Real pictures: a photograph, a folder of them, handwritten digits, MNIST.
 
-The photograph and the digits come with matplotlib and scikit-learn and need no network.
+Needs ``pip install 'convdocs[data]'``. The photograph and the digits come with matplotlib and
+scikit-learn and need no network.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import _args
-from ._args import Array, Path
+from ._args import Array, Path, Size
 from ._extras import extra
 
 GREY = (0.299, 0.587, 0.114)  # what red, green and blue add to brightness: ITU-R BT.601
 SIZES = 60_000, 10_000  # images of MNIST and its relatives: to learn from, to test
+ALONE = "path must hold whole picture files, and in its sub-folders nothing else"
+NO_PICTURES = "Thumbs.db", "desktop.ini"  # what Windows leaves in folders of pictures
 OPENML = {"mnist": "mnist_784", "fashion": "Fashion-MNIST", "kuzushiji": "Kuzushiji-MNIST"}
 
 
@@ -27,6 +31,14 @@ class Split(NamedTuple):
     y_train: Array  #: Their labels.
     X_test: Array  #: Images to test with.
     y_test: Array  #: Their labels.
+
+
+class Pictures(NamedTuple):
+    """Pictures of several classes, all of one size."""
+
+    X: Array  #: Pictures (N, C, H, W) as float32 from 0 to 1.
+    y: Array  #: Of each picture, the number of its class.
+    classes: list[str]  #: The name of each class.
 
 
 def photo(path: Path | None = None, color: bool = False) -> Array:
@@ -62,33 +74,145 @@ def photo(path: Path | None = None, color: bool = False) -> Array:
     """
     _args.flag("color", color)
     with extra("data"):
-        from PIL import Image, ImageOps
+        import PIL  # noqa: F401
     if path is None:
         with extra("data"):
             from matplotlib.cbook import get_sample_data
         path = get_sample_data("grace_hopper.jpg", asfileobj=False)
     name = _args.file_name("path", path)
+    return _numbers(*_decoded(name, "path must be a whole picture file"), color)
+
+
+def folder(path: Path, size: Size | None = None, color: bool = False) -> Pictures:
+    """Return the pictures in a folder that has a sub-folder for each class.
+
+    Classes are numbered in the order of their names. What lies beside the sub-folders is not read,
+    and neither is what is hidden: names that begin with a dot, and what Windows leaves there.
+
+    Parameters
+    ----------
+    path : path-like
+        The folder. Its sub-folders must hold picture files and nothing else, of any common kind.
+    size : int or pair, optional
+        Height and width of all pictures; those that differ are stretched or shrunk to it. Without
+        it, all files must have pictures of one size.
+    color : bool
+        Whether to keep red, green and blue apart, as three channels; else there is one, grey.
+
+    Returns
+    -------
+    Pictures
+        In the order of the classes, and within a class of the files' names; each upright as a
+        viewer shows it, on white where it is transparent.
+
+    Raises
+    ------
+    FileNotFoundError, NotADirectoryError, PermissionError
+        If there is no such folder, or something in it may not be read.
+    ValueError, TypeError
+        If there are no sub-folders or one of them is empty, a file is not a whole picture, sizes
+        differ without ``size``, or an argument cannot be right; the message names it, and the file.
+    ImportError
+        If Pillow is missing; the message says how to get it.
+
+    References
+    ----------
+    Folders for ``torchvision.datasets.ImageFolder`` have this form; that one also reads what lies
+    deeper.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from PIL import Image
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     for name in ("cat", "dog"):
+    ...         os.mkdir(f"{home}/{name}")
+    ...         Image.new("RGB", (40, 30), "white").save(f"{home}/{name}/first.jpg")
+    ...     X, y, classes = folder(home, size=28)
+    >>> X.shape, y.tolist(), classes
+    ((2, 1, 28, 28), [0, 1], ['cat', 'dog'])
+    """
+    _args.flag("color", color)
+    shape = None if size is None else _args.pair("size", size, 1)
+    with extra("data"):
+        from PIL import Image
+    name = _args.file_name("path", path, "folder")
+    classes = [entry.name for entry in _seen(name) if entry.is_dir()]
+    if not classes:
+        raise ValueError(
+            f"path must be a folder with a sub-folder for each class, got {name!r}, which has none"
+        )
+    files: list[str] = []
+    labels: list[int] = []
+    for label, entries in enumerate(_seen(os.path.join(name, each)) for each in classes):
+        for entry in entries:
+            if not entry.is_file():
+                kind = "a folder" if entry.is_dir() else "no file"
+                raise ValueError(f"{ALONE}, got {entry.path!r}, which is {kind}")
+        if not entries:
+            sub = os.path.join(name, classes[label])
+            raise ValueError(f"path must hold pictures of each class, got {sub!r}, which has none")
+        files += [entry.path for entry in entries]
+        labels += [label] * len(entries)
+
+    width, height = shape[::-1] if shape else _decoded(files[0], ALONE)[0].size
+    X = _args.empty("size", (len(files), 3 if color else 1, height, width), np.float32)
+    for x, file in zip(X, files, strict=True):
+        picture, white = _decoded(file, ALONE, 2 * max(shape) if shape else 0)
+        if not shape and picture.size != (width, height):
+            several = f"{files[0]!r} has {height} x {width} pixels, {file!r}"
+            several += f" has {picture.height} x {picture.width}"
+            raise ValueError(f"size must be given where pictures differ in it, got None: {several}")
+        picture = picture.resize((width, height), Image.Resampling.BILINEAR)
+        np.clip(_numbers(picture, white, color), 0, 1, out=x, casting="same_kind")
+    return Pictures(X, np.array(labels, np.intp), classes)
+
+
+def _seen(name: str) -> list[os.DirEntry[str]]:
+    """Return what a folder holds and does not hide, in the order of names."""
+    with os.scandir(name) as entries:
+        seen = [e for e in entries if not e.name.startswith(".") and e.name not in NO_PICTURES]
+    return sorted(seen, key=lambda entry: entry.name)
+
+
+def _decoded(name: str, need: str, least: int = 0) -> tuple[Any, float]:
+    """Return the picture in a file, upright and on white, and which of its numbers is white.
+
+    It is one of Pillow's, in 8-bit colours or in grey of 32-bit floats. A JPEG may be read at a
+    half, a quarter or an eighth of its size, if both sides keep ``least`` pixels.
+    """
+    from PIL import Image, ImageOps
+
     try:
         with open(name, "rb") as file, _whole(), Image.open(file) as opened:
+            if least:
+                opened.draft(None, (least, least))
             clear = _transparent(opened)
             picture = ImageOps.exif_transpose(opened)
             if picture.mode.startswith(("I", "F")):  # 16 bits and more, which RGB would cut off
-                values = np.asarray(picture, float)
+                values = np.asarray(picture, np.float32)
                 white = 65535 if picture.mode != "F" else 1
-                grey = np.where(values == clear, white, values) / white
-                if not (grey.min() >= 0 and grey.max() <= 1):
+                values = np.where(values == clear, np.float32(white), values)
+                if not (values.min() >= 0 and values.max() <= white):
                     raise ValueError("its numbers do not lie between black and white")
-                rgb = np.stack([grey, grey, grey])
-            else:
-                if clear is not None:
-                    picture.info["transparency"] = clear
-                picture = picture.convert("RGBA")
-                picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-                rgb = np.asarray(picture.convert("RGB")).transpose(2, 0, 1) / 255
+                return Image.fromarray(values), white
+            if clear is not None:
+                picture.info["transparency"] = clear
+            picture = picture.convert("RGBA")
+            picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+            return picture.convert("RGB"), 255
     except (FileNotFoundError, IsADirectoryError, PermissionError):
         raise
     except Exception as error:  # of many kinds: Pillow has a decoder for each format
-        raise ValueError(f"path must be a whole picture file, got {name!r}: {error}") from error
+        raise ValueError(f"{need}, got {name!r}: {error}") from error
+
+
+def _numbers(picture: Any, white: float, color: bool) -> Array:
+    """Return a picture as numbers from 0 to 1, of shape (H, W), or (3, H, W) with ``color``."""
+    values = np.asarray(picture, float) / white
+    if values.ndim == 2:
+        return np.stack([values] * 3) if color else values
+    rgb = values.transpose(2, 0, 1)
     return rgb if color else np.tensordot(GREY, rgb, 1)
 
 

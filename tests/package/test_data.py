@@ -309,6 +309,207 @@ def test_digits_are_split_alike_in_each_class_and_in_each_call():
         assert_array_equal(part, copy, strict=True)
 
 
+# --- A folder of pictures ------------------------------------------------------------------------
+
+
+def put(home, pictures):
+    """Save pictures, or write bytes, under their names in a folder; return the folder."""
+    for name, content in pictures.items():
+        path = home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            content.save(path)
+    return home
+
+
+def grey(value, width=4, height=3, mode="L"):
+    return Image.new(mode, (width, height), value)
+
+
+@pytest.mark.parametrize("as_path", [Path, str, os.fsencode])
+def test_a_folder_gives_pictures_in_the_order_of_classes_and_names(tmp_path, as_path):
+    values = {"dog/b.png": 102, "dog/a.png": 51, "cät 10/1.png": 153, "cät 2/1.bmp": 204}
+    put(tmp_path, {name: grey(value) for name, value in values.items()})
+    pictures = data.folder(as_path(tmp_path))
+    assert pictures.classes == ["cät 10", "cät 2", "dog"]
+    assert_array_equal(pictures.y, [0, 1, 2, 2])
+    assert pictures.y.dtype == np.intp
+    expected = np.multiply.outer([0.6, 0.8, 0.2, 0.4], np.ones((1, 3, 4))).astype(np.float32)
+    assert_allclose(pictures.X, expected, rtol=1e-6, strict=True)
+
+
+def test_what_is_hidden_or_beside_the_sub_folders_is_not_read(tmp_path):
+    rest = [".git/HEAD", "cat/.DS_Store", "cat/Thumbs.db", "cat/desktop.ini", "README.md", "1.png"]
+    put(tmp_path, {"cat/1.png": grey(9), **dict.fromkeys(rest, b"no picture")})
+    X, y, classes = data.folder(tmp_path)
+    assert (X.shape, y.tolist(), classes) == ((1, 1, 3, 4), [0], ["cat"])
+
+
+def test_pictures_and_classes_may_be_links(tmp_path):
+    put(tmp_path, {"store/1.png": grey(0), "all/dog/1.png": grey(255)})
+    (tmp_path / "all" / "cat").symlink_to(tmp_path / "store")
+    (tmp_path / "all" / "dog" / "2.png").symlink_to(tmp_path / "store" / "1.png")
+    X, y, classes = data.folder(tmp_path / "all")
+    assert (y.tolist(), classes) == ([0, 1, 1], ["cat", "dog"])
+    assert_array_equal(X.mean(axis=(1, 2, 3)), np.float32([0, 1, 0]))
+
+
+MODES = {  # what is saved as, and its red, green and blue, from 0 to 1
+    "L": ("png", 51, [0.2] * 3),
+    "1": ("png", 1, [1] * 3),
+    "LA": ("png", (51, 255), [0.2] * 3),
+    "LA, clear": ("png", (51, 0), [1] * 3),
+    "P": ("gif", (255, 0, 51), [1, 0, 0.2]),
+    "RGB": ("png", (0, 51, 255), [0, 0.2, 1]),
+    "RGB, TIFF": ("tif", (0, 51, 255), [0, 0.2, 1]),
+    "RGBA": ("png", (0, 51, 255, 255), [0, 0.2, 1]),
+    "RGBA, clear": ("webp", (0, 51, 255, 0), [1, 1, 1]),
+    "RGBA, half": ("png", (0, 0, 255, 51), [0.8, 0.8, 1]),
+    "CMYK": ("tif", (0, 255, 255, 0), [1, 0, 0]),
+    "YCbCr": ("jpg", (255, 128, 128), [1, 1, 1]),
+    "I;16": ("png", 13107, [0.2] * 3),
+    "I": ("tif", 65535, [1] * 3),
+    "F": ("tif", 0.25, [0.25] * 3),
+}
+
+
+@pytest.mark.parametrize("size", [None, 5, (2, 7)])
+@pytest.mark.parametrize("name", MODES)
+def test_a_picture_of_every_mode_has_the_values_of_its_colour(tmp_path, name, size):
+    kind, value, expected = MODES[name]
+    mode = name.partition(",")[0]
+    picture = Image.new("RGB" if mode == "P" else mode, (16, 8), value)
+    picture = picture.quantize() if mode == "P" else picture
+    put(tmp_path, {f"class/picture.{kind}": picture})
+    shape = {None: (8, 16), 5: (5, 5)}.get(size, size)
+    color, one = (data.folder(tmp_path, size, color=color).X for color in (True, False))
+    assert (color.shape, one.shape) == ((1, 3, *shape), (1, 1, *shape))
+    assert color.dtype == one.dtype == np.float32
+    assert_allclose(color, np.broadcast_to(np.reshape(expected, (3, 1, 1)), color.shape), atol=2e-3)
+    assert_allclose(one, np.full(one.shape, np.dot(WEIGHTS, expected)), atol=2e-3)
+    assert one.max() <= 1
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_pictures_of_any_kind_and_size_fit_the_one_that_is_asked_for(tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(1, 40, (6, 2))
+    kinds = ["png", "jpg", "gif", "bmp", "tif", "webp"]
+    values = [rng.integers(0, 256, (*size, 3), np.uint8) for size in sizes]
+    names = [f"{rng.integers(3)}/{index}.{kind}" for index, kind in enumerate(kinds)]
+    put(tmp_path, dict(zip(names, map(Image.fromarray, values), strict=True)))
+    size = tuple(map(int, rng.integers(1, 50, 2)))
+    X, y, classes = data.folder(tmp_path, size, color=True)
+    order = sorted(names)
+    assert X.shape == (6, 3, *size)
+    assert [classes[label] for label in y] == [name.partition("/")[0] for name in order]
+    assert 0 <= X.min() <= X.max() <= 1
+    for x, name in zip(X, order, strict=True):
+        if not name.endswith(("jpg", "webp", "gif")):  # these change colours
+            exact = values[names.index(name)] / 255
+            assert exact.min() - 0.01 <= x.min() <= x.max() <= exact.max() + 0.01
+            if min(exact.shape[:2]) > 10 < min(size):
+                assert_allclose(x.mean(axis=(1, 2)), exact.mean(axis=(0, 1)), atol=0.05)
+
+
+def test_a_picture_of_the_size_asked_for_stays_as_it_is(tmp_path):
+    put(tmp_path, {"a/1.png": Image.fromarray(RGB)})
+    for size in (None, (3, 5)):
+        (x,) = data.folder(tmp_path, size, color=True).X
+        assert_array_equal(x, (RGB / 255).astype(np.float32).transpose(2, 0, 1), strict=True)
+        (x,) = data.folder(tmp_path, size).X
+        assert_array_equal(x[0], data.photo(tmp_path / "a/1.png").astype(np.float32), strict=True)
+
+
+def test_height_comes_first_and_half_a_size_is_the_mean_of_neighbours(tmp_path):
+    pixels = np.zeros((64, 32), np.uint16)
+    pixels[:32] = 65535
+    put(tmp_path, {"a/1.png": Image.fromarray(pixels)})
+    x = data.folder(tmp_path, (4, 2)).X[0, 0]
+    assert x.shape == (4, 2)
+    assert_allclose(x[[0, 3]], [[1, 1], [0, 0]], atol=1e-6)
+    assert x[1, 0] + x[2, 0] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_a_large_jpeg_is_shrunk_upright_and_as_well_as_a_png(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture = np.ascontiguousarray(np.kron(UPRIGHT[orientation], np.ones((8, 8, 1), np.uint8)))
+    (tmp_path / "a").mkdir()
+    Image.fromarray(picture).save(tmp_path / "a" / "1.jpg", exif=exif, quality=95, subsampling=0)
+    Image.fromarray(BLOCKS).save(tmp_path / "a" / "2.png")
+    jpeg, png = data.folder(tmp_path, (40, 24), color=True).X
+    assert_allclose(jpeg, png, atol=0.05)
+
+
+BAD = {  # what a folder holds, and what the message must say
+    "nothing": ({}, "sub-folder for each class, got '.*home', which has none"),
+    "pictures alone": ({"1.png": grey(0)}, "sub-folder for each class, got '.*home'"),
+    "hidden folders alone": ({".cat/1.png": grey(0)}, "sub-folder for each class"),
+    "text": ({"cat/1.png": grey(0), "dog/notes.txt": b"Rex\n"}, r"whole .*, got '.*notes\.txt'"),
+    "half": ({"cat/1.png": encoded("PNG")[:-40]}, r"whole picture files.*, got '.*1\.png'"),
+    "no byte": ({"cat/1.jpg": b""}, r"whole picture files.*, got '.*1\.jpg'"),
+    "folders in folders": (
+        {"train/cat/1.png": grey(0), "train/dog/1.png": grey(0)},
+        "nothing else, got '.*cat', which is a folder",
+    ),
+    "two sizes": (
+        {"cat/1.png": grey(0), "dog/1.png": grey(0, 3, 4)},
+        r"size must be given .*, got None: '.*1\.png' has 3 x 4 pixels, '.*1\.png' has 4 x 3",
+    ),
+    "too large numbers": ({"a/1.tif": Image.fromarray(np.float32([[2.5]]))}, r"1\.tif.*black and"),
+}
+
+
+@pytest.mark.parametrize(("pictures", "message"), BAD.values(), ids=BAD)
+def test_a_folder_that_cannot_be_read_is_refused_and_says_what_and_why(tmp_path, pictures, message):
+    (tmp_path / "home").mkdir()
+    with pytest.raises(ValueError, match=message):
+        data.folder(put(tmp_path / "home", pictures))
+
+
+def test_an_empty_class_and_what_is_no_file_are_refused(tmp_path):
+    put(tmp_path, {"cat/1.png": grey(0)})
+    (tmp_path / "dog").mkdir()
+    with pytest.raises(ValueError, match=r"of each class, got '.*dog', which has none"):
+        data.folder(tmp_path)
+    (tmp_path / "dog" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    with pytest.raises(ValueError, match=r"got '.*gone\.png', which is no file"):
+        data.folder(tmp_path)
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        data.folder(tmp_path / "nowhere")
+    with pytest.raises(NotADirectoryError):
+        data.folder(tmp_path / "cat" / "1.png")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    put(tmp_path, {"cat/1.png": grey(0)})
+    os.mkfifo(tmp_path / "cat" / "2.png")
+    with pytest.raises(ValueError, match=r"got '.*2\.png', which is no file"):
+        data.folder(tmp_path)
+
+
+def test_arguments_of_a_folder(tmp_path):
+    put(tmp_path, {"cat/1.png": grey(0)})
+    for path in (3, None, ["cat"], io.BytesIO(), Hostile()):
+        with pytest.raises(TypeError, match=r"^path must be a folder's name, got .*"):
+            data.folder(path)
+    for size in ("28", 28.0, (28.0, 28), Hostile()):
+        with pytest.raises(TypeError, match=r"^size must be an integer"):
+            data.folder(tmp_path, size)
+    for size in (0, (28, -1), (1, 2, 3), 2**70):
+        with pytest.raises(ValueError, match=r"^size must be "):
+            data.folder(tmp_path, size)
+    with pytest.raises(ValueError, match=r"^size must ask for no more than fits in memory"):
+        data.folder(tmp_path, 2**50)
+    with pytest.raises(TypeError, match=r"^color must be True or False, got 'RGB'"):
+        data.folder(tmp_path, 28, "RGB")
+
+
 # --- MNIST, from a cache as scikit-learn keeps it ------------------------------------------------
 
 IMAGES = np.zeros((70, 784), int)
