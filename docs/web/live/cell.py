@@ -3,11 +3,13 @@
 import ast
 import asyncio
 import base64
+import functools
 import io
 import sys
 import traceback
 import warnings
 
+from js import XMLHttpRequest
 from pyodide.code import CodeRunner
 
 import convdocs.data
@@ -16,12 +18,32 @@ import convdocs.data
 convdocs.data.digits = lambda: convdocs.data.Split(*_digits.values())
 
 
-def _load(path):
+def _load(path, mnist):
+    global _digits, _mnist
+    _digits = _arrays(path)
+    _mnist = mnist
+
+
+def _arrays(file):
     import numpy as np
 
-    global _digits
-    with np.load(path) as file:
-        _digits = dict(file)
+    with np.load(file) as arrays:
+        return dict(arrays)
+
+
+@functools.cache
+def _five_thousand():
+    """Fetch the images of MNIST from where they lie beside the page, once one asks for them."""
+    request = XMLHttpRequest.new()
+    request.open("GET", _mnist, False)  # a worker may wait, and its cell has to
+    request.responseType = "arraybuffer"
+    request.send()
+    if request.status != 200:
+        raise OSError(f"{_mnist}: {request.status}")
+    return tuple(_arrays(io.BytesIO(request.response.to_bytes())).values())
+
+
+convdocs.data._five_thousand = _five_thousand
 
 
 MOST = 100_000  # characters of one cell: more would keep the page busy, and Stop out of reach

@@ -51,6 +51,7 @@ const python = {
       python: here.dataset.python,
       wheel: beside(here.dataset.wheel),
       digits: beside("digits.npz"),
+      mnist: beside("mnist.npz"),
     };
     return new Promise(resolve => {
       this.running = cell;
