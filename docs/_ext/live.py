@@ -5,6 +5,8 @@ A chapter whose cells need libraries that Pyodide lacks names their extras in it
 tag ``native``, only those are not.
 """
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -42,13 +44,34 @@ https://creativecommons.org/licenses/by-sa/3.0/
 
 
 def put_beside(app: Sphinx) -> None:
-    """Write the package's wheel and the digits, so that page and package are of one version."""
+    """Write the package's wheel, of the page's own version, and say whose the images are."""
     if not build(app).kept:
         wheel.make(BUNDLES)
-        np.savez_compressed(BUNDLES / "digits.npz", **data.digits()._asdict())
-        images, labels = data._five_thousand()
-        np.savez_compressed(BUNDLES / "mnist.npz", images=images, labels=labels)
         (BUNDLES / "data.txt").write_text(CREDITS, "utf-8")
+
+
+def mnist() -> dict[str, np.ndarray]:
+    """Return the 5,000 images of MNIST, and what they show."""
+    images, labels = data._five_thousand()
+    return {"images": images, "labels": labels}
+
+
+def put_images_beside(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
+    """Write the images that live cells learn from; to make them takes seconds, to keep them none.
+
+    They depend on nothing that the results of cells do not depend on, and are kept with them.
+    """
+    if build(app).kept:
+        return
+    store = Path(env.config.nb_execution_cache_path)
+    store.mkdir(parents=True, exist_ok=True)
+    for name, images in {"digits": lambda: data.digits()._asdict(), "mnist": mnist}.items():
+        path = store / f"{name}.npz"
+        if not path.exists():
+            unfinished = path.with_suffix(".unfinished.npz")
+            np.savez_compressed(unfinished, **images())
+            unfinished.replace(path)
+        shutil.copy(path, BUNDLES)
 
 
 def extras(env: BuildEnvironment, page: str) -> list[str]:
@@ -127,4 +150,5 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_config_value("live_python", "", "html", str)
     app.add_post_transform(Cells)
     app.connect("builder-inited", put_beside)
+    app.connect("env-before-read-docs", put_images_beside, priority=600)  # results have a store
     return {"parallel_read_safe": True, "parallel_write_safe": True}
