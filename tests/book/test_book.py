@@ -18,6 +18,8 @@ import pytest
 from PIL import Image
 from places import ROOT
 
+pytestmark = pytest.mark.xdist_group("book")  # its tests share the first book
+
 CHAPTERS = [
     path for path in (ROOT / "docs").glob("*.md") if "{code-cell}" in path.read_text("utf-8")
 ]
@@ -104,6 +106,7 @@ class Book:
         self.write("page", PAGE)
         self.write("other", OTHER)
         self.write("conv", API)
+        self.write("404", "---\norphan: true\n---\n\n# Nothing\n\nNo page.\n")
 
     def write(self, page, text):
         (self.docs / f"{page}.md").write_text(text, "utf-8")
@@ -150,18 +153,40 @@ def differing(first, second):
     return sorted(name for name in first | second if first.get(name) != second.get(name))
 
 
+class First(NamedTuple):
+    """A book that was built from nothing, whose cells ran."""
+
+    book: Book
+    copy: Path  # of its folder
+    results: Path
+    site: dict[str, bytes]
+
+
 @pytest.fixture(scope="module")
 def first(tmp_path_factory):
-    """Return a book that was built, whose cells ran."""
-    first = Book(tmp_path_factory.mktemp("first") / "book")
-    assert first.built().ran == 1
-    return first
+    """Return the first book."""
+    folder = tmp_path_factory.mktemp("first")
+    book = Book(folder / "book")
+    done = book.built()
+    assert done.ran == 1
+    address = (book.docs / "_build" / "html" / "index.html").as_uri()
+    assert re.fullmatch(rf"The book is built, in \d+ s\. Open {re.escape(address)}\n", done.output)
+    copy = shutil.copytree(book.folder, folder / "copy", symlinks=True)
+    return First(book, copy, copy / "docs" / "_build" / "results", book.site())
 
 
 @pytest.fixture
-def book(tmp_path, first):
-    """Return a book that is to be built, with the results that its cells have given."""
-    return Book(tmp_path / "book", first.docs / "_build" / "results")
+def new(tmp_path, first):
+    """Return a book that is to be built, with the results that the first one's cells have given."""
+    return Book(tmp_path / "book", first.results)
+
+
+@pytest.fixture
+def book(first):
+    """Return the first book where it was built, and as it was then."""
+    shutil.rmtree(first.book.folder)
+    shutil.copytree(first.copy, first.book.folder, symlinks=True)  # with the times of its files
+    return first.book
 
 
 MORE = f"{PAGE}\n$$c$$ (eq-new)\n"  # which moves the number of the other page's formula
@@ -170,18 +195,14 @@ MORE = f"{PAGE}\n$$c$$ (eq-new)\n"  # which moves the number of the other page's
 @pytest.fixture(scope="module")
 def edited(tmp_path_factory, first):
     """Return the site of a book that was built from nothing after an edit."""
-    book = Book(tmp_path_factory.mktemp("edited") / "book", first.docs / "_build" / "results")
+    book = Book(tmp_path_factory.mktemp("edited") / "book", first.results)
     book.write("page", MORE)
-    book.built()
+    assert book.built().ran == 0  # the package is the one whose results were handed over
     assert '<span class="eqno">(2)' in book.html("other")
     return book.site()
 
 
 def test_a_page_runs_when_the_package_or_its_cells_change_and_only_then(book):
-    done = book.built()
-    assert done.ran == 0  # the package is the one whose results were handed over
-    address = (book.docs / "_build" / "html" / "index.html").as_uri()
-    assert re.fullmatch(rf"The book is built, in \d+ s\. Open {re.escape(address)}\n", done.output)
     assert "the answer is 6.0" in book.html()
 
     assert book.build(folder="docs")[::2] == (0, 0)  # it works from docs/ too
@@ -201,23 +222,26 @@ def test_a_page_runs_when_the_package_or_its_cells_change_and_only_then(book):
 
 
 FIGURE = "    alt: A grid of one number, which the package has computed."
+TITLE = f"{HEAD}# A wrong page\n\n"
 WRONG = {
-    "no alternative text": ((FIGURE, "    width: 200px"), "alternative text"),
-    "an alternative text that says nothing": ((FIGURE, "    alt: figure 1"), "alternative text"),
-    "an undefined reference": (("{numref}`fig-one`", "{numref}`fig-two`"), "fig-two"),
-    "an unknown function": (("{numref}`fig-one`", "{py:func}`convdocs.conv3d`"), "conv3d"),
-    "a number that no cell gives": (("{numref}`fig-one`", "{glue:text}`nothing`"), "nothing"),
-    "a formula that cannot be set": (("$x$", r"$\fraq{1}{2}$"), r"\fraq{1}{2}"),
+    "no alternative text": (PAGE.replace(FIGURE, "    width: 200px"), "alternative text"),
+    "an alternative text that says nothing": (
+        PAGE.replace(FIGURE, "    alt: figure 1"),
+        "alternative text",
+    ),
+    "an undefined reference": (TITLE + "{numref}`fig-two`", "fig-two"),
+    "an unknown function": (TITLE + "{py:func}`convdocs.conv3d`", "conv3d"),
+    "a number that no cell gives": (TITLE + "{glue:text}`nothing`", "nothing"),
+    "a formula that cannot be set": (TITLE + r"$\fraq{1}{2}$", r"\fraq{1}{2}"),
 }
 
 
 def test_a_wrong_page_fails_the_build_and_fails_it_again(book):
+    assert PAGE.count(FIGURE) == 1
     names = [f"wrong-{number}" for number in range(len(WRONG))]
     book.write("index", INDEX.replace("page\n", "\n".join(["page", *names, ""])))
-    for name, (change, _) in zip(names, WRONG.values(), strict=True):
-        assert PAGE.count(change[0]) == 1
-        own = PAGE.replace(*change).replace("name: fig-one", f"name: fig-{name}")
-        book.write(name, own)
+    for name, (text, _) in zip(names, WRONG.values(), strict=True):
+        book.write(name, text.replace("name: fig-one", f"name: fig-{name}"))
     for _ in range(2):
         done = book.build()
         assert done.code != 0
@@ -238,7 +262,6 @@ def test_every_chapter_whose_cells_fail_is_named_and_a_kernel_that_dies(book):
 
 
 def test_a_store_of_results_that_is_damaged_is_made_anew(book, first):
-    book.built()
     (store,) = (book.docs / "_build" / "results").iterdir()
     (notebook,) = store.glob("executed/*/base.ipynb")
     whole = notebook.read_bytes()
@@ -247,7 +270,7 @@ def test_a_store_of_results_that_is_damaged_is_made_anew(book, first):
         path.write_bytes(content)
         book.write("page", text)  # so that it is read
         assert book.built().ran == 1, path
-    assert differing(book.site(), first.site()) == []
+    assert differing(book.site(), first.site) == []
 
 
 def test_builds_in_any_order_after_edits_give_the_pages_of_a_clean_build(book, edited):
@@ -264,7 +287,6 @@ def test_builds_in_any_order_after_edits_give_the_pages_of_a_clean_build(book, e
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill"])
 def test_after_an_interrupt_pages_are_those_of_a_clean_build(book, edited, number):
-    book.built()
     book.write("page", MORE)
     # The moment when Sphinx has saved what it has read, and has not written all of its pages.
     saved = book.docs / "_build" / "doctrees" / "html" / "environment.pickle"
@@ -287,7 +309,6 @@ def test_after_an_interrupt_pages_are_those_of_a_clean_build(book, edited, numbe
 
 
 def test_what_is_damaged_where_the_book_is_built_is_made_again(book, first):
-    book.built()
     build = book.docs / "_build"
     (figure,) = (build / "jupyter_execute").glob("*.svg")
     others = [
@@ -300,11 +321,10 @@ def test_what_is_damaged_where_the_book_is_built_is_made_again(book, first):
         for path in damaged:
             path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
         book.built()
-        assert differing(book.site(), first.site()) == []
+        assert differing(book.site(), first.site) == []
 
 
 def test_a_change_of_what_pages_are_made_by_is_seen_on_them(book):
-    book.built()
     changes = [
         ("web/page.js", "// What every page", "console.info(1234567);\n//", "_static/page.js"),
         ("_static/book.css", "color-scheme: light", "color-scheme: only light", "_static/book.css"),
@@ -347,31 +367,32 @@ def setup(app):
 """)
 
 
-def test_a_build_that_fails_while_its_writers_wait_to_be_heard_ends(book):
-    fail(book, 'app.connect("html-page-context", shout); app.connect("doctree-resolved", fail)')
-    done = book.build()
+def test_a_build_that_fails_while_its_writers_wait_to_be_heard_ends(new):
+    fail(new, 'app.connect("html-page-context", shout); app.connect("doctree-resolved", fail)')
+    done = new.build()
     assert done.code == 2
     assert "on purpose" in done.output
 
 
 @pytest.mark.skipif(os.cpu_count() == 1, reason="where one process does it all, nobody waits")
 @pytest.mark.parametrize("event", ["source-read", "html-page-context"])
-def test_a_build_ends_when_one_of_its_processes_is_killed(book, event):
-    fail(book, f'app.connect("{event}", die)')
-    done = book.build()
+def test_a_build_ends_when_one_of_its_processes_is_killed(new, event):
+    fail(new, f'app.connect("{event}", die)')
+    done = new.build()
     assert done.code == 2
     assert "killed by SIGKILL" in done.output
 
 
-def test_of_two_builds_at_once_one_waits(book, first):
-    done = book.built("-j2", "html", "epub")
+def test_of_two_builds_at_once_one_waits(new, first):
+    done = new.built("-j2", "html", "epub")
     assert done.output.count("Another build of this book is running") == 1
     assert done.output.count("The book is built") == 2
-    assert differing(book.site(), first.site()) == []
+    assert differing(new.site(), first.site) == []
 
 
 def test_chapters_that_all_run_in_a_new_book_share_one_store_of_results(tmp_path):
     book = Book(tmp_path / "book")
+    book.write("page", "# A page without cells\n")
     for number in range(4):
         book.write(f"more-{number}", cell(f"print({number} // 3 * 7000)"))  # three are the same
     book.built()
@@ -425,7 +446,7 @@ def test_the_book_is_the_same_wherever_it_is_built_and_whatever_is_set_there(tmp
     odd = Book(tmp_path / "an #odd & 'näme' of $HOME [1];")
     done = odd.built(**surroundings(tmp_path / "home"))
     assert done.ran == 1
-    assert differing(odd.site(), first.site()) == []
+    assert differing(odd.site(), first.site) == []
 
 
 @pytest.mark.parametrize("name", ["feature%2Fx", "a?b", "C:"])
@@ -452,8 +473,6 @@ def test_the_extensions_say_how_text_is_written_and_call_nothing_outdated(book):
 
 
 def test_a_book_that_knows_its_addresses_says_them(book):
-    book.write("404", "---\norphan: true\n---\n\n# Nothing\n\nNo page.\n")
-    book.built()
     out = book.docs / "_build" / "html"
     for says in ("canonical", "og:url", "og:image", "Edit this page", "View this page", "<base"):
         assert says not in book.html() + book.html("404")
