@@ -66,9 +66,10 @@ LIGHTEN = """() => {
     each.replaceChildren();
     each.style = `display: inline-block; width: ${width}px`;
   });
-  document.querySelectorAll('.highlight pre').forEach(each => {
-    if (!each.querySelector('a, [id], button')) each.textContent = each.textContent;
+  document.querySelectorAll('.highlight pre span:not([id])').forEach(each => {
+    if (!each.querySelector('a, [id], button')) each.replaceWith(each.textContent);
   });
+  document.querySelectorAll('.highlight pre').forEach(each => each.normalize());
 }"""
 FAULTS = """async () => {
   const rules = {'color-contrast': {enabled: false}, 'link-in-text-block': {enabled: false}};
