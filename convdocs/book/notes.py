@@ -35,14 +35,19 @@ def note(**numbers: SupportsFloat) -> None:
     >>> note(width=512)
     """
     plain = {name: _number(name, number) for name, number in numbers.items()}
+    for name, number in plain.items():
+        glued(name, number)
+
+
+def glued(name: str, value: float | str) -> None:
+    """Attach something to the page under a name, where nobody sees it; without MyST-NB, nothing."""
     try:
         from IPython import get_ipython
         from myst_nb import glue
     except ImportError:
         return
     if get_ipython() is not None:
-        for name, number in plain.items():
-            glue(name, number, display=False)
+        glue(name, value, display=False)
 
 
 def _number(name: str, value: object) -> float:

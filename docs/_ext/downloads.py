@@ -159,7 +159,8 @@ def written_out(env: BuildEnvironment, page: str, notebook: NotebookNode) -> Ite
                 yield new_markdown_cell(text)
             continue
         tags = cell.metadata.get("tags", [])
-        new = new_code_cell(cell.source, outputs=cell.outputs, execution_count=cell.execution_count)
+        outputs = [each for each in cell.outputs if "scrapbook" not in each.get("metadata", {})]
+        new = new_code_cell(cell.source, outputs=outputs, execution_count=cell.execution_count)
         if tags:
             new.metadata.tags = tags
         if "remove-cell" in tags:

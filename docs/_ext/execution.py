@@ -2,7 +2,8 @@
 
 A chapter's cells run when the chapter, or anything that its results may depend on, has changed.
 Jupyter Cache keeps what they gave. It looks at the cells alone, so the rest names the folder that
-results are kept in. MyST-NB finds the results there when it reads the page.
+results are kept in. MyST-NB finds the results there when it reads the page. What cells have trained
+lies in the same folder, so that no cell trains it again as long as nothing has changed.
 """
 
 import importlib
@@ -32,6 +33,8 @@ from sphinx.util.logging import getLogger
 from sphinx.util.parallel import ParallelTasks, SerialTasks, parallel_available
 from sphinx.util.typing import ExtensionMetadata
 
+from convdocs.book.trained import ENDING, FOLDER, RECORD
+
 from . import BUILD, ROOT
 from .whole import digest
 
@@ -51,7 +54,9 @@ def prepare(app: Sphinx, config: Config) -> None:
     """Say where results are kept, and how kernels start."""
     read = [ROOT / "requirements.txt", *ROOT.glob("benchmarks/results.json")]
     depends = digest([*(ROOT / "convdocs").rglob("*.py"), *read])
-    config.nb_execution_cache_path = str(BUILD / "results" / depends[:16])
+    results = BUILD / "results" / depends[:16]
+    config.nb_execution_cache_path = str(results)
+    os.environ[FOLDER] = str(results / "trained")
     home = BUILD / "home"  # without the builder's own settings of IPython, Jupyter and Matplotlib
     profile = home / ".ipython" / "profile_default" / "ipython_kernel_config.py"
     profile.parent.mkdir(parents=True, exist_ok=True)
@@ -82,7 +87,20 @@ def store_at(path: Path) -> JupyterCacheBase:
         shutil.rmtree(path, ignore_errors=True)
     store = get_cache(path)
     store.list_cache_records()
+    trained_folder(store).mkdir(exist_ok=True)
     return store
+
+
+def trained_folder(store: JupyterCacheBase) -> Path:
+    """Return the folder of what cells have trained."""
+    return store.path / "trained"
+
+
+def trained_by(notebook: NotebookNode) -> set[str]:
+    """Return the files of what a chapter's cells have trained, or have taken from there."""
+    outputs = (output for cell in notebook.cells for output in cell.get("outputs", ()))
+    names = (output.get("metadata", {}).get("scrapbook", {}).get("name", "") for output in outputs)
+    return {name.removeprefix(RECORD) + ENDING for name in names if name.startswith(RECORD)}
 
 
 def known(store: JupyterCacheBase, key: str, notebook: NotebookNode) -> bool:
@@ -90,11 +108,13 @@ def known(store: JupyterCacheBase, key: str, notebook: NotebookNode) -> bool:
     folder = store.path / "executed" / key
     try:
         store.match_cache_notebook(notebook)
-        json.loads((folder / "base.ipynb").read_text("utf-8"))
-    except (KeyError, OSError, ValueError):
+        done = nbformat.from_dict(json.loads((folder / "base.ipynb").read_text("utf-8")))
+        whole = all((trained_folder(store) / name).exists() for name in trained_by(done))
+    except (AttributeError, KeyError, OSError, ValueError):
+        whole = False
+    if not whole:
         shutil.rmtree(folder, ignore_errors=True)
-        return False
-    return True
+    return whole
 
 
 class Chapter(NamedTuple):

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from docutils import nodes
+from jupyter_cache import get_cache
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
@@ -21,7 +22,7 @@ from convdocs import data
 
 from . import wheel
 from .assets import BUNDLES, need
-from .execution import executed
+from .execution import chapters, executed, trained_by, trained_folder, with_results
 from .whole import build
 
 NATIVE = (
@@ -145,10 +146,24 @@ class Cells(SphinxPostTransform):
         title.parent.insert(place, note)
 
 
+def bring_trained(app: Sphinx, failure: Exception | None) -> None:
+    """Write what the chapters' cells have trained beside the pages, and nothing of older pages."""
+    if failure or app.builder.name != "html":
+        return
+    store = get_cache(app.config.nb_execution_cache_path)
+    pages = [with_results(app.env, page) for page in chapters(app.env)]
+    folder = Path(app.outdir) / "_static" / "trained"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for name in sorted(set().union(*map(trained_by, pages))):
+        shutil.copyfile(trained_folder(store) / name, folder / name)
+
+
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Connect to the build."""
     app.add_config_value("live_python", "", "html", str)
     app.add_post_transform(Cells)
     app.connect("builder-inited", put_beside)
     app.connect("env-before-read-docs", put_images_beside, priority=600)  # results have a store
+    app.connect("build-finished", bring_trained)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -11,6 +11,7 @@ KEEP = """() => {
   window.from = {
     python: here.dataset.python, wheel: beside(here.dataset.wheel),
     digits: beside('digits.npz'), mnist: beside('mnist.npz'),
+    trained: beside('trained/'),
   };
   window.python = new Worker(beside('worker.js'), {type: 'module'});
   const channel = new BroadcastChannel('python');
@@ -24,7 +25,7 @@ ASK = """window.Worker = class extends BroadcastChannel {
 RUN = """([source, name]) => new Promise(resolve => {
   const shown = [];
   const hear = ({data: {kind, text, error}}) => {
-    if (['progress', 'begin'].includes(kind)) return;
+    if (['progress', 'begin', 'training'].includes(kind)) return;
     if (!['done', 'lost', 'unreachable'].includes(kind)) return shown.push([kind, text]);
     python.removeEventListener('message', hear);
     resolve([error ?? text ?? null, shown]);

@@ -273,6 +273,52 @@ def test_a_store_of_results_that_is_damaged_is_made_anew(book, first):
     assert differing(book.site(), first.site) == []
 
 
+TRAINS = """
+from pathlib import Path
+import numpy as np
+import convdocs
+from convdocs import CNN, Flatten, Linear
+from convdocs.book import fit
+
+real = CNN.fit
+def counted(*how):
+    with Path(convdocs.__file__).parent.with_name("trainings").open("a") as file:
+        file.write("x")
+    return real(*how)
+
+CNN.fit = counted
+X = np.eye(4, dtype=np.float32).reshape(4, 1, 2, 2)
+net = fit(CNN([Flatten(), Linear(4, 2, rng=0)]), X, [0, 1, 0, 1], epochs=2, rng=0)
+print("the loss is", net.history[-1]["loss"])
+"""
+
+
+def test_what_a_page_has_trained_others_take_and_the_site_carries(book):
+    trainings = book.folder / "trainings"
+    for page in ("one", "two"):
+        book.write(page, cell(TRAINS))
+    book.built()
+    assert trainings.read_text() == "x"
+    losses = {re.search(r"the loss is [\d.]+", book.html(page))[0] for page in ("one", "two")}
+    assert len(losses) == 1
+    carried = {name for name in book.site() if "trained/" in name}
+    assert len(carried) == 1
+
+    for page in ("one", "two"):
+        book.write(page, cell(TRAINS.replace("epochs=2", "epochs=3")))
+    book.built()
+    assert trainings.read_text() == "xx"
+    changed = {name for name in book.site() if "trained/" in name}
+    assert len(changed) == 1
+    assert changed != carried
+
+    (results,) = (book.docs / "_build" / "results").iterdir()
+    (results / "trained" / Path(*changed).name).unlink()
+    book.write("one", cell(TRAINS.replace("epochs=2", "epochs=3")) + "\nMore text.\n")
+    book.built()
+    assert {name for name in book.site() if "trained/" in name} == changed
+
+
 def test_builds_in_any_order_after_edits_give_the_pages_of_a_clean_build(book, edited):
     book.write("old", "---\norphan: true\n---\n\n# A page that is left out later\n")
     book.write("other", OTHER.replace("Another page", "A third page"))  # which every page shows

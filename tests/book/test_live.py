@@ -250,3 +250,60 @@ def test_a_chapter_that_no_browser_can_run_says_so_and_offers_no_run(visit, site
     extras = re.search(r"convdocs\[data,(.*?)\]", page.locator(".native code").text_content())[1]
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     assert set(extras.split(",")) <= declared["optional-dependencies"].keys()
+
+
+HINT = "Trained when this page was built; change the cell to train anew."
+
+
+def training(python):
+    """Return a page and its cell that trains, with what it shows as the book was built."""
+    page = python.open("draw")
+    cell = holding(page, "fit(net, X, y, epochs=12, rng=0)")
+    return page, cell, cell.locator(".cell_output").text_content()
+
+
+def test_an_unedited_cell_takes_what_the_build_has_trained_and_says_so(python):
+    asked = []
+    python.keeper.on("request", lambda request: asked.append(request.url))
+    page, cell, built = training(python)
+    shown = finished(press(cell, "Run"))
+    assert [url for url in asked if url.startswith(f"{python.site}_static/trained/")]
+    expect(shown.locator(".live-hint")).to_have_text(HINT)
+    assert shown.text_content().replace(HINT, "").strip() == built.strip()
+    expect(cell.get_by_role("progressbar")).to_be_hidden()
+    page.close()
+
+
+def test_an_edited_cell_trains_and_shows_how_far_it_is(python):
+    page, cell, _ = training(python)
+    code = cell.locator(".cell_input pre").text_content()
+    write(cell, code.replace("epochs=12", "epochs=24"))
+    press(cell, "Run")
+    expect(cell.get_by_role("progressbar")).to_be_visible(timeout=60_000)
+    expect(cell.locator(".live-state")).to_contain_text(re.compile(r"about \d+ s left"))
+    bars = barriers(page, f"#{cell.get_attribute('id')} .cell_input")  # outputs of before are pale
+    shown = finished(cell)
+    assert bars == []
+    expect(shown.locator(".live-hint")).to_have_count(0)
+    expect(shown).to_contain_text("right on the test set: ")
+    expect(cell.get_by_role("progressbar")).to_be_hidden()
+    page.close()
+
+
+@pytest.mark.parametrize("answer", [{"status": 404}, {"status": 200, "body": "<html>"}])
+def test_where_the_site_lacks_what_was_trained_the_cell_trains(python, answer):
+    page, cell, built = training(python)
+    python.keeper.route("**/trained/*", lambda route: route.fulfill(**answer))
+    shown = finished(press(cell, "Run"))
+    python.keeper.unroute("**/trained/*")
+    expect(shown.locator(".live-hint")).to_have_count(0)
+    shown_text = shown.text_content()
+    before, after = (float(re.search(r"([\d.]+) %", each)[1]) for each in (built, shown_text))
+    assert abs(before - after) < 3
+    page.close()
+
+
+def test_what_the_build_has_trained_is_small(built):
+    files = list((built / "_static" / "trained").iterdir())
+    assert files
+    assert sum(path.stat().st_size for path in files) < 4_000_000

@@ -3,6 +3,7 @@
 import ast
 import asyncio
 import base64
+import contextlib
 import functools
 import io
 import sys
@@ -11,17 +12,21 @@ import warnings
 
 from js import XMLHttpRequest
 from pyodide.code import CodeRunner
+from pyodide.ffi import JsException
 
 import convdocs.data
+from convdocs.book import trained
+from convdocs.training import loop
 
 # The digits as they lie beside the page, so that a run need not fetch scikit-learn for them.
 convdocs.data.digits = lambda: convdocs.data.Split(*_digits.values())
 
 
-def _load(path, mnist):
+def _load(path, mnist, results):
     global _digits, _mnist
     _digits = _arrays(path)
     _mnist = mnist
+    trained.SITE = Site(results)
 
 
 def _arrays(file):
@@ -31,19 +36,73 @@ def _arrays(file):
         return dict(arrays)
 
 
+def _fetched(address):
+    """Return what lies at an address; a worker may wait for it, and its cell has to."""
+    request = XMLHttpRequest.new()
+    request.open("GET", address, False)
+    request.responseType = "arraybuffer"
+    try:
+        request.send()
+    except JsException as error:
+        raise OSError(f"{address}: {error}") from None
+    if request.status != 200:
+        raise OSError(f"{address}: {request.status}")
+    return request.response.to_bytes()
+
+
 @functools.cache
 def _five_thousand():
     """Fetch the images of MNIST from where they lie beside the page, once one asks for them."""
-    request = XMLHttpRequest.new()
-    request.open("GET", _mnist, False)  # a worker may wait, and its cell has to
-    request.responseType = "arraybuffer"
-    request.send()
-    if request.status != 200:
-        raise OSError(f"{_mnist}: {request.status}")
-    return tuple(_arrays(io.BytesIO(request.response.to_bytes())).values())
+    return tuple(_arrays(io.BytesIO(_fetched(_mnist))).values())
 
 
 convdocs.data._five_thousand = _five_thousand
+
+
+class Site:
+    """What the build of the pages has trained, and what a page says of a training."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.send = None  # to the page, while a cell runs
+
+    def read(self, name):
+        try:
+            return _fetched(self.folder + name)
+        except OSError:
+            return None
+
+    def say(self, text):
+        self.send("note", text)
+
+    def tell(self, done, text):
+        self.send("training", f"{done:.3f} {text}")
+
+
+class Bar:
+    """What stands for the terminal's bar of a training: the page has one of its own."""
+
+    def __init__(self, epochs, steps, progress):
+        self.steps = steps
+        self.shown = progress is not False and bool(steps)
+        self.progress = trained.Progress(epochs)
+
+    def step(self, epoch, step, loss):
+        if self.shown:
+            self.progress.reach(epoch - 1 + step / self.steps)
+
+    def epoch(self, epoch, loss):
+        pass
+
+    def end_line(self):
+        pass
+
+    @contextlib.contextmanager
+    def line(self):
+        yield
+
+
+loop.Bar = Bar
 
 
 MOST = 100_000  # characters of one cell: more would keep the page busy, and Stop out of reach
@@ -106,6 +165,7 @@ def told(error, name):
 async def respond(source, name, space, send):
     """Run one cell in ``space``, and hand over what it shows; return its error's name, or None."""
     out = sys.stdout = sys.stderr = Out(send)
+    trained.SITE.send = send
     try:
         show(await evaluate(source, name, space), out)
         out.flush()

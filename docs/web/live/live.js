@@ -52,6 +52,7 @@ const python = {
       wheel: beside(here.dataset.wheel),
       digits: beside("digits.npz"),
       mnist: beside("mnist.npz"),
+      trained: beside("trained/"),
     };
     return new Promise(resolve => {
       this.running = cell;
@@ -127,11 +128,23 @@ class Cell {
       each.setAttribute("aria-label", `${each.textContent}: ${this.name}`);
     }
     this.state = make("span", { className: "live-state" });
+    this.training = make("progress", { max: 1, hidden: true, ariaLabel: `Training: ${this.name}` });
     const { run, above, edit, stop, back, restart } = this.buttons;
     run.title = "Shift-Enter";
     back.title = "Back to the code and the output as the book was built";
     this.input.append(
-      make("div", { className: "live-bar" }, run, above, edit, back, restart, stop, this.state),
+      make(
+        "div",
+        { className: "live-bar" },
+        run,
+        above,
+        edit,
+        back,
+        restart,
+        stop,
+        this.training,
+        this.state,
+      ),
     );
     this.input.querySelector(".highlight").addEventListener("click", event => {
       if (event.target.closest("pre") && !String(getSelection())) this.edit(event);
@@ -186,13 +199,19 @@ class Cell {
   async run() {
     this.fresh = true; // the first thing shown takes the place of what stood there
     this.begun = null;
+    this.notes = new Set();
+    this.left = "";
     this.mark("running");
-    const clock = setInterval(() => this.tell("running for", 0), 1000);
+    const clock = setInterval(() => this.tell("running for", 0, this.left), 1000);
     const error = await python.ask(this);
     clearInterval(clock);
     this.mark(error ?? "done");
     if (this.hidden) return null; // what serves the build does not stop the reader
     if (this.fresh) this.clear();
+    this.training.hidden = true;
+    for (const text of this.notes) {
+      this.output.append(make("p", { className: "live-hint", textContent: text }));
+    }
     this.tell(error === "stopped" ? "stopped after" : "ran for", 1);
     say(error ? `${this.name}: ${error}` : `${this.name} ran. ${this.said()}`);
     if (error === "NameError" && this.before.length) {
@@ -208,10 +227,10 @@ class Cell {
   begin() {
     this.begun = performance.now();
   }
-  tell(what, digits) {
+  tell(what, digits, left = "") {
     if (!this.begun || this.hidden) return;
     const seconds = (performance.now() - this.begun) / 1000;
-    this.state.textContent = `${what} ${seconds.toFixed(digits)} s`;
+    this.state.textContent = `${what} ${seconds.toFixed(digits)} s${left}`;
   }
   said() {
     if (this.output.querySelector("img")) return "A new figure.";
@@ -226,8 +245,18 @@ class Cell {
     else this.element.append(output);
     this.output = output;
   }
+  // A training is so far: a share of it, and how long the rest may take.
+  train(text) {
+    const [done, left] = text.split(/ (.*)/);
+    this.training.hidden = Number(done) === 1;
+    this.training.value = Number(done);
+    this.left = left && `, ${left}`;
+    this.tell("running for", 0, this.left);
+  }
   show(kind, content) {
     if (this.hidden) return;
+    if (kind === "note") return this.notes.add(content);
+    if (kind === "training") return this.train(content);
     if (this.fresh ?? true) this.clear();
     if (kind === "svg" || kind === "png") this.picture(kind, content);
     else if (kind === "html")

@@ -7,7 +7,7 @@ let pyodide;
 let space;
 let run;
 
-async function start({ python, wheel, digits, mnist }) {
+async function start({ python, wheel, digits, mnist, trained }) {
   const say = (done, text) => postMessage({ kind: "progress", done, text });
   const get = async url => {
     const answer = await fetch(url);
@@ -26,7 +26,7 @@ async function start({ python, wheel, digits, mnist }) {
   pyodide.FS.writeFile("/digits.npz", new Uint8Array(await get(digits)));
   const inside = pyodide.toPy({ __name__: "cell" });
   pyodide.runPython(cell, { globals: inside });
-  inside.get("_load")("/digits.npz", mnist);
+  inside.get("_load")("/digits.npz", mnist, trained);
   run = inside.get("run");
   space = pyodide.runPython("{'__name__': '__main__'}");
 }
