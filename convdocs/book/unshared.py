@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from .. import _args
 from .._args import Array, Rng, Size
@@ -96,22 +96,35 @@ class LocallyConnected2d(Layer):
     def gradients(self, dy: Array, x: Array) -> tuple[Array, ...]:
         """Return the gradients for the images, the weight and the bias."""
         laid = self._laid(x)
-        oH, oW, F = self.places
-        _args.same_shape("dy", dy, (len(x), F, oH, oW))
-        dy = np.ascontiguousarray(dy.transpose(2, 3, 1, 0))
-        dweight = dy @ self._patches(laid).swapaxes(2, 3)
+        dy = self._by_places(dy, x)
         dpatches = self._kernels().swapaxes(2, 3) @ dy
-
         dlaid = np.zeros_like(laid, dtype=dpatches.dtype)
         dseen = windows(dlaid, self.window)
+        oH, oW, _ = self.places
         dpatches = dpatches.reshape(oH, oW, *dseen.shape[:3], len(x)).transpose(2, 3, 4, 0, 1, 5)
         for u, v in np.ndindex(self.window.kernel):  # windows overlap: gradients add up
             dseen[:, u, v] += dpatches[:, u, v]
+        return batch_first(dlaid), *self._for_parameters(dy, laid)
 
+    def learn(self, dy: ArrayLike) -> None:
+        """Set `grads`, and leave out the gradient for the images."""
+        x = self.seen()
+        dy = self._by_places(_args.numbers("dy", dy), x)
+        self.set_grads(self._for_parameters(dy, self._laid(x)))
+
+    def _for_parameters(self, dy: Array, laid: Array) -> list[Array]:
+        """Return the gradients for the weight and the bias."""
+        dweight = dy @ self._patches(laid).swapaxes(2, 3)
         grads = [dweight.reshape(self.params["weight"].shape)]
         if "bias" in self.params:
             grads.append(dy.sum(axis=3).ravel())
-        return batch_first(dlaid), *grads
+        return grads
+
+    def _by_places(self, dy: Array, x: Array) -> Array:
+        """Return the gradient for the output as at each place a matrix, an image a column."""
+        oH, oW, F = self.places
+        _args.same_shape("dy", dy, (len(x), F, oH, oW))
+        return np.ascontiguousarray(dy.transpose(2, 3, 1, 0))
 
     def _laid(self, x: Array) -> Array:
         """Return images as (C, H, W, N), in the numbers to compute with."""

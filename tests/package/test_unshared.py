@@ -62,6 +62,15 @@ def test_gradients_agree_with_finite_differences(layer, rng):
         np.testing.assert_allclose(layer.grads[name], slope, rtol=1e-5, atol=1e-7)
 
 
+def test_learning_gives_the_same_gradients_for_the_parameters(layer, rng):
+    dy = rng.normal(size=layer(rng.normal(size=(3, *layer.image))).shape)
+    layer.backward(dy)
+    grads = layer.grads
+    layer.learn(dy)
+    assert grads.keys() == layer.grads.keys() == layer.params.keys()
+    assert all(np.array_equal(grads[name], layer.grads[name]) for name in grads)
+
+
 def test_with_equal_weights_at_all_places_it_is_a_convolution(rng):
     conv = Conv2d(2, 3, kernel_size=(3, 2), stride=(1, 2), rng=0)
     layer = LocallyConnected2d(2, 3, kernel_size=(3, 2), image_size=(6, 8), stride=(1, 2))
