@@ -5,13 +5,12 @@ Every error names the argument, what it got and what it needs.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import math
 import operator
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ Size = int | tuple[int, int]
 Rng = int | np.random.Generator | None
 Path = str | os.PathLike[str]
 
+SINGLE = np.dtype(np.float32)
 LARGEST = float(np.finfo(float).max)
 LONG = 200  # characters of a value that a message shows
 ADVICE = "; one image becomes a batch by "
@@ -54,6 +54,8 @@ def numbers(name: str, value: ArrayLike, shape: str = "") -> Array:
 
 def as_array(name: str, value: ArrayLike) -> Array:
     """Return ``value`` as an array, whatever it holds; nothing of it may be masked."""
+    if type(value) is np.ndarray:
+        return value
     try:
         masked = hides(value)
         array = np.zeros(0) if masked else np.asanyarray(value)
@@ -97,24 +99,26 @@ def floating(*arrays: Array | None) -> np.dtype[Any]:
 
     Half precision is computed in ``float32``, as its eleven bits are too few to sum in.
     """
-    kinds = [np.float64 if a.dtype.kind in "biu" else a.dtype for a in arrays if a is not None]
-    return np.result_type(np.float32, *kinds)
+    kinds = {a.dtype for a in arrays if a is not None}
+    if kinds == {SINGLE}:
+        return SINGLE  # as nearly always, and at once
+    return np.result_type(SINGLE, *(np.float64 if k.kind in "biu" else k for k in kinds))
 
 
-def empty(names: str, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-    """Return a new array to fill; ``names`` are the arguments that it is as large as."""
-    with in_memory(names, shape):
-        return np.empty(shape, dtype)
-
-
-@contextlib.contextmanager
-def in_memory(names: str, shape: tuple[int, ...]) -> Iterator[None]:
+class in_memory:
     """Say which arguments ask for an array that does not fit in memory."""
-    try:
-        yield
-    except (ValueError, MemoryError):
-        need = f"{names} must ask for no more than fits in memory"
-        raise ValueError(f"{need}, got {math.prod(shape):,} numbers") from None
+
+    def __init__(self, names: str, shape: tuple[int, ...]) -> None:
+        self.names, self.shape = names, shape
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Turn an error of NumPy's, which names no argument, into one that does."""
+        if kind is not None and issubclass(kind, ValueError | MemoryError):
+            need = f"{self.names} must ask for no more than fits in memory"
+            raise ValueError(f"{need}, got {math.prod(self.shape):,} numbers") from None
 
 
 def integer(name: str, value: Any, least: int) -> int:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from . import _args
+from . import _args, memory
 from ._args import Array, Rng, Size
 from .layer import Layer
 from .windows import (
@@ -29,6 +29,7 @@ from .windows import (
     batch_last,
     must_fit,
     same_borders,
+    tile,
     windows,
 )
 
@@ -88,21 +89,7 @@ def conv2d(
     [[[[0. 2. 0.]
        [0. 2. 0.]]]]
     """
-    x, w, window, borders, groups = _check(x, weight, stride, padding, dilation, groups)
-    F = len(w)
-    b = None if bias is None else _args.numbers("bias", bias, "F")
-    if b is not None and len(b) != F:
-        raise ValueError(f"bias must have the shape ({F},), one for each kernel, got {b.shape}")
-    dtype = _args.floating(x, w, b)
-    seen = windows(batch_last(x, dtype, borders), window)
-    y = _args.empty("x and weight", (F, *seen.shape[3:]), dtype)
-    kernels = w.reshape(groups, F // groups, -1).astype(dtype, copy=False)
-    for block in _blocks(seen):
-        patches = seen[:, :, :, *block].reshape(groups, kernels.shape[2], -1)  # a copy
-        _multiply(kernels, patches, out=y[:, *block].reshape(groups, F // groups, -1))  # a view
-    if b is not None:
-        y += b.reshape(F, 1, 1, 1)
-    return batch_first(y)
+    return _forward(x, weight, bias, _slide(stride, padding, dilation, groups, axes=2))
 
 
 def conv2d_backward(
@@ -140,7 +127,8 @@ def conv2d_backward(
     >>> print(dx, dweight, dbias)
     [[[[ 4. 45. 50.]]]] [[[[21. 32.]]]] [11.]
     """
-    dx, dweight, dbias = _backward(dy, x, weight, stride, padding, dilation, groups)
+    slide = _slide(stride, padding, dilation, groups, axes=2)
+    dx, dweight, dbias = _backward(dy, x, weight, slide)
     assert dx is not None
     return dx, dweight, dbias
 
@@ -179,7 +167,8 @@ def conv1d(
     >>> print(conv1d([[[1, 2, 4, 8]]], [[[-1, 1]]]))
     [[[1. 2. 4.]]]
     """
-    x, w, slide = _checked(x, weight, stride, padding, dilation, groups, axes=1)
+    slide = _slide(stride, padding, dilation, groups, axes=1)
+    x, w = _checked(x, weight, slide)
     (step,), (apart,) = slide.stride, slide.dilation
     border = slide.padding if isinstance(slide.padding, str) else (0, slide.padding[0])
     y = conv2d(x[:, :, None], w[:, :, None], bias, (1, step), border, (1, apart), slide.groups)
@@ -244,13 +233,12 @@ class Conv2d(Layer):
 
     def forward(self, x: Array) -> Array:
         """Return the feature maps of images."""
-        weight, bias = self.params["weight"], self.params.get("bias")
-        return conv2d(x, weight, bias, **self.slide._asdict())
+        return _forward(x, self.params["weight"], self.params.get("bias"), self.slide)
 
     def gradients(self, dy: Array, x: Array) -> tuple[Array, ...]:
         """Return the gradients for the images, the weight and the bias."""
-        how = self.slide._asdict()
-        dx, dweight, dbias = conv2d_backward(dy, x, self.params["weight"], **how)
+        dx, dweight, dbias = _backward(dy, x, self.params["weight"], self.slide)
+        assert dx is not None
         return (dx, dweight, dbias) if "bias" in self.params else (dx, dweight)
 
     def learn(self, dy: ArrayLike) -> None:
@@ -258,9 +246,8 @@ class Conv2d(Layer):
         if type(self).gradients is not Conv2d.gradients:  # a subclass has gradients of its own
             super().learn(dy)
             return
-        how = self.slide._asdict()
         weight = self.params["weight"]
-        _, dweight, dbias = _backward(dy, self.seen(), weight, **how, to_images=False)
+        _, dweight, dbias = _backward(dy, self.seen(), weight, self.slide, to_images=False)
         self.set_grads([dweight, dbias] if "bias" in self.params else [dweight])
 
 
@@ -273,49 +260,65 @@ class _Slide(NamedTuple):
     groups: int
 
 
+def _forward(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None, slide: _Slide) -> Array:
+    """Return the output of `conv2d`."""
+    x, w, window, borders = _check(x, weight, slide)
+    F, groups = len(w), slide.groups
+    b = None if bias is None else _args.numbers("bias", bias, "F")
+    if b is not None and len(b) != F:
+        raise ValueError(f"bias must have the shape ({F},), one for each kernel, got {b.shape}")
+    dtype = _args.floating(x, w, b)
+    seen = windows(batch_last(x, dtype, borders), window)
+    with _args.in_memory("x and weight", (F, *seen.shape[3:])):
+        y = memory.empty((F, *seen.shape[3:]), dtype)
+    kernels = w.reshape(groups, F // groups, -1).astype(dtype, copy=False)
+    for block in _blocks(seen):
+        patches = _patches(seen, block, groups)
+        _multiply(kernels, patches, out=y[:, *block].reshape(groups, F // groups, -1))  # a view
+    if b is not None:
+        y += b.reshape(F, 1, 1, 1)
+    return batch_first(y)
+
+
 def _backward(
-    dy: ArrayLike,
-    x: ArrayLike,
-    weight: ArrayLike,
-    stride: Size,
-    padding: Size | str,
-    dilation: Size,
-    groups: int,
-    to_images: bool = True,
+    dy: ArrayLike, x: ArrayLike, weight: ArrayLike, slide: _Slide, to_images: bool = True
 ) -> tuple[Array | None, Array, Array]:
     """Return the gradients of `conv2d`; the images' one, half of the work, only if asked for."""
-    x, w, window, borders, groups = _check(x, weight, stride, padding, dilation, groups)
+    x, w, window, borders = _check(x, weight, slide)
+    groups = slide.groups
     dy = _args.numbers("dy", dy, "N F oH oW")
     dtype = _args.floating(dy, x, w)
     laid = batch_last(x, dtype, borders)
     seen = windows(laid, window)
     _args.same_shape("dy", dy, (len(x), len(w), *seen.shape[3:5]))
     dy = batch_last(dy, dtype)
-    dlaid = np.zeros_like(laid) if to_images else None
+    tiles = tile(laid.shape[1:3], window)
+    dlaid = (memory.empty if tiles else memory.zeros)(laid.shape, dtype) if to_images else None
     kernels = w.reshape(groups, len(w) // groups, -1).astype(dtype, copy=False)
     dkernels = np.zeros_like(kernels)
     for block in _blocks(seen):
-        patches = seen[:, :, :, *block].reshape(groups, kernels.shape[2], -1)
+        patches = _patches(seen, block, groups)
         dplaces = dy[:, *block].reshape(groups, kernels.shape[1], -1)
         for some in _pieces(patches, kernels):
             # dplaces times patches; with the larger matrix first, BLAS is up to twice as fast.
             dw = patches[:, :, some] @ dplaces[:, :, some].swapaxes(1, 2)
             dkernels += dw.swapaxes(1, 2)
         if dlaid is not None:
-            dpatches = np.empty(seen[:, :, :, *block].shape, dtype)
+            dpatches = memory.empty(seen[:, :, :, *block].shape, dtype)
             _multiply(kernels.swapaxes(1, 2), dplaces, out=dpatches.reshape(patches.shape))
             dseen = windows(dlaid, window)[:, :, :, *block]
             for u, v in np.ndindex(window.kernel):  # windows overlap: gradients add up
-                dseen[:, u, v] += dpatches[:, u, v]
+                if tiles:
+                    dseen[:, u, v] = dpatches[:, u, v]
+                else:
+                    dseen[:, u, v] += dpatches[:, u, v]
     dx = None if dlaid is None else batch_first(dlaid, borders)
     return dx, dkernels.reshape(w.shape), dy.reshape(len(dy), -1).sum(axis=1)
 
 
-def _check(
-    x: ArrayLike, weight: ArrayLike, stride: Size, padding: Size | str, dilation: Size, groups: int
-) -> tuple[Array, Array, Window, Borders, int]:
-    """Check the arguments; return images, kernels, their window, borders to add, and groups."""
-    x, w, slide = _checked(x, weight, stride, padding, dilation, groups, axes=2)
+def _check(x: ArrayLike, weight: ArrayLike, slide: _Slide) -> tuple[Array, Array, Window, Borders]:
+    """Check the arrays; return images, kernels, their window, and borders to add."""
+    x, w = _checked(x, weight, slide)
     (kH, kW), (sH, sW), (dH, dW) = w.shape[2:], slide.stride, slide.dilation
     window = Window((kH, kW), (sH, sW), (dH, dW))
     if slide.padding == "same":
@@ -325,22 +328,14 @@ def _check(
     else:
         pH, pW = slide.padding
         borders = (pH, pH), (pW, pW)
-    return x, w, window, borders, slide.groups
+    return x, w, window, borders
 
 
-def _checked(
-    x: ArrayLike,
-    weight: ArrayLike,
-    stride: Size | tuple[int],
-    padding: Size | tuple[int] | str,
-    dilation: Size | tuple[int],
-    groups: int,
-    axes: int,
-) -> tuple[Array, Array, _Slide]:
-    """Check arrays with so many axes beside N and C, and how kernels slide along these."""
+def _checked(x: ArrayLike, weight: ArrayLike, slide: _Slide) -> tuple[Array, Array]:
+    """Check arrays with as many axes beside N and C as kernels slide along."""
+    axes = len(slide.stride)
     x = _args.numbers("x", x, "N C H W" if axes == 2 else "N C L")
     w = _args.numbers("weight", weight, "F C kH kW" if axes == 2 else "F C k")
-    slide = _slide(stride, padding, dilation, groups, axes)
     groups = slide.groups
     if w.size == 0:
         raise ValueError(f"weight must hold a number, got shape {w.shape}")
@@ -357,7 +352,7 @@ def _checked(
     else:
         both_ends = [2 * p for p in slide.padding]
     must_fit("weight", span, [n + p for n, p in zip(x.shape[2:], both_ends, strict=True)])
-    return x, w, slide
+    return x, w
 
 
 def _slide(
@@ -390,6 +385,17 @@ def _blocks(seen: Array) -> Iterator[tuple[slice, slice]]:
     place = seen[..., 0, 0, :].nbytes  # the patches at one place, of the whole batch
     places = max(1, BLOCK // place) if place else height * width  # an empty batch is one block
     return itertools.product(_evenly(height, max(1, places // width)), _evenly(width, places))
+
+
+def _patches(seen: Array, block: tuple[slice, slice], groups: int) -> Array:
+    """Return the patches of a block side by side, as the columns of a matrix for each group."""
+    C, kH, kW, *_ = seen.shape
+    patches = seen[:, :, :, *block]
+    shape = groups, C // groups * kH * kW, patches[0, 0, 0].size
+    try:
+        return patches.reshape(shape, copy=False)  # of single pixels they lie so already
+    except ValueError:
+        return memory.copy(patches).reshape(shape)
 
 
 def _evenly(n: int, most: int) -> Iterator[slice]:

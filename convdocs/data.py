@@ -174,7 +174,9 @@ def folder(path: Path, size: Size | None = None, color: bool = False) -> Picture
         labels += [label] * len(entries)
 
     width, height = shape[::-1] if shape else _decoded(files[0], ALONE)[0].size
-    X = _args.empty("size", (len(files), 3 if color else 1, height, width), np.float32)
+    shape_of_all = len(files), 3 if color else 1, height, width
+    with _args.in_memory("size", shape_of_all):
+        X = np.empty(shape_of_all, np.float32)
     for x, file in zip(X, files, strict=True):
         picture, white = _decoded(file, ALONE, 2 * max(shape) if shape else 0)
         if not shape and picture.size != (width, height):

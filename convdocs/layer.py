@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from . import _args
+from . import _args, memory
 from ._args import Array, Rng
 
 BLANK = ContextVar("BLANK", default=False)  # whether layers are built without their numbers
@@ -184,18 +184,23 @@ class Layer:
         return f"{type(self).__name__}({options})"
 
 
-def let_through(dy: Array, gate: Array) -> Array:
-    """Return ``dy`` where ``gate`` is true, and 0 elsewhere: `numpy.where`, several times faster.
+def shut(dy: Array, closed: Array, out: Array | None = None) -> Array:
+    """Return 0 where ``closed`` is true, else ``dy``: `numpy.where`, several times faster.
 
-    A true gate becomes a number all of whose bits are 1, a false one all 0, and a bitwise "and"
-    does the rest. A product would do as well, were it not that 0 times infinity is NaN.
+    A closed gate, 1, becomes a number all of whose bits are 0, an open one, 0, less 1 all of whose
+    bits are 1, and a bitwise "and" does the rest. A product would do as well, were it not that 0
+    times infinity is NaN.
     """
+    if out is None:
+        out = memory.empty_like(closed, dy.dtype)
     if dy.dtype.itemsize > 8:  # a long double: no integer has as many bits
-        return np.where(gate, dy, dy.dtype.type(0))
+        np.copyto(out, np.where(closed, dy.dtype.type(0), dy))
+        return out
     bits = np.dtype(f"i{dy.dtype.itemsize}")
-    mask = np.negative(gate.view(np.int8), dtype=bits)
-    mask &= dy.view(bits)
-    return mask.view(dy.dtype)
+    mask = memory.empty_like(closed, bits)
+    np.subtract(closed.view(np.int8), np.int8(1), out=mask)
+    np.bitwise_and(mask, dy.view(bits), out=out.view(bits))
+    return out
 
 
 def in_a_row(layers: Iterable[Layer]) -> list[Layer]:

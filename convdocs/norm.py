@@ -14,7 +14,7 @@ import functools
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from . import _args
+from . import _args, memory
 from ._args import Array, Rng
 from .layer import Layer, new_array
 
@@ -114,13 +114,17 @@ class BatchNorm2d(Layer):
         _args.same_shape("dy", dy, x.shape)
         assert self.used is not None
         xhat, _ = self._normalise(x, *self.used)
-        dbias, dweight = dy.sum(axis=AXES), (dy * xhat).sum(axis=AXES)
-        dx = dy
-        if self.trained:
+        dx = np.multiply(dy, xhat, out=memory.empty_like(xhat, np.result_type(dy, xhat)))
+        dbias, dweight = dy.sum(axis=AXES), dx.sum(axis=AXES)
+        if not self.trained:
+            dx[...] = dy
+        else:
             n = x.size // x.shape[1]
-            dx = dy - _of_channels(dbias / n) - xhat * _of_channels(dweight / n)
-        deviation = np.sqrt(self.used[1] + self.options["eps"])
-        return dx * _of_channels(self.params["weight"] / deviation), dweight, dbias
+            np.subtract(dy, _of_channels(dbias / n), out=dx)
+            xhat *= _of_channels(dweight / n)
+            dx -= xhat
+        dx *= _of_channels(self.params["weight"] / np.sqrt(self.used[1] + self.options["eps"]))
+        return dx, dweight, dbias
 
     def least_images(self, x: Array) -> int:
         """Return 2 if an image has one number in each channel: one alone has no variance."""
@@ -151,10 +155,12 @@ class BatchNorm2d(Layer):
     def _normalise(self, x: Array, mean: Array, var: Array) -> tuple[Array, Array]:
         """Return ``xhat`` and ``y``."""
         with np.errstate(invalid="ignore", over="ignore"):
-            xhat = (x - _of_channels(mean)) / _of_channels(np.sqrt(var + self.options["eps"]))
-            weight = _of_channels(self.params["weight"])
-            bias = _of_channels(self.params["bias"])
-            return xhat, xhat * weight + bias
+            xhat, y = memory.empty_like(x), memory.empty_like(x)
+            np.subtract(x, _of_channels(mean), out=xhat)
+            xhat /= _of_channels(np.sqrt(var + self.options["eps"]))
+            np.multiply(xhat, _of_channels(self.params["weight"]), out=y)
+            y += _of_channels(self.params["bias"])
+            return xhat, y
 
     def _check(self, x: ArrayLike) -> Array:
         """Check the input; return it in the dtype to compute in."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from . import _args
+from . import _args, memory
 from ._args import Array
 from .layer import Layer, in_a_row
 
@@ -117,12 +117,12 @@ class SGD(Optimizer):
     def move(self, parameter: Array, gradient: Array, *remembered: Array) -> None:
         """Step against the gradient, or along the velocity that it adds to."""
         if not remembered:
-            parameter -= self.lr * gradient
+            parameter -= np.multiply(gradient, self.lr, out=memory.empty_like(gradient))
             return
         (velocity,) = remembered
         velocity *= self.momentum
         velocity += gradient
-        parameter -= self.lr * velocity
+        parameter -= np.multiply(velocity, self.lr, out=memory.empty_like(velocity))
 
 
 class Adam(Optimizer):
@@ -177,9 +177,16 @@ class Adam(Optimizer):
         """Update both means, and step by their ratio, corrected for their start at zero."""
         mean, square = remembered
         b1, b2 = self.betas
+        part = np.multiply(gradient, 1 - b1, out=memory.empty_like(gradient))
         mean *= b1
-        mean += (1 - b1) * gradient
+        mean += part
+        np.multiply(gradient, 1 - b2, out=part)
+        part *= gradient
         square *= b2
-        square += (1 - b2) * gradient * gradient
-        scale = np.sqrt(square / (1 - b2**self.steps)) + self.eps
-        parameter -= self.lr / (1 - b1**self.steps) * mean / scale
+        square += part
+        scale = np.divide(square, 1 - b2**self.steps, out=memory.empty_like(square))
+        np.sqrt(scale, out=scale)
+        scale += self.eps
+        step = np.multiply(mean, self.lr / (1 - b1**self.steps), out=memory.empty_like(mean))
+        step /= scale
+        parameter -= step

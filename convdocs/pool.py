@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import _args
-from ._args import Array, Size
-from .layer import Layer, let_through
+from . import _args, memory
+from ._args import Array, Rng, Size
+from .layer import Layer, shut
 from .windows import (
     NO_BORDERS,
     Borders,
@@ -19,7 +18,10 @@ from .windows import (
     Window,
     batch_first,
     batch_last,
+    ends,
     must_fit,
+    that_sees,
+    tile,
     windows,
 )
 
@@ -67,9 +69,8 @@ def max_pool2d(
     >>> print(max_pool2d([[[[1, 2, 0, 0], [4, 3, 0, 5]]]], kernel_size=2))
     [[[[4 5]]]]
     """
-    x, _, window, borders = _check(x, kernel_size, stride, padding, dilation, ceil_mode)
-    seen = windows(batch_last(x, x.dtype, borders, _lowest(x.dtype)), window)
-    return batch_first(_maxima(seen))
+    checked = _check(x, _slide(kernel_size, stride, padding, dilation, ceil_mode))
+    return batch_first(_maxima(_seen(*checked)))
 
 
 def max_pool2d_backward(
@@ -107,33 +108,8 @@ def max_pool2d_backward(
     [[[[ 0. 10. 20.  0.]
        [ 0.  0.  0.  0.]]]]
     """
-    x, _, window, borders = _check(x, kernel_size, stride, padding, dilation, ceil_mode)
-    dy = _args.numbers("dy", dy, "N C oH oW")
-    laid = batch_last(x, x.dtype, borders, _lowest(x.dtype))
-    dlaid = np.zeros(laid.shape, _args.floating(dy, x))
-    seen = windows(laid, window)
-    dseen = windows(dlaid, window)
-    _args.same_shape("dy", dy, (*x.shape[:2], *seen.shape[3:5]))
-    dy = batch_last(dy, dlaid.dtype)
-    y = _maxima(seen)
-    inside = batch_last(np.ones_like(x[:1, :1], bool), bool, borders)
-    real = windows(inside, window)
-    if _wide(seen):
-        _hand_to_maxima(dy, y, seen, real, dseen)
-        return batch_first(dlaid, borders)
-    spoilt = bool((y != y).any())
-    waiting = np.ones(y.shape, bool)  # windows whose first maximum is yet to come
-    for u, v in _positions(seen):
-        pixel = seen[:, u, v]
-        found = pixel == y
-        if spoilt:
-            found |= pixel != pixel  # a NaN is its window's maximum
-        found &= waiting
-        if borders != NO_BORDERS:
-            found &= real[:, u, v]
-        waiting ^= found
-        dseen[:, u, v] += let_through(dy, found)
-    return batch_first(dlaid, borders)
+    checked = _check(x, _slide(kernel_size, stride, padding, dilation, ceil_mode))
+    return _to_maxima(dy, *checked, _winners(*checked))
 
 
 def avg_pool2d(
@@ -169,7 +145,8 @@ def avg_pool2d(
     >>> print(avg_pool2d([[[[1, 2, 0, 0], [4, 3, 0, 5]]]], kernel_size=2))
     [[[[2.5  1.25]]]]
     """
-    x, slide, window, borders = _check(x, kernel_size, stride, padding, 1, ceil_mode)
+    slide = _slide(kernel_size, stride, padding, 1, ceil_mode)
+    x, window, borders = _check(x, slide)
     seen = windows(batch_last(x, _args.floating(x), borders), window)
     y = _sums(seen)
     y /= _counts(x, slide, seen, count_include_pad)
@@ -211,18 +188,19 @@ def avg_pool2d_backward(
     [[[[1. 1. 2. 2.]
        [1. 1. 2. 2.]]]]
     """
-    x, slide, window, borders = _check(x, kernel_size, stride, padding, 1, ceil_mode)
+    slide = _slide(kernel_size, stride, padding, 1, ceil_mode)
+    x, window, borders = _check(x, slide)
     dy = _args.numbers("dy", dy, "N C oH oW")
-    dlaid = np.zeros_like(batch_last(x, _args.floating(dy, x), borders))
-    dseen = windows(dlaid, window)
+    dlaid, dseen, tiles = _blank(x, _args.floating(dy, x), window, borders)
     _args.same_shape("dy", dy, (*x.shape[:2], *dseen.shape[3:5]))
-    share = batch_last(dy, dlaid.dtype) / _counts(x, slide, dseen, count_include_pad)
+    share = memory.empty(dseen[:, 0, 0].shape, dlaid.dtype)
+    np.divide(batch_last(dy, share.dtype), _counts(x, slide, dseen, count_include_pad), out=share)
     if _wide(dseen):
         for i, j in np.ndindex(*share.shape[1:3]):
             dseen[:, :, :, i, j] += share[:, None, None, i, j]
     else:
         for u, v in _positions(dseen):
-            dseen[:, u, v] += share
+            np.add(0 if tiles else dseen[:, u, v], share, out=dseen[:, u, v])
     return batch_first(dlaid, borders)
 
 
@@ -240,6 +218,8 @@ class MaxPool2d(Layer):
     (1, 3, 4, 4)
     """
 
+    remembered = ("x", "winners")
+
     def __init__(
         self,
         kernel_size: Size,
@@ -248,16 +228,26 @@ class MaxPool2d(Layer):
         dilation: Size = 1,
         ceil_mode: bool = False,
     ) -> None:
-        slide = _slide(kernel_size, stride, padding, dilation, ceil_mode)
-        super().__init__(**slide._asdict())
+        self.slide = _slide(kernel_size, stride, padding, dilation, ceil_mode)
+        super().__init__(**self.slide._asdict())
+        self.winners: Array | None = None
+
+    def __call__(self, x: ArrayLike, train: bool = False, rng: Rng = None) -> Array:
+        """Return the pooled maps, and remember in training which pixels won."""
+        y = super().__call__(x, train, rng)
+        ours = type(self).forward is MaxPool2d.forward  # and not of a subclass
+        self.winners = _winners(*_check(self.seen(), self.slide), y) if train and ours else None
+        return y
 
     def forward(self, x: Array) -> Array:
         """Return the pooled maps."""
-        return max_pool2d(x, **self.options)
+        return batch_first(_maxima(_seen(*_check(x, self.slide))))
 
     def gradients(self, dy: Array, x: Array) -> tuple[Array, ...]:
         """Return the gradient for the maps."""
-        return (max_pool2d_backward(dy, x, **self.options),)
+        checked = _check(x, self.slide)
+        known = self.winners if x is self.x else None
+        return (_to_maxima(dy, *checked, _winners(*checked) if known is None else known),)
 
 
 class AvgPool2d(Layer):
@@ -305,11 +295,6 @@ class _Slide(NamedTuple):
     dilation: Pair
     ceil_mode: bool
 
-    @property
-    def span(self) -> Pair:
-        """Rows and columns from the window's first pixel to its last."""
-        return Window(self.kernel_size, self.stride, self.dilation).span
-
 
 def _slide(
     kernel_size: Size, stride: Size | None, padding: Size, dilation: Size, ceil_mode: bool
@@ -323,7 +308,8 @@ def _slide(
         _args.pair("dilation", dilation, 1),
         _args.flag("ceil_mode", ceil_mode),
     )
-    for p, span in zip(slide.padding, slide.span, strict=True):
+    spans = Window(kernel, slide.stride, slide.dilation).span
+    for p, span in zip(slide.padding, spans, strict=True):
         if p > span // 2:
             pixels = f"{span} pixel{'s' * (span > 1)}"
             need = f"at most half of what kernel_size spans (with dilation), here {pixels}"
@@ -331,64 +317,56 @@ def _slide(
     return slide
 
 
-def _check(
-    x: ArrayLike,
-    kernel_size: Size,
-    stride: Size | None,
-    padding: Size,
-    dilation: Size,
-    ceil_mode: bool,
-) -> tuple[Array, _Slide, Window, Borders]:
-    """Check the arguments; return images, how the window slides, and what is enough to compute.
-
-    That is the part of the window that ever sees the image, and the borders to add for it: of a
-    window that is much larger than the image, only as much as the image has pixels.
-    """
+def _check(x: ArrayLike, slide: _Slide) -> tuple[Array, Window, Borders]:
+    """Check the images; return them, and what is enough to pool them: window and borders."""
     x = _args.numbers("x", x, "N C H W")
     if 0 in x.shape[2:]:
         raise ValueError(f"x must have pixels, got the shape {x.shape}")
-    slide = _slide(kernel_size, stride, padding, dilation, ceil_mode)
-    H, W = x.shape[2:]
-    rows = _borders(slide, 0, H)
-    columns = _borders(slide, 1, W)
-    must_fit("kernel_size", slide.span, (H + sum(rows), W + sum(columns)))
-    kH, rows = _part(slide, 0, H, rows)
-    kW, columns = _part(slide, 1, W, columns)
-    return x, slide, Window((kH, kW), slide.stride, slide.dilation), (rows, columns)
+    window = Window(slide.kernel_size, slide.stride, slide.dilation)
+    borders = ends(x.shape[2:], window, slide.padding, slide.ceil_mode)
+    sides = [n + sum(both) for n, both in zip(x.shape[2:], borders, strict=True)]
+    must_fit("kernel_size", window.span, sides)
+    return x, *that_sees(x.shape[2:], window, borders)
 
 
-def _borders(slide: _Slide, axis: int, side: int) -> Pair:
-    """Return the padding at both ends of an axis, with what the last window hangs over."""
-    s, p = slide.stride[axis], slide.padding[axis]
-    room = side + 2 * p - slide.span[axis]  # how far the window can travel
-    left_over = room % s
-    # In ceil_mode a last window may hang over the border, if it begins before it.
-    hangs = slide.ceil_mode and left_over and room - left_over + s < side + p
-    return p, p + s - left_over if hangs else p
+def _seen(x: Array, window: Window, borders: Borders) -> Array:
+    """Return the view of all windows of the images, whose borders no maximum comes from."""
+    return windows(batch_last(x, x.dtype, borders, _lowest(x.dtype)), window)
 
 
-def _part(slide: _Slide, axis: int, side: int, borders: Pair) -> tuple[int, Pair]:
-    """Return how many positions in a window see the image at all, and the borders for these."""
-    k, s, d = slide.kernel_size[axis], slide.stride[axis], slide.dilation[axis]
-    before, after = borders
-    room = before + side + after - slide.span[axis]
-    # Even the last window sees nothing by the positions before this one, and the first by those
-    # behind that one.
-    first = max(0, before - room // s * s) // d
-    last = min(k - 1, math.ceil((before + side - 1) / d))
-    return last - first + 1, (before - first * d, after - (k - 1 - last) * d)
+def _blank(
+    x: Array, dtype: np.dtype[Any], window: Window, borders: Borders
+) -> tuple[Array, Array, bool]:
+    """Return a gradient of zeros for the images, and the view of its windows, to add to.
+
+    Where windows tile the image they write every number once, and no zeros are needed; the last
+    thing returned tells.
+    """
+    N, C, H, W = x.shape
+    sides = H + sum(borders[0]), W + sum(borders[1])
+    dlaid = memory.empty((C, *sides, N), dtype)
+    dseen = windows(dlaid, window)
+    if not (tiles := tile(sides, window) and not _wide(dseen)):
+        dlaid.fill(0)
+    return dlaid, dseen, tiles
 
 
-def _positions(seen: Array) -> Iterator[tuple[int, ...]]:
+def _positions(seen: Array) -> Iterator[tuple[int, int]]:
     """Return the positions in a window, row by row; none if there is no image."""
     return np.ndindex(*(seen.shape[1:3] if seen.size else (0, 0)))
+
+
+def _numbered(seen: Array) -> Iterator[tuple[int, int, int]]:
+    """Return the positions in a window, row by row, each after its number: the last one has 0."""
+    last = seen.shape[1] * seen.shape[2] - 1
+    return ((last - k, u, v) for k, (u, v) in enumerate(_positions(seen)))
 
 
 def _maxima(seen: Array) -> Array:
     """Return the maximum of each window."""
     if _wide(seen):
         return _by_window(np.max, seen)
-    y = seen[:, 0, 0].copy()
+    y = memory.copy(seen[:, 0, 0])
     for u, v in _positions(seen):
         if u or v:
             np.maximum(y, seen[:, u, v], out=y)
@@ -399,7 +377,7 @@ def _sums(seen: Array) -> Array:
     """Return the sum of each window."""
     if _wide(seen):
         return _by_window(np.sum, seen)
-    y = np.zeros(seen[:, 0, 0].shape, seen.dtype)
+    y = memory.zeros(seen[:, 0, 0].shape, seen.dtype)
     for u, v in _positions(seen):
         y += seen[:, u, v]
     return y
@@ -419,16 +397,57 @@ def _by_window(function: Callable[..., Array], seen: Array) -> Array:
     return y
 
 
-def _hand_to_maxima(dy: Array, y: Array, seen: Array, real: Array, dseen: Array) -> None:
-    """Add the gradient of each window to that of its first maximum."""
-    C, kH, kW, oH, oW, N = seen.shape
-    channels, images = np.indices((C, N))
-    for i, j in np.ndindex(oH, oW):
-        pixels = seen[:, :, :, i, j]
-        found = (pixels == y[:, None, None, i, j]) | (pixels != pixels)  # a NaN is a maximum
-        found &= real[:, :, :, i, j]
-        u, v = np.divmod(found.reshape(C, kH * kW, N).argmax(axis=1), kW)
-        dseen[channels, u, v, i, j, images] += dy[:, i, j]
+def _winners(x: Array, window: Window, borders: Borders, y: Array | None = None) -> Array:
+    """Return the number of each window's maximum, of several the first; a byte if that is enough.
+
+    A NaN is its window's maximum, and padding is none. Positions in a window are numbered from the
+    last, 0, to the first.
+    """
+    seen = _seen(x, window, borders)
+    y = _maxima(seen) if y is None else batch_last(y, y.dtype)
+    real = windows(batch_last(np.ones_like(x[:1, :1], bool), bool, borders), window)
+    spoilt = bool((y != y).any())
+
+    def found(pixels: Array, maxima: Array, real: Array) -> Array:
+        found = np.equal(pixels, maxima, out=memory.empty(pixels.shape, bool))
+        if spoilt:
+            found |= pixels != pixels
+        if borders != NO_BORDERS:
+            found &= real
+        return found
+
+    C, kH, kW, *_, N = seen.shape
+    winners = memory.zeros(y.shape, np.min_scalar_type(kH * kW))
+    if _wide(seen):
+        for i, j in np.ndindex(y.shape[1:3]):
+            best = found(seen[:, :, :, i, j], y[:, None, None, i, j], real[:, :, :, i, j])
+            winners[:, i, j] = kH * kW - 1 - best.reshape(C, kH * kW, N).argmax(axis=1)
+        return winners
+    for number, u, v in _numbered(seen):
+        best = found(seen[:, u, v], y, real[:, u, v])
+        np.maximum(winners, best.view(np.uint8) * winners.dtype.type(number), out=winners)
+    return winners
+
+
+def _to_maxima(dy: ArrayLike, x: Array, window: Window, borders: Borders, winners: Array) -> Array:
+    """Return the gradient for the images: that of each window goes to its maximum."""
+    dy = _args.numbers("dy", dy, "N C oH oW")
+    dlaid, dseen, tiles = _blank(x, _args.floating(dy, x), window, borders)
+    _args.same_shape("dy", dy, (*x.shape[:2], *dseen.shape[3:5]))
+    dy = batch_last(dy, dlaid.dtype)
+    C, kH, kW, *_, N = dseen.shape
+    if _wide(dseen):
+        channels, images = np.indices((C, N))
+        for i, j in np.ndindex(winners.shape[1:3]):
+            u, v = np.divmod(kH * kW - 1 - winners[:, i, j].astype(np.intp), kW)
+            dseen[channels, u, v, i, j, images] += dy[:, i, j]
+        return batch_first(dlaid, borders)
+    for number, u, v in _numbered(dseen):
+        if tiles:
+            shut(dy, winners != number, out=dseen[:, u, v])
+        else:
+            dseen[:, u, v] += shut(dy, winners != number)
+    return batch_first(dlaid, borders)
 
 
 def _lowest(dtype: np.dtype[Any]) -> Any:

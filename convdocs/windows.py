@@ -8,13 +8,13 @@ throughout; `batch_last` and `batch_first` lead from one to the other.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
+from numpy.lib.stride_tricks import as_strided
 
-from . import _args
+from . import _args, memory
 from ._args import Array
 
 Pair = tuple[int, int]  # vertical, horizontal
@@ -44,9 +44,17 @@ def windows(laid: Array, window: Window) -> Array:
     through the view writes to ``laid``: that is how the backward passes return to the image.
     """
     must_fit("the window", window.span, laid.shape[1:3])
-    (sH, sW), (dH, dW) = window.stride, window.dilation
-    view = sliding_window_view(laid, window.span, axis=(1, 2), writeable=True)
-    return view[:, ::sH, ::sW, :, ::dH, ::dW].transpose(0, 4, 5, 1, 2, 3)
+    (kH, kW), (sH, sW), (dH, dW) = window
+    (hH, hW), (C, H, W, N) = window.span, laid.shape
+    channel, row, column, image = laid.strides
+    shape = C, kH, kW, (H - hH) // sH + 1, (W - hW) // sW + 1, N
+    return as_strided(laid, shape, (channel, dH * row, dW * column, sH * row, sW * column, image))
+
+
+def tile(sides: Sequence[int], window: Window) -> bool:
+    """Tell whether windows meet every pixel of images of this height and width just once."""
+    rest = any(side % k for side, k in zip(sides, window.kernel, strict=True))
+    return window.kernel == window.span == window.stride and not rest
 
 
 def must_fit(name: str, span: Sequence[int], sides: Sequence[int]) -> None:
@@ -57,6 +65,39 @@ def must_fit(name: str, span: Sequence[int], sides: Sequence[int]) -> None:
             f"{name} must fit into x, got a span of {theirs} (with dilation) "
             f"in images of {ours} (with padding)"
         )
+
+
+def ends(sides: Sequence[int], window: Window, padding: Pair, ceil_mode: bool) -> Borders:
+    """Return the padding with what a last window hangs over, in ``ceil_mode``."""
+
+    def of(side: int, span: int, s: int, p: int) -> Pair:
+        room = side + 2 * p - span  # how far the window can travel
+        left_over = room % s
+        # A last window may hang over the border, if it begins before it.
+        hangs = ceil_mode and left_over and room - left_over + s < side + p
+        return p, p + s - left_over if hangs else p
+
+    rows, columns = map(of, sides, window.span, window.stride, padding)
+    return rows, columns
+
+
+def that_sees(sides: Sequence[int], window: Window, borders: Borders) -> tuple[Window, Borders]:
+    """Return the part of a window that ever sees the image, and the borders to add for it.
+
+    Of a window that is much larger than the image, that is only as much as the image has pixels.
+    """
+
+    def of(side: int, k: int, s: int, d: int, span: int, border: Pair) -> tuple[int, Pair]:
+        before, after = border
+        room = before + side + after - span
+        # Even the last window sees nothing by the positions before this one, and the first by
+        # those behind that one.
+        first = max(0, before - room // s * s) // d
+        last = min(k - 1, math.ceil((before + side - 1) / d))
+        return last - first + 1, (before - first * d, after - (k - 1 - last) * d)
+
+    (kH, rows), (kW, columns) = map(of, sides, *window, window.span, borders)
+    return window._replace(kernel=(kH, kW)), (rows, columns)
 
 
 def same_borders(kernel: Pair, dilation: Pair) -> Borders:
@@ -70,12 +111,15 @@ def batch_last(x: Array, dtype: Any, borders: Borders = NO_BORDERS, fill: Any = 
     """Lay (N, C, H, W) out as (C, H, W, N), with borders of ``fill``; copy only if needed."""
     if borders == NO_BORDERS:
         with _args.in_memory("x", x.shape):
-            return np.ascontiguousarray(x.transpose(1, 2, 3, 0), dtype)
+            laid = x.transpose(1, 2, 3, 0)
+            lies = laid.flags.c_contiguous and laid.dtype == dtype
+            return laid if lies else memory.copy(laid, dtype)
     N, C, H, W = x.shape
     (top, bottom), (left, right) = borders
     shape = C, top + H + bottom, left + W + right, N
     with _args.in_memory("x and padding", shape):
-        laid = np.full(shape, fill, dtype)
+        laid = memory.empty(shape, dtype)
+    laid.fill(fill)
     laid[:, top : top + H, left : left + W] = x.transpose(1, 2, 3, 0)
     return laid
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _args
+from .. import _args, memory
 from .._args import Array
 from ..layer import Layer
 from ..network import least_images, of_one
@@ -26,8 +26,12 @@ class Batch(NamedTuple):
 
     def read(self, share: slice) -> tuple[Array, Array]:
         """Return images and labels of a share of the batch."""
-        places = self.places[share]
-        return self.X[places], self.y[places]
+        X, places = self.X, self.places[share]
+        if not X.flags.c_contiguous:
+            return X[places], self.y[places]
+        x = memory.empty((len(places), *X.shape[1:]), X.dtype)
+        X.take(places, axis=0, out=x, mode="clip")  # other modes write elsewhere first
+        return x, self.y[places]
 
 
 class FromArrays:

@@ -78,7 +78,7 @@ def test_the_metadata(built):
         (name,) = (name for name in archive.namelist() if name.endswith("METADATA"))
         metadata = email.message_from_bytes(archive.read(name))
     needed = [line for line in metadata.get_all("Requires-Dist") if "extra ==" not in line]
-    assert needed == ["numpy>=2.0"]
+    assert needed == ["numpy>=2.1"]
     assert metadata["Requires-Python"] == ">=3.11"
     assert metadata["License-Expression"] == "MIT"
     extras = ["data", "mpi", "onnx", "onnxruntime", "plot", "safetensors", "torch"]
