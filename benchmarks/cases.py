@@ -13,7 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-from convdocs import CNN, SGD, Conv2d, Flatten, Linear, MaxPool2d, ReLU, conv2d, conv2d_backward
+from convdocs import (
+    CNN,
+    SGD,
+    Conv2d,
+    Flatten,
+    Linear,
+    MaxPool2d,
+    ReLU,
+    conv2d,
+    conv2d_backward,
+    cross_entropy,
+    cross_entropy_backward,
+)
 from convdocs.layer import Layer
 
 Floats = NDArray[np.float32]
@@ -42,8 +54,8 @@ class Case(NamedTuple):
 
 TORCH = importlib.util.find_spec("torch") is not None
 ONNX = importlib.util.find_spec("onnxruntime") is not None
-STEPS = 4  # batches in an epoch of a training benchmark
-TRAINING = "training step"  # the group whose times are those of an epoch
+STEPS = 16  # batches in an epoch of a training benchmark
+TRAINING, BY_HAND = "training step", "training step by hand"  # times are those of an epoch
 
 LAYERS = {
     "LeNet 5x5, 1 to 6": Shape(64, 1, 28, 6, 5, 1, 2),
@@ -76,7 +88,7 @@ def lenet(rng: np.random.Generator) -> CNN:
 
 
 def digits(rng: np.random.Generator) -> CNN:
-    """Return the network of the chapter on training."""
+    """Return the network for digits of 8 x 8 pixels."""
     return CNN([
         *(Conv2d(1, 8, 3, padding=1, rng=rng), ReLU(), MaxPool2d(2)),
         *(Conv2d(8, 16, 3, padding=1, rng=rng), ReLU(), Flatten()),
@@ -84,18 +96,48 @@ def digits(rng: np.random.Generator) -> CNN:
     ])  # fmt: skip
 
 
-def training(network: Callable[[np.random.Generator], CNN], side: int, batch: int) -> Runs:
-    """Return epochs of `STEPS` steps: shuffle, forward, loss, backward, SGD."""
+def lecture(rng: np.random.Generator) -> CNN:
+    """Return the lecture's network for pictures of 32 x 32 pixels."""
+    return CNN([
+        *(Conv2d(1, 8, 5, rng=rng), ReLU(), MaxPool2d(2)),
+        *(Conv2d(8, 16, 5, rng=rng), ReLU(), MaxPool2d(2), Flatten()),
+        Linear(16 * 5 * 5, 10, rng=rng),
+    ])  # fmt: skip
+
+
+NETWORKS = {
+    "LeNet-5, batch 32": (lenet, 28, 32),
+    "LeNet-5, batch 64": (lenet, 28, 64),
+    "LeNet-5, batch 256": (lenet, 28, 256),
+    "digits of 8 x 8, batch 32": (digits, 8, 32),
+    "the lecture's of 32 x 32, batch 50": (lecture, 32, 50),
+}
+
+
+def training(
+    network: Callable[[np.random.Generator], CNN], side: int, batch: int, by_hand: bool = False
+) -> Runs:
+    """Return epochs of `STEPS` steps: shuffle, forward, loss, backward, SGD.
+
+    Ours is ``model.fit``, or the same steps written by hand, as PyTorch's are.
+    """
     rng = np.random.default_rng(0)
     X = rng.random((STEPS * batch, 1, side, side), np.float32)
     y = rng.integers(0, 10, len(X))
     model = network(rng)
     optimizer = SGD(lr=0.01)
 
-    def ours() -> None:
+    def fit() -> None:
         model.fit(X, y, epochs=1, batch_size=batch, rng=rng, optimizer=optimizer)
 
-    runs: Runs = {"convdocs": ours}
+    def steps() -> None:
+        for some in np.split(rng.permutation(len(X)), STEPS):
+            scores = model(X[some], train=True)
+            cross_entropy(scores, y[some])
+            model.backward(cross_entropy_backward(scores, y[some]))
+            optimizer.step(model.layers)
+
+    runs: Runs = {"convdocs": steps if by_hand else fit}
     if TORCH:
         import torch
 
@@ -114,6 +156,26 @@ def training(network: Callable[[np.random.Generator], CNN], side: int, batch: in
                 loss.item()
 
         runs["PyTorch"] = epoch
+    return runs
+
+
+def prediction(network: Callable[[np.random.Generator], CNN], side: int, count: int) -> Runs:
+    """Return the classes of so many images, 256 at a time."""
+    rng = np.random.default_rng(0)
+    X = rng.random((count, 1, side, side), np.float32)
+    model = network(rng)
+    runs: Runs = {"convdocs": lambda: model.predict(X)}
+    if TORCH:
+        import torch
+
+        theirs = torch.nn.Sequential(*map(_theirs, model.layers))
+        images = torch.from_numpy(X)
+
+        def classes() -> None:
+            with torch.no_grad():
+                torch.cat([theirs(some).argmax(dim=1) for some in images.split(256)])
+
+        runs["PyTorch"] = classes
     return runs
 
 
@@ -213,10 +275,11 @@ def _session(x: Floats, w: Floats, b: Floats, stride: int, padding: int) -> Run:
 
 CASES: dict[Case, Callable[[], Runs]] = {
     **{
-        Case(TRAINING, f"LeNet-5, batch {n}"): functools.partial(training, lenet, 28, n)
-        for n in (32, 64, 256)
+        Case(group, name): functools.partial(training, *network, by_hand=by_hand)
+        for group, by_hand in ((TRAINING, False), (BY_HAND, True))
+        for name, network in NETWORKS.items()
     },
-    Case(TRAINING, "digits of the book, batch 32"): functools.partial(training, digits, 8, 32),
+    Case("prediction, 10,000 images", "LeNet-5"): functools.partial(prediction, lenet, 28, 10_000),
     **{
         Case(f"layer, {name}", key): functools.partial(layer, shape, backward)
         for name, backward in (("forward", False), ("forward and backward", True))

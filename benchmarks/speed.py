@@ -16,8 +16,11 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from cases import CASES, STEPS, TRAINING, Case, Run
+import numpy as np
+import peak
+from cases import BY_HAND, CASES, STEPS, TRAINING, Case, Run
 
 RESULTS = Path(__file__).parent / "results.json"
 TURNS = 3  # of each competitor
@@ -35,7 +38,9 @@ def main(*words: str) -> None:
         times[group] = {case.name: medians(case) for case in chosen if case.group == group}
         print(*table(group, times[group]), sep="\n", flush=True)
     if len(chosen) == len(CASES):
-        RESULTS.write_text(json.dumps(record(times), indent=1) + "\n")
+        memory = peak.measured()
+        print(*memory_table(memory), sep="\n")
+        RESULTS.write_text(json.dumps(record(times, memory), indent=1) + "\n")
 
 
 def medians(case: Case) -> dict[str, float]:
@@ -63,8 +68,9 @@ def seconds(run: Run) -> float:
     return time.perf_counter() - begin
 
 
-def record(times: Times) -> dict[str, object]:
+def record(times: Times, memory: peak.Figures) -> dict[str, object]:
     """Return medians in seconds, with the machine and the versions that they belong to."""
+    blas: dict[str, Any] = np.show_config(mode="dicts")["Build Dependencies"]["blas"]  # type: ignore[assignment]
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
@@ -78,8 +84,10 @@ def record(times: Times) -> dict[str, object]:
         "machine": names[0] if names else platform.processor(),
         "cores": os.cpu_count(),
         "date": datetime.date.today().isoformat(),
+        "blas": f"{blas['name']} {blas['version']}",
         "versions": versions,
         "groups": times,
+        "memory": memory,
     }
 
 
@@ -87,7 +95,7 @@ def table(group: str, medians: dict[str, dict[str, float]]) -> Iterator[str]:
     """Yield lines of Markdown: for each case our time, theirs, and theirs over ours."""
     others = list(dict.fromkeys(name for by in medians.values() for name in by))
     others.remove("convdocs")
-    steps = STEPS if group == TRAINING else 1
+    steps = STEPS if group in (TRAINING, BY_HAND) else 1
     yield ""
     yield f"### {group[0].upper()}{group[1:]}, ms on {os.cpu_count()} cores (theirs / ours)"
     yield ""
@@ -106,6 +114,19 @@ def table(group: str, medians: dict[str, dict[str, float]]) -> Iterator[str]:
     if not group.startswith("growth"):
         means = (f"{statistics.geometric_mean(r):.2f}" for r in ratios.values())
         yield f"| geometric mean of the ratios | | {' | '.join(means)} |"
+
+
+def memory_table(memory: peak.Figures) -> Iterator[str]:
+    """Yield lines of Markdown: memory and page faults of each case, ours and theirs."""
+    brands = list(next(iter(memory.values())))
+    yield ""
+    yield "### Memory: MiB at the peak, and page faults once more"
+    yield ""
+    yield f"| | {' | '.join(brands)} |"
+    yield f"| --- |{' ---: |' * len(brands)}"
+    for case, by in memory.items():
+        cells = (f"{by[name]['MiB']:.0f} MiB, {by[name]['page faults']:.0f}" for name in brands)
+        yield f"| {case} | {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import json
 
 import cases
 import numpy as np
+import peak
 import pytest
 import speed
 from places import ROOT
@@ -23,6 +24,8 @@ def quick(monkeypatch, tmp_path):
         monkeypatch.setattr(module, "CASES", few)
     monkeypatch.setattr(speed, "SECONDS", 0)
     monkeypatch.setattr(speed, "RESULTS", tmp_path / "results.json")
+    first = dict.fromkeys(list(peak.RUNS)[:1])
+    monkeypatch.setattr(peak, "RUNS", first)  # in this process: a new one measures
     return tmp_path / "results.json"
 
 
@@ -43,7 +46,11 @@ def test_a_whole_run_is_kept_in_the_form_of_the_record(quick, capsys):
     ):
         assert next(iter(times)) == "convdocs"
         assert all(taken > 0 for taken in times.values())
+    (memory,) = kept["memory"].values()
+    assert memory["convdocs"]["MiB"] > 0
+    assert memory["convdocs"]["page faults"] < 100 * cases.STEPS
     printed = capsys.readouterr().out
+    assert "### Memory" in printed
     assert "### Layer, forward, ms on" in printed
     assert "\n| tiny | " in printed
 
@@ -97,4 +104,4 @@ def test_a_table_has_ours_theirs_and_the_ratio():
         "| geometric mean of the ratios | | 1.00 | 0.50 |",
     ]
     (step, *_) = [line for line in speed.table(cases.TRAINING, medians) if "| small" in line]
-    assert step == "| small | 0.50 | 1.00 (2.00) | 0.25 (0.50) |"  # of the four in an epoch
+    assert step == "| small | 0.12 | 0.25 (2.00) | 0.06 (0.50) |"  # of the sixteen in an epoch
