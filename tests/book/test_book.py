@@ -587,7 +587,7 @@ DEFINED = {  # what is chosen, or printed by others, and no result of ours
         "the lecture's 100,000",
         "1,024 pixels",
     ],
-    "training": ["95 % **confidence interval**"],
+    "training": ["95 % **confidence interval**", "1,024 pixels"],
     "inside": ["1.2 million photographs"],
     "history": ["5.0 %", "1,000 classes"],
     "architectures": ["650,000 units", "paper is 1,024", "Its 3.6 is said", "paper prints 3.8"],
