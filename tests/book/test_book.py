@@ -590,7 +590,17 @@ DEFINED = {  # what is chosen, or printed by others, and no result of ours
     "training": ["95 % **confidence interval**", "1,024 pixels"],
     "inside": ["1.2 million photographs"],
     "history": ["5.0 %", "1,000 classes"],
-    "architectures": ["650,000 units", "paper is 1,024", "Its 3.6 is said", "paper prints 3.8"],
+    "architectures": [
+        "0.95 %",
+        "0.95 percent",
+        "15,000, 30,000 and",
+        "60,000",
+        "to 0.8 %",
+        "background −0.1, ink 1.175",
+        "paper is 1,024",
+        "Its 3.6 is said",
+        "paper prints 3.8",
+    ],
 }
 
 
