@@ -2,12 +2,13 @@
 
 import { embedded, forward, softmax } from "./nn.mjs";
 
-const { layers, examples, ink } = embedded("draw-data");
+const { layers, examples, thick } = embedded("draw-data");
 const lab = document.querySelector(".lab");
-const SIDE = 32;
-const HALF = SIDE / 2;
-const WIDE = 20;
-const FULL = 16;
+const SIDE = 28;
+const BOX = 20; // the longer side of a digit
+const MIDDLE = SIDE / 2 + 0.5; // where the centre of its ink is
+const SPARE = (SIDE - BOX) / 2;
+const LARGEST = 255;
 const SHOWN = { ReLU: "convolution and ReLU", MaxPool2d: "max pooling" };
 
 const bar = (_, digit) =>
@@ -16,28 +17,32 @@ const example = ({ label }) => `<button type="button" aria-label="a ${label}">${
 lab.innerHTML = `
   <div class="drawing">
     <div>Draw here, with any pointer<canvas class="sheet" width="448" height="448" role="img"
-      aria-label="A sheet to draw on. Without a pointer, set the cells of what the network sees."
+      aria-label="A sheet to draw on. Without a pointer, set the pixels of what the network sees."
       ></canvas><button type="button" class="clear">Clear</button></div>
     <div class="answer"><strong role="status"></strong>
       <table class="bars" aria-label="Probability of each digit">${examples.map(bar).join("")}
       </table></div>
     <div><span id="seen">What the network sees</span>
-      <div class="cells" role="grid" aria-labelledby="seen" aria-describedby="keys"></div></div>
+      <canvas class="cells" width="${SIDE}" height="${SIDE}" tabindex="0" role="application"
+        aria-labelledby="seen" aria-describedby="keys"></canvas>
+      <div class="at" role="log"></div></div>
   </div>
   <p class="examples">Or take a test image:
     ${examples.map(example).join("")}</p>
-  <p id="keys">The 8 × 8 cells can be set one by one, by a click, or with the arrow keys and the
+  <p id="keys">The 28 × 28 pixels can be set one by one, by a click, or with the arrow keys and the
     space bar.</p>
   <div class="volumes"></div>`;
 
 const sheet = lab.querySelector(".sheet");
 const pen = sheet.getContext("2d");
 const cells = lab.querySelector(".cells");
+const told = lab.querySelector(".at");
 const said = lab.querySelector("[role=status]");
 const volumes = lab.querySelector(".volumes");
 const bars = [...lab.querySelectorAll(".bars tr")];
 let strokes = []; // each a list of points [column, row] on the sheet
-let x = new Float64Array(64); // what the network sees: 0 (paper) to 1 (ink)
+let x = new Float64Array(SIDE * SIDE); // what the network sees: 0 (paper) to 1 (ink)
+let at = 0; // the pixel that the keys have reached
 
 // How far a point is from the piece of a stroke between a and b.
 function distance([j, i], [aj, ai], [bj, bi]) {
@@ -47,54 +52,57 @@ function distance([j, i], [aj, ai], [bj, bi]) {
   return Math.hypot(j - aj - part * dj, i - ai - part * di);
 }
 
-// Make a drawing like the data: 32 pixels high and 20 wide, as thick as gives it their usual ink,
-// in the middle of a bitmap of 32 × 32, whose black pixels are counted in each block of 4 × 4.
-// No side grows more than 1.6 times as much as the other, so that a 1 stays a stroke.
-function prepare(strokes) {
-  const points = strokes.flat();
-  const counts = new Float64Array(64);
-  if (!points.length) return counts;
-  const [left, top] = [0, 1].map(axis => Math.min(...points.map(point => point[axis])));
-  const [right, bottom] = [0, 1].map(axis => Math.max(...points.map(point => point[axis])));
-  for (let r = 1, black = 0; black < ink && r <= 8; r += 0.25) {
-    const fit = [
-      (WIDE - 2 * r) / Math.max(right - left, 1),
-      (SIDE - 2 * r) / Math.max(bottom - top, 1),
-    ];
-    const [across, down] = [Math.min(fit[0], 1.6 * fit[1]), Math.min(fit[1], 1.6 * fit[0])];
-    const fitted = strokes.map(stroke =>
-      stroke.map(([j, i]) => [
-        HALF + across * (j - (left + right) / 2),
-        HALF + down * (i - (top + bottom) / 2),
-      ]),
-    );
-    counts.fill(0);
-    black = 0;
-    for (let at = 0; at < SIDE * SIDE; at++) {
-      const [i, j] = [Math.floor(at / SIDE), at % SIDE];
-      const near = (point, n, stroke) =>
-        distance([j + 0.5, i + 0.5], stroke[Math.max(0, n - 1)], point) <= r;
-      if (fitted.some(stroke => stroke.some(near))) {
-        black++;
-        counts[8 * (i >> 2) + (j >> 2)]++;
-      }
-    }
+// How much of each pixel strokes of this thickness cover, moved by so much.
+function inked(strokes, across, down) {
+  const ink = new Float64Array(SIDE * SIDE);
+  for (let at = 0; at < ink.length; at++) {
+    const place = [(at % SIDE) + 0.5 - across, Math.floor(at / SIDE) + 0.5 - down];
+    let near = Number.POSITIVE_INFINITY;
+    for (const stroke of strokes)
+      stroke.forEach((point, n) => {
+        near = Math.min(near, distance(place, stroke[Math.max(0, n - 1)], point));
+      });
+    ink[at] = Math.min(1, Math.max(0, thick / 2 + 0.5 - near));
   }
-  return counts.map(count => count / FULL);
+  return ink;
 }
 
-const shade = value => Math.round(255 * Math.min(1, value));
+// Make a drawing like the data: its longer side has 20 pixels, the strokes are as thick as most, the
+// centre of the ink is in the middle as far as nothing is cut off, and a pixel has one of 256 values.
+function prepare(strokes) {
+  const points = strokes.flat();
+  if (!points.length) return new Float64Array(SIDE * SIDE);
+  const low = [0, 1].map(axis => Math.min(...points.map(point => point[axis])));
+  const high = [0, 1].map(axis => Math.max(...points.map(point => point[axis])));
+  const scale = (BOX - thick) / Math.max(high[0] - low[0], high[1] - low[1], 1);
+  const fitted = strokes.map(stroke =>
+    stroke.map(point =>
+      point.map((place, axis) => SIDE / 2 + scale * (place - (low[axis] + high[axis]) / 2)),
+    ),
+  );
+  let [whole, column, row] = [0, 0, 0];
+  inked(fitted, 0, 0).forEach((ink, at) => {
+    whole += ink;
+    column += ink * ((at % SIDE) + 0.5);
+    row += ink * (Math.floor(at / SIDE) + 0.5);
+  });
+  const shift = [column, row].map(sum => Math.min(SPARE, Math.max(-SPARE, MIDDLE - sum / whole)));
+  return inked(fitted, ...shift).map(ink => Math.round(LARGEST * ink) / LARGEST);
+}
+
+const shade = value => Math.round(LARGEST * Math.min(1, value));
+
+function paint(canvas, width, values) {
+  const picture = new ImageData(width, values.length / width);
+  values.forEach((value, at) => {
+    picture.data.set([shade(value), shade(value), shade(value), LARGEST], 4 * at);
+  });
+  canvas.getContext("2d").putImageData(picture, 0, 0);
+}
 
 function show() {
-  [...cells.querySelectorAll("[role=gridcell]")].forEach((cell, at) => {
-    const value = shade(x[at]);
-    cell.style.background = `rgb(${value} ${value} ${value})`;
-    cell.setAttribute(
-      "aria-label",
-      `row ${1 + (at >> 3)}, column ${1 + (at % 8)}: ${Math.round(FULL * x[at])} of ${FULL}`,
-    );
-  });
-  const outputs = forward(layers, { shape: [1, 8, 8], data: x });
+  paint(cells, SIDE, x);
+  const outputs = forward(layers, { shape: [1, SIDE, SIDE], data: x });
   const empty = x.every(value => value === 0);
   const p = softmax(outputs.at(-1).data);
   const best = p.indexOf(Math.max(...p));
@@ -114,17 +122,16 @@ function maps(outputs) {
   outputs.forEach(({ shape: [, H, W], data }, number) => {
     const most = Math.max(...data) || 1;
     volumes.children[number].querySelectorAll("canvas").forEach((canvas, f) => {
-      const picture = new ImageData(W, H);
-      for (let at = 0; at < H * W; at++) {
-        const value = shade(data[f * H * W + at] / most);
-        picture.data.set([value, value, value, 255], 4 * at);
-      }
-      canvas.getContext("2d").putImageData(picture, 0, 0);
+      paint(
+        canvas,
+        W,
+        data.slice(f * H * W, (f + 1) * H * W).map(value => value / most),
+      );
     });
   });
 }
 
-forward(layers, { shape: [1, 8, 8], data: x }).forEach(({ shape: [F, H, W] }, number) => {
+forward(layers, { shape: [1, SIDE, SIDE], data: x }).forEach(({ shape: [F, H, W] }, number) => {
   const { kind } = layers[number];
   if (!(kind in SHOWN)) return;
   const title = `After ${SHOWN[kind]}: ${F} maps of ${H} × ${W}`;
@@ -181,38 +188,41 @@ sheet.addEventListener("pointermove", event => {
   drawn();
 });
 
-cells.innerHTML =
-  `<div role="row">${'<div role="gridcell" tabindex="-1"></div>'.repeat(8)}</div>`.repeat(8);
-const all = [...cells.querySelectorAll("[role=gridcell]")];
-all[0].tabIndex = 0;
-function toggle(at) {
+// The pixel that a click or a key has reached, and what it is now.
+function tell() {
+  const [i, j] = [Math.floor(at / SIDE), at % SIDE];
+  told.textContent = `row ${1 + i}, column ${1 + j}: ${shade(x[at])} of ${LARGEST}`;
+}
+function toggle() {
   const changed = x.slice();
   changed[at] = changed[at] < 0.5 ? 1 : 0;
   replace(changed);
 }
-// One cell at a time is reached by Tab.
-function go(at) {
-  for (const cell of all) cell.tabIndex = -1;
-  all[at].tabIndex = 0;
-  all[at].focus();
-}
-cells.addEventListener("click", event => {
-  const at = all.indexOf(event.target);
-  if (at < 0) return;
-  go(at);
-  toggle(at);
+cells.addEventListener("pointerdown", event => {
+  if (event.button) return;
+  const [j, i] = [event.offsetX, event.offsetY].map(distance =>
+    Math.min(SIDE - 1, Math.max(0, Math.floor((SIDE * distance) / cells.clientWidth))),
+  );
+  at = SIDE * i + j;
+  toggle();
+  tell();
 });
 cells.addEventListener("keydown", event => {
-  const at = all.indexOf(event.target);
-  const j = at % 8;
-  const steps = { ArrowUp: -8, ArrowDown: 8, ArrowLeft: j && -1, ArrowRight: j < 7 && 1 };
-  if (event.key === " ") toggle(at);
-  else if (event.key in steps) go(all[at + steps[event.key]] ? at + steps[event.key] : at);
+  const [i, j] = [Math.floor(at / SIDE), at % SIDE];
+  const steps = {
+    ArrowUp: i && -SIDE,
+    ArrowDown: i < SIDE - 1 && SIDE,
+    ArrowLeft: j && -1,
+    ArrowRight: j < SIDE - 1 && 1,
+  };
+  if (event.key === " ") toggle();
+  else if (event.key in steps) at += Number(steps[event.key]);
   else return;
+  tell();
   event.preventDefault();
 });
 
-lab.querySelector(".clear").addEventListener("click", () => replace(new Float64Array(64)));
+lab.querySelector(".clear").addEventListener("click", () => replace(new Float64Array(SIDE * SIDE)));
 lab.querySelectorAll(".examples button").forEach((button, number) => {
   button.addEventListener("click", () => replace(examples[number].x.data));
 });
