@@ -22,6 +22,7 @@ from sphinx.util.typing import ExtensionMetadata
 
 from . import wheel
 from .assets import BUNDLES
+from .depths import SAID
 from .execution import chapters, with_results
 from .live import extras
 
@@ -136,6 +137,8 @@ class Words:
             return f"```{block['language']}\n{block.astext().rstrip()}\n```"
         if name == "lab":
             return body
+        if name == "depth":
+            return f"*{SAID[title]}.*"
         if name == "explorer":
             return f"*The book's web pages have an explorer here.* {OPTION.sub('', body).strip()}"
         raise ExtensionError(f"{self.page}: a notebook has no words for the directive {name}")

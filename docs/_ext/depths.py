@@ -1,0 +1,54 @@
+"""Sections for a second visit: folded on the web, open on paper, in e-books and in notebooks."""
+
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util.docutils import SphinxDirective
+from sphinx.util.typing import ExtensionMetadata
+
+SAID = {"more": "More, for a second visit", "curious": "For the curious"}
+
+
+class Depth(SphinxDirective):
+    """``more`` or ``curious``, right below a section's heading."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Return a mark for the section that it stands in."""
+        kind = self.arguments[0]
+        if kind not in SAID:
+            raise self.error(f"the depth of a section must be one of {', '.join(SAID)}, got {kind}")
+        mark = nodes.comment(depth=kind)
+        self.set_source_info(mark)
+        return [mark]
+
+
+class FoldSections(SphinxPostTransform):
+    """Fold, for browsers, what a section holds below its mark."""
+
+    default_priority = 20
+
+    def run(self, **kwargs: Any) -> None:
+        """Put the tags of a fold around it."""
+        for mark in list(self.document.findall(is_mark)):
+            if self.app.builder.name == "html":
+                section, kind = mark.parent, mark["depth"]
+                begin = f'<details class="depth {kind}"><summary>{SAID[kind]}</summary>'
+                section.insert(section.index(mark), nodes.raw("", begin, format="html"))
+                section.append(nodes.raw("", "</details>", format="html"))
+            mark.parent.remove(mark)
+
+
+def is_mark(node: nodes.Node) -> bool:
+    """Tell whether a section says here how deep it is."""
+    return isinstance(node, nodes.comment) and "depth" in node
+
+
+def setup(app: Sphinx) -> ExtensionMetadata:
+    """Add the directive, and fold what it marks."""
+    app.add_directive("depth", Depth)
+    app.add_post_transform(FoldSections)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

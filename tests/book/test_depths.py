@@ -1,0 +1,92 @@
+"""Sections for a second visit are folded on the web and open elsewhere; minutes are counted."""
+
+import subprocess
+import sys
+
+import pytest
+from places import ROOT
+
+CONF = f"""
+import sys
+sys.path[:0] = [{str(ROOT / "docs")!r}, {str(ROOT)!r}]
+extensions = ["myst_parser", "_ext.depths", "_ext.minutes"]
+"""
+PAGE = """\
+# A chapter
+
+{first}
+
+## Walked
+
+{second}
+
+```python
+one = 1
+
+two = 2
+```
+
+## Deep
+
+```{{depth}} curious
+```
+
+{third}
+
+### Deeper
+
+{fourth}
+
+## Exercises
+
+{fifth}
+"""
+
+
+def build(folder, builder, page):
+    folder.mkdir(exist_ok=True)
+    (folder / "conf.py").write_text(CONF, encoding="utf-8")
+    (folder / "index.md").write_text(page, encoding="utf-8")
+    command = [sys.executable, "-m", "sphinx", "-q", "-b", builder, folder, folder / builder]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stderr
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    words = {
+        name: f"{name} " * count
+        for name, count in dict(first=150, second=300, third=75, fourth=75, fifth=450).items()
+    }
+    folder = tmp_path_factory.mktemp("depths") / "book"
+    for builder in "html", "text":
+        assert build(folder, builder, PAGE.format(**words)) == ""
+    return folder
+
+
+def test_a_page_says_how_long_it_takes(folder):
+    page = (folder / "html" / "index.html").read_text(encoding="utf-8")
+    # three minutes of prose and a little for two lines and headings; then one, and then three
+    said = "4 minutes; 2 more in its folds; 4 to read the exercises"
+    assert f'<p class="minutes">{said}</p>' in page
+
+
+def test_a_marked_section_is_folded_with_all_that_it_holds(folder):
+    page = (folder / "html" / "index.html").read_text(encoding="utf-8")
+    before, _, rest = page.partition('<details class="depth curious">')
+    inside, _, after = rest.partition("</details>")
+    assert "Deep<" in before
+    assert "second" in before
+    assert all(word in inside for word in ("For the curious", "third", "Deeper<", "fourth"))
+    assert "fifth" in after
+
+
+def test_elsewhere_nothing_is_folded(folder):
+    text = (folder / "text" / "index.txt").read_text(encoding="utf-8")
+    assert "curious" not in text
+    assert "third" in text
+
+
+def test_another_depth_is_refused(tmp_path):
+    said = build(tmp_path / "wrong", "text", "# A\n\n```{depth} abyss\n```\n")
+    assert "the depth of a section must be one of more, curious, got abyss" in said
