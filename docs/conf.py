@@ -101,6 +101,4 @@ nb_execution_show_tb = True  # a failing cell is a warning with its traceback, a
 nb_execution_in_temp = True
 nb_execution_timeout = 600
 nb_merge_streams = True
-nb_code_prompt_show = "Show the code"
-nb_code_prompt_hide = "Hide the code"
 nb_mime_priority_overrides = [("pdf", "image/svg+xml", 10), ("pdf", "text/plain", 100)]

@@ -107,3 +107,10 @@ def finished(cell, state="done"):
     """Wait until a cell has run; return what it shows."""
     expect(cell).to_have_attribute("data-live", state, timeout=300_000)
     return cell.locator(".cell_output")
+
+
+def unfold(context):
+    """Open the folds of every page that this context will show, as a reader may."""
+    context.add_init_script("""addEventListener("DOMContentLoaded", () => {
+      for (const fold of document.querySelectorAll(".depth")) fold.open = true;
+    })""")

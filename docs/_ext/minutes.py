@@ -44,8 +44,6 @@ def seconds(node: nodes.Node) -> float:
         return WORD * len(node.split())
     if isinstance(node, nodes.raw | nodes.table | nodes.Invisible):
         return 0
-    if "cell_input" in node.get("classes", ()) and node.parent.get("hide_mode"):
-        return 0  # folded
     if isinstance(node, nodes.container) and "cell_output" in node["classes"]:
         shown = [*node.findall(nodes.image), *node.findall(nodes.caption)]
         return sum(map(seconds, shown))

@@ -2,7 +2,7 @@
 
 import live_python
 import pytest
-from pages import served
+from pages import served, unfold
 
 # A page keeps the worker in which Python runs, and hands on what other pages ask of it.
 KEEP = """() => {
@@ -68,6 +68,7 @@ def visit(site, browser):
 
     def visit(name, **how):
         contexts.append(browser.new_context(**how))
+        unfold(contexts[-1])
         page = contexts[-1].new_page()
         page.goto(f"{site}{name}.html")
         return page
@@ -133,6 +134,7 @@ class Python:
 def python(browser, site, pyodide):
     """Return the Python of this browser."""
     context = browser.new_context()
+    unfold(context)
     pyodide(context)
     yield Python(context, site)
     context.close()

@@ -277,6 +277,20 @@ def test_a_box_takes_the_focus_only_where_it_scrolls(site, browser):
     assert {tuple(state) for state in states} == {(True, True), (False, False)}
 
 
+def test_a_fold_opens_for_a_link_into_it_and_on_paper(site, browser):
+    page = browser.new_page()
+    page.goto(f"{site}edges.html")
+    fold = page.locator("#the-laplacian > details.depth")
+    expect(fold.locator("p").first).to_be_hidden()
+    page.evaluate("location.hash = '#the-laplacian'")
+    expect(fold.locator("p").first).to_be_visible()
+    closed = page.locator("details.depth:not([open])")
+    assert closed.count() > 0
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(closed).to_have_count(0)
+    page.close()
+
+
 def test_a_printed_page_has_its_figures_and_solutions(site, browser):
     page = browser.new_page()
     page.goto(f"{site}edges.html")

@@ -99,6 +99,8 @@ def test_a_strip_that_comes_later_is_brought_to_life(visit):
 @pytest.mark.parametrize("name", STEPPERS)
 def test_without_a_script_every_step_stands_there(visit, name):
     page = visit(name, java_script_enabled=False)
+    for fold in page.locator(".depth > summary").all():
+        fold.click()
     expect(page.locator(".stepper li svg:visible")).to_have_count(4)
     expect(page.locator(".stepper li p:visible")).to_have_count(4)
     expect(page.locator(".stepper-controls")).to_have_count(0)
