@@ -29,6 +29,26 @@ def gradient_error(function, gradients, arrays, dy=1.0):
     return worst
 
 
+def layer_error(layer, x, dy, **masks):
+    """Return `gradient_error` of a layer, for its input and its parameters.
+
+    Of a parameter that has a mask, only the numbers where it is 1 are free.
+    """
+    params = layer.params
+    layer(x)
+    gradients = [layer.backward(dy), *layer.grads.values()]
+
+    def function(x, *arrays):
+        layer.params = {
+            name: array * masks.get(name, 1) for name, array in zip(params, arrays, strict=True)
+        }
+        return layer.forward(x)
+
+    error = gradient_error(function, gradients, [x, *params.values()], dy)
+    layer.params = params
+    return error
+
+
 def moved(function, arrays, number, place, step):
     """Return how the result moves as one number of one array goes from -step/2 to step/2."""
     ends = []

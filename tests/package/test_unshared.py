@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+import reference
 
 from convdocs import CNN, Conv2d
-from convdocs.book import numeric_gradient
 from convdocs.book.unshared import LocallyConnected2d
 
 SETTINGS = [
@@ -43,23 +43,7 @@ def test_each_output_is_a_sum_of_its_own(layer, rng, N):
 def test_gradients_agree_with_finite_differences(layer, rng):
     x = rng.normal(size=(3, *layer.image))
     dy = rng.normal(size=layer(x).shape)
-
-    def loss(name):
-        def f(value):
-            before = layer.params[name].copy()
-            layer.params[name][...] = value
-            y = layer.forward(x)
-            layer.params[name][...] = before
-            return (y * dy).sum()
-
-        return f
-
-    dx = layer.backward(dy)
-    slope = numeric_gradient(lambda value: (layer.forward(value) * dy).sum(), x)
-    np.testing.assert_allclose(dx, slope, rtol=1e-5, atol=1e-7)
-    for name, parameter in layer.params.items():
-        slope = numeric_gradient(loss(name), parameter)
-        np.testing.assert_allclose(layer.grads[name], slope, rtol=1e-5, atol=1e-7)
+    assert reference.layer_error(layer, x, dy) <= reference.EXACT
 
 
 def test_learning_gives_the_same_gradients_for_the_parameters(layer, rng):
