@@ -77,9 +77,7 @@ def say(app: Sphinx, doctree: nodes.document) -> None:
     chapter = next(doctree.findall(nodes.section), None)
     if chapter is None or not any(doctree.findall(is_exercises)):
         return
-    minutes = of(doctree)
-    app.env.metadata[app.env.docname]["minutes"] = math.ceil(minutes.page)
-    chapter.insert(1, nodes.paragraph("", minutes.said(), classes=["minutes"]))
+    chapter.insert(1, nodes.paragraph("", of(doctree).said(), classes=["minutes"]))
 
 
 def is_exercises(node: nodes.Node) -> bool:
