@@ -6,6 +6,6 @@
 from .check import check
 from .gradient import numeric_gradient
 from .notes import embed, note
-from .trained import fit
+from .trained import fit, outcome
 
-__all__ = ["check", "embed", "fit", "note", "numeric_gradient"]
+__all__ = ["check", "embed", "fit", "note", "numeric_gradient", "outcome"]

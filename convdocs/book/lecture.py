@@ -31,7 +31,7 @@ from .unshared import LocallyConnected2d
 SIDE = 32  # pixels, as LeNet-5 and the lecture have them
 BATCH = 50
 RATES = 0.003, 0.01, 0.03  # of which the best is taken
-SEEDS = 1, 2, 3  # from which a network is trained with each
+SEEDS = 1, 2, 3  # the rate and the epochs are chosen with the first
 EPOCHS = {500: 10, 3_500: 5}  # at most, with so many pictures
 DIRECTIONS = (2, 0), (-2, 0), (0, 2), (0, -2)  # how far a picture is moved down and to the right
 MEASURED = "Measured when this page was built; change the cell to measure anew."
@@ -135,7 +135,7 @@ class Trial(NamedTuple):
     images: int  #: How many pictures it learned from.
     rate: float  #: The learning rate that was chosen.
     epochs: int  #: The number of epochs that was chosen.
-    tried: dict[float, list[float]]  #: By rate: the mean accuracy in choosing, epoch by epoch.
+    tried: dict[float, list[float]]  #: By rate: the accuracy in choosing, epoch by epoch.
     train: list[float]  #: Accuracy on the pictures that were learned from, one a seed.
     test: list[float]  #: Accuracy on those to test with, one a seed.
     moved: list[float]  #: The same pictures moved by two pixels, the mean of four directions.
@@ -155,9 +155,9 @@ def measure(*networks: Maker, parts: Parts | None = None) -> list[Row]:
     """Return how well networks do, each treated as fairly as the others.
 
     For each number of pictures, 500 and 3,500, a network is trained with each of three learning
-    rates from each of three seeds, by Adam in steps of 50 pictures. After each epoch it is scored
-    on the pictures that are there for choosing. The rate and the number of epochs with the best
-    mean are taken, and only the three networks of these are tested.
+    rates, by Adam in steps of 50 pictures. After each epoch it is scored on the pictures that are
+    there for choosing. The rate and the number of epochs that did best are taken, the network is
+    trained so from two seeds more, and only the three networks of these are tested.
 
     Parameters
     ----------
@@ -272,8 +272,9 @@ def _task(network: Maker, model: CNN, parts: Parts) -> Task:
 
     def make() -> Result:
         learned = sum(images * epochs for images, epochs in EPOCHS.items())
-        progress = Progress(learned * len(RATES) * len(SEEDS))
-        trials = (_trial(network, parts, *each, progress) for each in EPOCHS.items())
+        progress = Progress(learned * (len(RATES) + len(SEEDS) - 1))  # at most
+        trials = [_trial(network, parts, *each, progress) for each in EPOCHS.items()]
+        progress.reach(progress.whole)
         return [_plain(trial) for trial in trials], {}
 
     return Task(trained.key("measure", model, settings, *parts), make, MEASURED)
@@ -294,21 +295,18 @@ def _trial(network: Maker, parts: Parts, images: int, epochs: int, progress: Pro
     """Return how well a network does with so many pictures, after at most so many epochs."""
     X, y, X_valid, y_valid, X_test, y_test = parts
     X, y = X[:images], y[:images]
-    stages: dict[tuple[float, int], tuple[CNN, ...]] = {}  # by rate and epochs: one a seed
-    for rate in RATES:
-        runs = [_stages(network, X, y, seed, rate, epochs, progress) for seed in SEEDS]
-        stages |= {(rate, n): models for n, models in enumerate(zip(*runs, strict=True), 1)}
-    valid = {
-        setting: float(np.mean([model.score(X_valid, y_valid) for model in models]))
-        for setting, models in stages.items()
-    }
-    chosen = max(valid, key=valid.__getitem__)  # of equals the first
-    models = stages[chosen]
+    tried = {rate: _stages(network, X, y, SEEDS[0], rate, epochs, progress) for rate in RATES}
+    valid = {rate: [m.score(X_valid, y_valid) for m in stages] for rate, stages in tried.items()}
+    rate = max(valid, key=lambda rate: max(valid[rate]))  # of equals the first
+    chosen = 1 + valid[rate].index(max(valid[rate]))
+    others = [_stages(network, X, y, seed, rate, chosen, progress)[-1] for seed in SEEDS[1:]]
+    models = [tried[rate][chosen - 1], *others]
     moves = [moved(X_test, *direction) for direction in DIRECTIONS]
     return Trial(
         images,
-        *chosen,
-        {rate: [valid[rate, epoch] for epoch in range(1, epochs + 1)] for rate in RATES},
+        rate,
+        chosen,
+        valid,
         [model.score(X, y) for model in models],
         [model.score(X_test, y_test) for model in models],
         [float(np.mean([model.score(move, y_test) for move in moves])) for model in models],

@@ -12,11 +12,12 @@ import contextlib
 import copy
 import functools
 import hashlib
+import itertools
 import json
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -183,6 +184,73 @@ def fit(
         model.history[before:] = description["history"]
         generator.bit_generator.state = description["rng"]
     return model
+
+
+class Outcome(NamedTuple):
+    """What came of a training, without the network."""
+
+    history: list[dict[str, float]]  #: What each epoch came to, as in `CNN.history`.
+    scores: list[float]  #: The accuracy on each of the sets that were asked for.
+
+
+def outcome(
+    model: CNN,
+    X: ArrayLike,
+    y: ArrayLike,
+    on: Sequence[tuple[ArrayLike, ArrayLike]],
+    epochs: int = 10,
+    batch_size: int = 32,
+    rng: Rng = None,
+    optimizer: Optimizer | None = None,
+    validation: tuple[ArrayLike, ArrayLike] | None = None,
+) -> Outcome:
+    """Return what comes of training a network as `fit` does, where the network is not needed.
+
+    The site then carries a few numbers instead of all weights.
+
+    Parameters
+    ----------
+    model : CNN
+        What to train; whether it is trained afterwards is not said.
+    on : sequence of pairs (X, y)
+        Images and labels to score it on in the end.
+    X, y, epochs, batch_size, rng, optimizer, validation
+        As for `fit`.
+
+    Returns
+    -------
+    Outcome
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument cannot be right; the message names it.
+
+    Examples
+    --------
+    >>> from convdocs import CNN, Flatten, Linear
+    >>> X, y = np.eye(4).reshape(4, 1, 2, 2), [0, 1, 0, 1]
+    >>> model = CNN([Flatten(), Linear(4, 2, rng=0)])
+    >>> outcome(model, X, y, on=[(X, y)], epochs=200, rng=1).scores
+    [1.0]
+    """
+    generator = _args.generator(rng)
+    state = checkpoint.plain(generator.bit_generator.state)
+    held = list(itertools.chain(*on, validation or ()))
+
+    def train() -> Result:
+        before, how = len(model.history), copy.deepcopy(optimizer)
+        model.fit(X, y, epochs, batch_size, generator, how, validation)
+        if len(model.history) < before + epochs:
+            raise KeyboardInterrupt
+        scores = [model.score(*pair) for pair in on]
+        return {"history": model.history[before:], "scores": scores}, {}
+
+    seeded = rng is not None and _is_ours(optimizer)
+    facts = epochs, batch_size, repr(optimizer), state, len(on)
+    name = key("outcome", model, facts, X, y, *held) if seeded else ""
+    ((description, _),) = kept([Task(name, train, TRAINED)])
+    return Outcome(description["history"], description["scores"])
 
 
 def keeps() -> bool:

@@ -1,5 +1,6 @@
 """What a build has trained: taken again where nothing has changed, else made anew."""
 
+import functools
 import subprocess
 import sys
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from convdocs import CNN, SGD, Adam, BatchNorm2d, Conv2d, Dropout, Flatten, Linear, ReLU
-from convdocs.book import fit, trained
+from convdocs.book import fit, outcome, trained
 
 
 @pytest.fixture
@@ -107,12 +108,40 @@ def changed(X, place=(7, 0, 2, 2)):
         lambda X, y: (network(), X, y, HOW | {"validation": (X, y)}),
     ],
 )
-def test_whatever_is_changed_it_is_trained_anew(rng, folder, fits, change):
+@pytest.mark.parametrize("call", [fit, functools.partial(outcome, on=[])])
+def test_whatever_is_changed_it_is_trained_anew(rng, folder, fits, change, call):
     X, y = images(rng)
-    fit(network(), X, y, **HOW)
+    call(network(), X, y, **HOW)
     model, X, y, how = change(X, y)
-    fit(model, X, y, **how)
+    call(model, X, y, **how)
     assert len(fits) == 2
+
+
+def test_an_outcome_is_that_of_fit_and_is_kept_without_the_weights(rng, folder, fits):
+    X, y = images(rng)
+    how = HOW | {"optimizer": Adam(lr=0.01), "validation": (X[:5], y[:5])}
+    first, second = (outcome(network(), X, y, [(X, y), (X[:9], y[:9])], **how) for _ in range(2))
+    assert len(fits) == 1
+    assert first == second
+    model = network().fit(X, y, **how)
+    assert first.history == model.history
+    assert first.scores == [model.score(X, y), model.score(X[:9], y[:9])]
+    (kept,) = folder.glob("*.npz")
+    assert kept.stat().st_size < 2000
+    other = outcome(network(), X, y, [(X, y), (X[:9], (y[:9] + 1) % 3)], **HOW)
+    assert other != first
+    assert len(fits) == 3
+    assert len(outcome(network(), X, y, [(X, y)], epochs=1).scores) == 1  # without a seed
+    assert len(fits) == 4
+    assert len(list(folder.glob("*.npz"))) == 2
+
+
+def test_an_interrupted_outcome_is_none(rng, folder, monkeypatch):
+    X, y = images(rng)
+    monkeypatch.setattr(CNN, "fit", lambda model, *_: model)  # ended by Ctrl-C at once
+    with pytest.raises(KeyboardInterrupt):
+        outcome(network(), X, y, [(X, y)], **HOW)
+    assert not list(folder.glob("*.npz"))
 
 
 def test_another_version_of_the_package_trains_anew(rng, folder, fits, monkeypatch):
