@@ -3,9 +3,9 @@
 `plot` needs matplotlib and is imported by name, as in ``from convdocs.book import plot``.
 """
 
-from .check import check
+from .check import answer, check
 from .gradient import numeric_gradient
 from .notes import embed, note
 from .trained import fit, outcome
 
-__all__ = ["check", "embed", "fit", "note", "numeric_gradient", "outcome"]
+__all__ = ["answer", "check", "embed", "fit", "note", "numeric_gradient", "outcome"]

@@ -1,37 +1,55 @@
-"""Whether an answer to an exercise is right and, if it is not, how it differs."""
+"""Checks of a reader's answers, which do not give the right ones away.
+
+A page says what is right in a cell that it does not show, by `answer`, under a name. The cell that
+the reader fills in asks for `check` by that name.
+"""
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Iterator
-from decimal import Decimal
-from numbers import Complex, Real
+import reprlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from .. import _args
+from . import compare
 
-Floats = NDArray[np.float64]
-
-DEPTH = 16  # of lists in lists that are looked into
-HINTS = {
-    "None": "; does your function return its result?",
-    "a function": "; call it, and give what it returns.",
-    "a text": "; write numbers without quotes.",
-}
+Function = Callable[..., Any]
 
 
-def check(yours: object, right: ArrayLike, tolerance: float = 1e-6) -> None:
-    """Print whether an answer is right and, if it is not, how it differs; never the right one.
+class Answer(NamedTuple):
+    """What is right, and what the usual mistakes lead to."""
+
+    right: ArrayLike | Function
+    wrong: Mapping[str, ArrayLike | Function]
+    cases: Sequence[tuple[Any, ...]]
+    tolerance: float
+
+
+ANSWERS: dict[str, Answer] = {}
+
+
+def answer(
+    name: str,
+    right: ArrayLike | Function,
+    wrong: Mapping[str, ArrayLike | Function] | None = None,
+    cases: Sequence[tuple[Any, ...]] = (),
+    tolerance: float = 1e-6,
+) -> None:
+    """Keep the right answer to an exercise for `check`, and the usual wrong ones.
 
     Parameters
     ----------
-    yours : number or array_like
-        Your answer; ``...`` stands for none yet. Whatever else it is, it is said what came.
-    right : number or array_like
-        The right answer, as the package computes it.
+    name : str
+        The name by which `check` finds it.
+    right : number, array_like or callable
+        The right answer, or a function that the reader's function must agree with.
+    wrong : dict of str to number, array_like or callable, optional
+        By what is said of it ("the bias was forgotten."), what a usual mistake leads to.
+    cases : sequence of tuples, optional
+        If ``right`` is a function: the arguments of each call that is compared.
     tolerance : float
         How far apart two numbers may be, relative to the largest right one, or to 1 if all of
         these are 0.
@@ -39,7 +57,53 @@ def check(yours: object, right: ArrayLike, tolerance: float = 1e-6) -> None:
     Raises
     ------
     ValueError, TypeError
+        If ``right`` is neither numbers nor a function with cases, if a wrong answer is right, or
+        if ``tolerance`` is none of at least 0.
+
+    Examples
+    --------
+    >>> answer("side", 28, wrong={"the padding was forgotten.": 24})
+    >>> check(24, "side")
+    Not yet: the padding was forgotten.
+    >>> answer("double", lambda x: 2 * x, cases=[(1,), (5,)])
+    >>> check(lambda x: x**2, "double")
+    Not yet: for the arguments (1,), too small by exactly one; count the ends again.
+    >>> check(lambda x: x + x, "double")
+    Right.
+    """
+    need = "a number of at least 0"
+    tolerance = _args.number("tolerance", tolerance, 0, _args.LARGEST, need)
+    found = Answer(right, wrong or {}, cases, tolerance)
+    if callable(right):
+        if not cases:
+            raise ValueError("cases must hold the arguments of a call at least, got none")
+    elif fault := compare.fault(right, truth=True):
+        raise TypeError(f"right must be numbers or a function: {fault}")
+    for reason, value in found.wrong.items():
+        if not _difference(value, found):
+            raise ValueError(f"wrong must differ from the right answer: {reason!r} does not")
+    ANSWERS[name] = found
+
+
+def check(yours: object, right: ArrayLike | str, tolerance: float = 1e-6) -> None:
+    """Print whether an answer is right and, if it is not, how it differs; never the right one.
+
+    Parameters
+    ----------
+    yours : number, array_like or callable
+        Your answer; ``...`` stands for none yet. Whatever else it is, it is said what came.
+    right : number, array_like or str
+        The right answer, as the package computes it, or the name under which `answer` keeps it.
+    tolerance : float
+        How far apart two numbers may be, relative to the largest right one, or to 1 if all of
+        these are 0. What a name stands for has its own.
+
+    Raises
+    ------
+    ValueError, TypeError
         If ``right`` holds no numbers, or ``tolerance`` is none of at least 0.
+    KeyError
+        If no answer of that name is kept.
 
     Examples
     --------
@@ -54,166 +118,61 @@ def check(yours: object, right: ArrayLike, tolerance: float = 1e-6) -> None:
     >>> check(None, 24)
     Not yet: that is None; does your function return its result?
     """
-    if fault := _fault(right, truth=True):
-        raise TypeError(f"right must be numbers: {fault}")
     need = "a number of at least 0"
     tolerance = _args.number("tolerance", tolerance, 0, _args.LARGEST, need)
-    if any(leaf is ... for leaf in _leaves(yours)):
+    if isinstance(right, str):
+        if right not in ANSWERS:
+            raise KeyError(f"no answer is kept as {right!r}; run the cells above first")
+        found = ANSWERS[right]
+    else:
+        if fault := compare.fault(right, truth=True):
+            raise TypeError(f"right must be numbers: {fault}")
+        found = Answer(right, {}, (), tolerance)
+    if compare.unanswered(yours):
         print("Put your answer in the place of the dots.")
         return
-    expected = np.asarray(right)
-    fault = _fault(yours, truth=expected.dtype == bool)
-    with np.errstate(all="ignore"):  # NaN and infinities are told below
-        fault = fault or _difference(_floats(yours), _floats(right), tolerance)
-    print(f"Not yet: {fault}" if fault else "Right.")
+    wrong = _difference(yours, found)
+    for reason, value in found.wrong.items():
+        if wrong and not _difference(yours, found._replace(right=value)):
+            wrong = reason
+            break
+    print(f"Not yet: {wrong}" if wrong else "Right.")
 
 
-def _floats(value: object) -> Floats:
-    return np.asarray(value, float)
-
-
-def _leaves(value: object, depth: int = DEPTH) -> Iterator[object]:
-    """Yield what lies in lists and tuples, however deep, and in arrays of objects."""
-    if isinstance(value, np.ndarray) and value.dtype == object:
-        value = value.tolist()
-    try:
-        parts = list(value) if depth and isinstance(value, list | tuple) else None
-    except Exception:  # of a class of one's own
-        parts = None
-    if parts is None:
-        yield value
-    else:
-        for each in parts:
-            yield from _leaves(each, depth - 1)
-
-
-def _fault(value: object, truth: bool) -> str:
-    """Say what ``value`` is or holds if that is no numbers; ``truth`` lets booleans pass."""
-    for leaf in _leaves(value):
-        if (kind := _kind(leaf)) and not (truth and kind == "True or False"):
-            verb = "is" if leaf is value else "holds"
-            return f"that {verb} {kind}{HINTS.get(kind, ', and numbers are wanted.')}"
-    try:
-        _floats(value)
-    except OverflowError:
-        return "that holds a number too large to compare."
-    except Exception:
-        if isinstance(value, list | tuple):
-            return "that is a list whose parts have different shapes."
-        return f"that is {_a(type(value).__name__)}, and numbers are wanted."
+def _difference(yours: object, answer: Answer) -> str:
+    """Say what is wrong with an answer; nothing if it is right."""
+    if not callable(answer.right):
+        return compare.difference(yours, answer.right, answer.tolerance)
+    if not callable(yours):
+        return "a function is wanted: give its name, without calling it."
+    for case in answer.cases:
+        given = _copies(case)
+        try:
+            came = yours(*given)
+        except Exception as error:
+            return f"for the arguments {_said(case)}, {type(error).__name__}: {error}"
+        right = answer.right(*_copies(case))
+        if wrong := compare.difference(came, right, answer.tolerance):
+            return f"for the arguments {_said(case)}, {wrong}"
+        if any(
+            compare.difference(now, old, 0)
+            for now, old in zip(given, case, strict=True)
+            if isinstance(old, np.ndarray)
+        ):
+            return f"for the arguments {_said(case)}, an argument was changed on the way."
     return ""
 
 
-def _kind(leaf: object) -> str:
-    """Say what something is; nothing of numbers and arrays of them."""
-    if leaf is None:
-        return "None"
-    if inspect.isroutine(leaf) or isinstance(leaf, np.ufunc | functools.partial):
-        return "a function"
-    if isinstance(leaf, type):
-        return "a class"
-    if isinstance(leaf, Real | Decimal) and not isinstance(leaf, bool):
-        return ""
-    try:
-        array = _args.as_array("yours", leaf)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return _a(type(leaf).__name__)
-    letter = array.dtype.kind
-    if letter == "b":
-        return "True or False"
-    if letter in "SU":
-        return "a text"
-    if letter == "c" or isinstance(leaf, Complex):
-        return "a complex number"
-    if letter in "iuf":
-        return ""
-    if letter == "O" and array.ndim:
-        return next(filter(None, map(_kind, array.flat)), "")
-    return _a(type(leaf).__name__ if letter == "O" else array.dtype.type.__name__)
+def _copies(case: tuple[Any, ...]) -> list[Any]:
+    return [each.copy() if isinstance(each, np.ndarray) else each for each in case]
 
 
-def _a(name: str) -> str:
-    return f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"
-
-
-def _difference(a: Floats, b: Floats, tolerance: float) -> str:
-    """Say how the answer ``a`` differs from the right one, ``b``; nothing if it does not."""
-    size = np.abs(b[np.isfinite(b)]).max(initial=0)
-    near = functools.partial(_near, within=tolerance * float(size or 1))
-
-    def same(one: Floats, other: Floats) -> bool:
-        return one.shape == other.shape and bool(near(one, other).all())
-
-    if same(a, b):
-        return ""
-    if not np.isfinite(a).all() and np.isfinite(b).all():
-        return _infinite(a)
-    if a.ndim == 2 and same(a.T, b):
-        return "the numbers are right, but rows and columns are exchanged."
-    if a.shape != b.shape:
-        return _misshapen(a, b, same(a.ravel(), b.ravel()))
-    if same(-a, b):
-        return f"{'every' if a.ndim else 'the'} sign is the other way round."
-    if a.ndim == 0:
-        return _lone(a.item(), b.item(), same(np.abs(a - b), np.ones_like(b)))
-    if same(np.flip(a), b):
-        return "the order is reversed; was the kernel turned, or should it have been?"
-    wrong = ~near(a, b)
-    if wrong.all() and a.size > 1:
-        off = a - b
-        if same(off - off.flat[0], np.zeros_like(b)):
-            return "all numbers are off by the same amount; a bias, perhaps?"
-        largest = np.abs(b).argmax()
-        ratio = a.flat[largest] / b.flat[largest]
-        if ratio and same(a, ratio * b):
-            return f"all numbers are {ratio:.4g} times what they should be."
-    first = tuple(np.argwhere(wrong)[0])
-    verb = "is" if wrong.sum() == 1 else "are"
-    which = f"the first at {_place(first)}, which is {_way(a[first], b[first])}"
-    return f"{wrong.sum()} of {a.size} numbers {verb} wrong, {which}."
-
-
-def _near(one: Floats, other: Floats, within: float) -> NDArray[np.bool_]:
-    """Return where two arrays are near each other; NaN is near NaN, and infinity infinity."""
-    both = np.isnan(one) & np.isnan(other)
-    near: NDArray[np.bool_] = (one == other) | (np.abs(one - other) <= within) | both
-    return near
-
-
-def _infinite(a: Floats) -> str:
-    """Say where numbers are NaN or infinite."""
-    kinds = {"NaN": np.isnan(a).any(), "infinite": np.isinf(a).any()}
-    what = " or ".join(kind for kind, there in kinds.items() if there)
-    if a.ndim == 0:
-        return f"that is {what}; was something divided by zero?"
-    places = np.argwhere(~np.isfinite(a))
-    verb = "is" if len(places) == 1 else "are"
-    return f"{len(places)} of {a.size} numbers {verb} {what}, the first at {_place(places[0])}."
-
-
-def _misshapen(a: Floats, b: Floats, right: bool) -> str:
-    """Say how the shape of an answer differs, whose numbers in a row are ``right`` or not."""
-    if right:
-        return f"the numbers are right, but the shape is {a.shape}."
-    if a.size == 0:
-        return "that is empty."
-    if a.ndim < 2 and b.ndim < 2 and a.size != b.size:
-        came = "one number" if a.size == 1 else f"{a.size} numbers"
-        return f"{came} came, and that is too {'many' if a.size > b.size else 'few'}."
-    return f"the shape is {a.shape}, and that is not the right one."
-
-
-def _lone(a: float, b: float, by_one: bool) -> str:
-    """Say how one number differs."""
-    if by_one:
-        return f"{_way(a, b)} by exactly one; count the ends again."
-    close = abs(a - b) <= 0.05 * abs(b)
-    return f"{_way(a, b)}{', but close; look for what was left out or rounded' if close else ''}."
-
-
-def _way(a: float, b: float) -> str:
-    return "too large" if a > b else "too small" if a < b else "not the right one"
-
-
-def _place(place: NDArray[np.intp] | tuple[int, ...]) -> list[int]:
-    return [int(index) for index in place]
+def _said(case: tuple[Any, ...]) -> str:
+    """Return a call's arguments in a line; of a large array its shape."""
+    parts = [
+        f"an array of {each.shape}"
+        if isinstance(each, np.ndarray) and each.size > 9
+        else reprlib.repr(each.tolist() if isinstance(each, np.ndarray) else each)
+        for each in case
+    ]
+    return f"({', '.join(parts)}{',' * (len(parts) == 1)})"

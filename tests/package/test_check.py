@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from convdocs import CNN, Conv2d
-from convdocs.book import check
+from convdocs.book import answer, check
 
 
 def said(capsys, *arguments, **how):
@@ -251,7 +251,73 @@ def test_a_tolerance_that_is_none_is_refused(tolerance):
         check(24, 24, tolerance)
 
 
-@pytest.mark.parametrize("right", [None, "24", ["a"], 1j, print, object(), [[1], [1, 2]], ...])
+@pytest.mark.parametrize("right", [None, ["a"], 1j, print, object(), [[1], [1, 2]], ...])
 def test_a_right_answer_without_numbers_is_refused(right):
     with pytest.raises(TypeError, match=r"^right must be numbers: that "):
         check(24, right)
+
+
+def test_a_named_answer_names_the_usual_mistakes(capsys):
+    answer("side", 28, wrong={"the padding was forgotten.": 24, "it was rounded up.": 29})
+    assert said(capsys, 28, "side") == "Right."
+    assert said(capsys, 24, "side") == "Not yet: the padding was forgotten."
+    assert said(capsys, 29.0, "side") == "Not yet: it was rounded up."
+    assert said(capsys, 27, "side") == "Not yet: too small by exactly one; count the ends again."
+    assert said(capsys, ..., "side") == "Put your answer in the place of the dots."
+
+
+def test_a_named_answer_has_its_own_tolerance(capsys):
+    answer("share", 0.31, tolerance=0.05)
+    assert said(capsys, 0.30, "share") == "Right."
+    assert said(capsys, 0.28, "share") != "Right."
+
+
+def turn(a):
+    return a[::-1]
+
+
+def test_a_function_is_compared_on_cases(capsys):
+    cases = [(np.arange(3.0),), (np.arange(2),)]
+    mistake = {"nothing was turned.": lambda a: a}
+    answer("turn", turn, wrong=mistake, cases=cases)
+
+    def forgets(a):
+        a[0] = a[0]
+
+    def breaks(a):
+        return a[7]
+
+    def changes(a):
+        turned = a[::-1].copy()
+        a[:] = 9
+        return turned
+
+    assert said(capsys, turn, "turn") == "Right."
+    assert said(capsys, lambda a: a.copy(), "turn") == "Not yet: nothing was turned."
+    where = "Not yet: for the arguments ([0.0, 1.0, 2.0],), "
+    assert said(capsys, forgets, "turn").startswith(f"{where}that is None; does your function")
+    assert said(capsys, breaks, "turn").startswith(f"{where}IndexError: index 7")
+    assert said(capsys, changes, "turn") == f"{where}an argument was changed on the way."
+    assert said(capsys, 3, "turn").startswith("Not yet: a function is wanted")
+    assert said(capsys, ..., "turn") == "Put your answer in the place of the dots."
+    assert (cases[0][0] == np.arange(3)).all()
+
+
+def test_large_arguments_are_named_by_their_shape(capsys):
+    answer("sum", np.sum, cases=[(np.ones((4, 5)), 0)])
+    assert said(capsys, lambda a, axis: a, "sum").startswith(
+        "Not yet: for the arguments (an array of (4, 5), 0), the shape is (4, 5)"
+    )
+
+
+def test_answers_that_cannot_be_asked_for_are_refused():
+    with pytest.raises(ValueError, match="cases must hold the arguments of a call at least"):
+        answer("f", np.sum)
+    with pytest.raises(TypeError, match="right must be numbers or a function: that is None"):
+        answer("none", None)
+    with pytest.raises(ValueError, match="'half' does not"):
+        answer("same", 0.5, wrong={"half": 1 / 2})
+    with pytest.raises(ValueError, match="tolerance must be a number of at least 0"):
+        answer("side", 28, tolerance=-1)
+    with pytest.raises(KeyError, match="no answer is kept as 'nowhere'"):
+        check(1, "nowhere")
