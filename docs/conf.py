@@ -35,6 +35,8 @@ extensions = [
     "_ext.labs",
     "_ext.figures",
     "_ext.depths",
+    "_ext.exercises",
+    "_ext.terms",
     "_ext.minutes",
     "_ext.mathematics",
     "_ext.downloads",

@@ -1,4 +1,8 @@
-"""Sections for a second visit: folded on the web, open on paper, in e-books and in notebooks."""
+"""What is for a second visit is folded on the web, and open on paper, in e-books and in notebooks.
+
+A section is marked by the directive ``depth``; a cell whose code only draws or measures has the tag
+``aside``, and shows its code when it is asked to.
+"""
 
 from typing import Any
 
@@ -42,13 +46,37 @@ class FoldSections(SphinxPostTransform):
             mark.parent.remove(mark)
 
 
+class FoldCode(SphinxPostTransform):
+    """Fold, for browsers, the code of a cell that is none of the page's argument."""
+
+    default_priority = 20
+    builders = ("html",)
+
+    def run(self, **kwargs: Any) -> None:
+        """Put the tags of a fold around the code."""
+        begin = '<details class="aside"><summary>Show the code</summary>'
+        for code in self.document.findall(is_aside):
+            code.insert(0, nodes.raw("", begin, format="html"))
+            code.append(nodes.raw("", "</details>", format="html"))
+
+
+def is_aside(node: nodes.Node) -> bool:
+    """Tell whether this is the code of a cell that only draws or measures."""
+    return (
+        isinstance(node, nodes.container)
+        and "cell_input" in node["classes"]
+        and "tag_aside" in node.parent["classes"]
+    )
+
+
 def is_mark(node: nodes.Node) -> bool:
     """Tell whether a section says here how deep it is."""
     return isinstance(node, nodes.comment) and "depth" in node
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
-    """Add the directive, and fold what it marks."""
+    """Add the directive, and fold what is marked."""
     app.add_directive("depth", Depth)
     app.add_post_transform(FoldSections)
+    app.add_post_transform(FoldCode)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

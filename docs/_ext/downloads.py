@@ -24,6 +24,7 @@ from . import wheel
 from .assets import BUNDLES
 from .depths import SAID
 from .execution import chapters, with_results
+from .exercises import effort
 from .live import extras
 
 ROLE = re.compile(r"\{([\w:]+)\}`([^`]+)`")
@@ -127,7 +128,9 @@ class Words:
         title = title.strip()
         if name == "exercise-start":
             (label,) = re.findall(r":label: (\S+)", body)
-            return f"**{self.reference(label)} ({title})**"
+            classes = " ".join(re.findall(r":class: (.*)", body)).split()
+            said = f" {effort(classes)}" if classes else ""
+            return f"**{self.reference(label)} ({title})**{said}"
         if name == "solution-start":
             return f"**Solution to {self.reference(title)}**"
         if name in ("exercise-end", "solution-end"):
@@ -137,6 +140,8 @@ class Words:
             return f"```{block['language']}\n{block.astext().rstrip()}\n```"
         if name == "lab":
             return body
+        if name in ("hint", "admonition"):
+            return f"**{title or 'Hint'}**\n\n{OPTION.sub('', body).strip()}"
         if name == "depth":
             return f"*{SAID[title]}.*"
         if name == "explorer":
@@ -167,8 +172,9 @@ def written_out(env: BuildEnvironment, page: str, notebook: NotebookNode) -> Ite
         if tags:
             new.metadata.tags = tags
         if "remove-cell" in tags:
-            new.metadata.jupyter = {"source_hidden": True}
             new.outputs = []
+        if "remove-cell" in tags or "aside" in tags:
+            new.metadata.jupyter = {"source_hidden": True}
         yield new
         if figure := cell.metadata.get("mystnb", {}).get("figure"):
             caption = words.plain(figure.get("caption", ""))

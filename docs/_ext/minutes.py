@@ -12,7 +12,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.typing import ExtensionMetadata
 
-from .depths import is_mark
+from .depths import is_aside, is_mark
 
 WORD, LINE, FORMULA, FIGURE = 60 / 150, 8.0, 30.0, 20.0  # seconds
 
@@ -26,7 +26,8 @@ class Minutes(NamedTuple):
 
     def said(self) -> str:
         """Return it in words; what is not there is not said."""
-        parts = [f"{math.ceil(self.page)} minutes"]
+        page = math.ceil(self.page)
+        parts = [f"{page} minute{'s' * (page > 1)}"]
         if self.folds:
             parts.append(f"{math.ceil(self.folds)} more in its folds")
         if self.exercises:
@@ -42,7 +43,7 @@ def seconds(node: nodes.Node) -> float:
         return FORMULA
     if isinstance(node, nodes.Text):
         return WORD * len(node.split())
-    if isinstance(node, nodes.raw | nodes.table | nodes.Invisible):
+    if isinstance(node, nodes.raw | nodes.table | nodes.Invisible) or is_aside(node):
         return 0
     if isinstance(node, nodes.container) and "cell_output" in node["classes"]:
         shown = [*node.findall(nodes.image), *node.findall(nodes.caption)]
@@ -62,7 +63,18 @@ def of(page: nodes.Element) -> Minutes:
             folded += own
         else:
             page_seconds += own
+            codes = [code for child in section for code in child.findall(is_aside)]
+            folded += sum(
+                seconds(part) for code in codes if nearest(code) is section for part in code
+            )
     return Minutes(page_seconds / 60, folded / 60, exercises / 60)
+
+
+def nearest(node: nodes.Node) -> nodes.Node:
+    """Return the section that a node is in."""
+    while not isinstance(node, nodes.section):
+        node = node.parent
+    return node
 
 
 def parents(section: nodes.Node) -> Iterator[nodes.section]:

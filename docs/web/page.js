@@ -35,5 +35,5 @@ function openAddressed() {
 addEventListener("hashchange", openAddressed);
 if (location.hash) addEventListener("load", openAddressed);
 addEventListener("beforeprint", () => {
-  for (const fold of document.querySelectorAll("details.depth")) fold.open = true;
+  for (const fold of document.querySelectorAll("details.depth, details.aside")) fold.open = true;
 });

@@ -43,6 +43,14 @@ two = 2
 """
 
 
+HEAD = """\
+---
+file_format: mystnb
+kernelspec: {name: python3, display_name: Python 3}
+---
+"""
+
+
 def build(folder, builder, page):
     folder.mkdir(exist_ok=True)
     (folder / "conf.py").write_text(CONF, encoding="utf-8")
@@ -85,6 +93,25 @@ def test_elsewhere_nothing_is_folded(folder):
     text = (folder / "text" / "index.txt").read_text(encoding="utf-8")
     assert "curious" not in text
     assert "third" in text
+
+
+def test_code_that_only_draws_is_folded_and_counts_apart(tmp_path):
+    page = "# A page\n\n{}\n\n## Exercises\n\nNone.\n"
+    cell = "```{code-cell} python\n:tags: [aside]\n\n" + "1 + 1\n" * 15 + "```"
+    folder = tmp_path / "book"
+    folder.mkdir()
+    settings = CONF.replace("myst_parser", "myst_nb")
+    (folder / "conf.py").write_text(settings + "nb_execution_mode = 'off'\n", encoding="utf-8")
+    (folder / "index.md").write_text(HEAD + page.format(cell), encoding="utf-8")
+    command = [sys.executable, "-m", "sphinx", "-q", "-b"]
+    subprocess.run([*command, "html", folder, folder / "html"], check=True)
+    subprocess.run([*command, "text", folder, folder / "text"], check=True)
+    shown = (folder / "html" / "index.html").read_text(encoding="utf-8")
+    assert '<details class="aside"><summary>Show the code</summary>' in shown
+    assert (
+        "1 minute; 3 more in its folds" in shown
+    )  # fifteen lines of eight seconds, and its words
+    assert (folder / "text" / "index.txt").read_text(encoding="utf-8").count("1 + 1") == 15
 
 
 def test_another_depth_is_refused(tmp_path):

@@ -177,6 +177,7 @@ class Cell {
   }
 
   async edit(click) {
+    this.input.querySelector("details")?.setAttribute("open", "");
     if (!window.liveEditor) await loadEditor();
     if (!this.editor) {
       this.input.classList.add("live-editing");
