@@ -38,6 +38,7 @@ extensions = [
     "_ext.exercises",
     "_ext.terms",
     "_ext.minutes",
+    "_ext.overview",
     "_ext.mathematics",
     "_ext.downloads",
     "_ext.accessible",

@@ -108,9 +108,7 @@ def test_code_that_only_draws_is_folded_and_counts_apart(tmp_path):
     subprocess.run([*command, "text", folder, folder / "text"], check=True)
     shown = (folder / "html" / "index.html").read_text(encoding="utf-8")
     assert '<details class="aside"><summary>Show the code</summary>' in shown
-    assert (
-        "1 minute; 3 more in its folds" in shown
-    )  # fifteen lines of eight seconds, and its words
+    assert "1 minute; 3 more in its folds" in shown  # fifteen lines of eight seconds, and its words
     assert (folder / "text" / "index.txt").read_text(encoding="utf-8").count("1 + 1") == 15
 
 

@@ -1,0 +1,136 @@
+"""What two pages say of all the others: the fast track, and the sheet of formulas.
+
+Both are put together when the pages are written, from what the chapters then hold.
+"""
+
+import math
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util.docutils import SphinxDirective
+from sphinx.util.nodes import make_refnode
+from sphinx.util.typing import ExtensionMetadata
+
+from .depths import is_mark
+from .minutes import is_exercises, nearest, of
+
+HEADS = {"In the lecture": 25, "What to read": 65, "Minutes": 10}  # and widths
+
+
+class Place(nodes.General, nodes.Element):  # type: ignore[misc]
+    """A place that is filled when all pages have been read."""
+
+
+class Overview(SphinxDirective):
+    """``track``, with a heading of the lecture and its chapters in each line, or ``formulas``."""
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        """Keep the place."""
+        return [Place(kind=self.name, lines=list(self.content))]
+
+
+class Fill(SphinxPostTransform):
+    """Fill the places of a page."""
+
+    default_priority = 4
+
+    def run(self, **kwargs: Any) -> None:
+        """Put there what they ask for."""
+        for place in list(self.document.findall(Place)):
+            track = place["kind"] == "track"
+            place.replace_self(self.track(place["lines"]) if track else self.formulas())
+
+    def link(self, text: str, page: str, anchor: str = "") -> nodes.reference:
+        """Return a link to a place of the book."""
+        here = self.env.docname
+        return make_refnode(self.app.builder, here, page, anchor, nodes.inline("", text))
+
+    def chapter(self, page: str) -> nodes.section | None:
+        """Return a page as it was read, from its title on."""
+        return next(self.env.get_doctree(page).findall(nodes.section), None)
+
+    def track(self, lines: list[str]) -> nodes.table:
+        """Return the lecture's headings, each with the sections to read and their minutes."""
+        rows: list[list[nodes.Node]] = []
+        together = 0
+        for line in lines:
+            heading, _, names = line.partition("|")
+            for page in map(str.strip, names.split(",")):
+                chapter = self.chapter(page)
+                assert chapter is not None
+                minutes = math.ceil(of(chapter).page)
+                together += minutes
+                name = nodes.strong("", "", self.link(title(chapter), page))
+                sections = [self.link(title(each), page, each["ids"][0]) for each in walk(chapter)]
+                what = nodes.inline("", "", name, *apart(sections))
+                rows.append([nodes.Text(heading.strip()), what, nodes.Text(str(minutes))])
+                heading = ""
+        rows.append([nodes.Text("Together"), nodes.Text(""), nodes.Text(str(together))])
+        return table(rows)
+
+    def formulas(self) -> list[nodes.Node]:
+        """Return all numbered formulas by chapter, each with its number and its section."""
+        made: list[nodes.Node] = []
+        for page in self.env.toctree_includes[self.config.root_doc]:
+            chapter = self.chapter(page)
+            numbers = self.env.toc_fignumbers.get(page, {}).get("displaymath", {})
+            if chapter is None or not numbers:
+                continue
+            made.append(nodes.rubric("", "", self.link(title(chapter), page)))
+            for block in chapter.findall(nodes.math_block):
+                anchor = f"equation-{block.get('label')}"
+                if anchor in numbers:
+                    number = ".".join(map(str, numbers[anchor]))
+                    where = nodes.Text(f" {title(nearest(block))}")
+                    said = nodes.paragraph("", "", self.link(f"({number})", page, anchor), where)
+                    copy = nodes.math_block(block.rawsource, block.astext(), number=None)
+                    made.append(nodes.container("", said, copy, classes=["formula-entry"]))
+        return made
+
+
+def title(section: nodes.Node) -> str:
+    """Return a section's heading."""
+    return next(section.findall(nodes.title)).astext()
+
+
+def walk(chapter: nodes.section) -> list[nodes.section]:
+    """Return the sections of a chapter that are to be read: not folded, and no exercises."""
+    return [
+        section
+        for section in chapter.children
+        if isinstance(section, nodes.section)
+        and not is_exercises(section)
+        and not any(map(is_mark, section.children))
+    ]
+
+
+def apart(links: list[nodes.reference]) -> list[nodes.Node]:
+    """Return links with a mark before each."""
+    return [node for link in links for node in (nodes.Text(" · "), link)]
+
+
+def table(rows: list[list[nodes.Node]]) -> nodes.table:
+    """Return a table of such rows, below the heads."""
+
+    def row(cells: list[nodes.Node]) -> nodes.row:
+        entries = [nodes.entry("", nodes.paragraph("", "", cell)) for cell in cells]
+        return nodes.row("", *entries)
+
+    group = nodes.tgroup("", cols=len(HEADS))
+    group += [nodes.colspec("", colwidth=width) for width in HEADS.values()]
+    group += nodes.thead("", row([nodes.Text(head) for head in HEADS]))
+    group += nodes.tbody("", *map(row, rows))
+    return nodes.table("", group, classes=["track"])
+
+
+def setup(app: Sphinx) -> ExtensionMetadata:
+    """Add the directives, and fill their places."""
+    app.add_node(Place)
+    app.add_directive("track", Overview)
+    app.add_directive("formulas", Overview)
+    app.add_post_transform(Fill)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
