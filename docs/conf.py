@@ -27,6 +27,8 @@ extensions = [
     "sphinx_exercise",
     "sphinx_togglebutton",
     "sphinxcontrib.bibtex",
+    "_ext.numbers",
+    "_ext.citations",
     "_ext.whole",
     "_ext.execution",
     "_ext.external",
@@ -94,6 +96,7 @@ myst_heading_anchors = 3
 
 bibtex_bibfiles = ["references.bib"]
 bibtex_reference_style = "author_year"
+bibtex_default_style = "cited"
 
 autodoc_typehints = "none"  # the docstrings say more than the annotations
 autodoc_member_order = "bysource"

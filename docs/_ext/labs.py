@@ -1,28 +1,70 @@
 """A workbench on a page: what the page holds for its script, and shows where there is none."""
 
+import json
+from typing import Any, ClassVar
+
 from docutils import nodes
+from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
 
 from .assets import need
+from .execution import with_results
 
 
 class Lab(SphinxDirective):
-    """The workbench of a script, with the directive's content in its place."""
+    """The workbench of a script, with the directive's content in its place.
+
+    What the script reads is embedded by a cell of the page, or of the one that ``from`` names. A
+    ``brief`` one shows less.
+    """
 
     has_content = True
     required_arguments = 1
+    option_spec: ClassVar = {"from": directives.unchanged_required, "brief": directives.flag}
 
     def run(self) -> list[nodes.Node]:
         """Return a box that the script fills."""
-        lab = nodes.container("", *self.parse_content_to_nodes(), classes=["lab"])
-        need(lab, f"{self.arguments[0]}.js")
+        name = self.arguments[0]
+        lab = nodes.container("", *self.parse_content_to_nodes(), classes=["lab", f"lab-{name}"])
+        if "brief" in self.options:
+            lab["classes"].append("brief")
+        if page := self.options.get("from"):
+            lab["from"] = page
+            lab["data"] = f"{name}-data"
+        need(lab, f"{name}.js")
         need(lab, "labs.css")
         return [lab]
+
+
+class Bring(SphinxPostTransform):
+    """Bring what a cell of another page embeds."""
+
+    default_priority = 300
+    builders = ("html",)
+
+    def run(self, **kwargs: Any) -> None:
+        """Put it before the workbench."""
+        for lab in list(self.document.findall(lambda node: isinstance(node, nodes.container))):
+            if "from" in lab:
+                data = nodes.raw("", self.embedded(lab["from"], lab["data"]), format="html")
+                lab.parent.insert(lab.parent.index(lab), data)
+
+    def embedded(self, page: str, name: str) -> str:
+        """Return the element that a page's cell has made under a name."""
+        for cell in with_results(self.env, page).cells:
+            for output in cell.get("outputs", ()):
+                element = "".join(output.get("data", {}).get("text/html", ""))
+                if f'id="{name}"' in element:
+                    return element
+        raise ExtensionError(f"{self.env.docname}: no cell of {page} embeds {json.dumps(name)}")
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Add the directive."""
     app.add_directive("lab", Lab)
+    app.add_post_transform(Bring)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

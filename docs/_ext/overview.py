@@ -1,6 +1,6 @@
-"""What two pages say of all the others: the fast track, and the sheet of formulas.
+"""What a page says of all the others: cards of the chapters, the fast track, all formulas.
 
-Both are put together when the pages are written, from what the chapters then hold.
+They are put together when the pages are written, from what the chapters then hold.
 """
 
 import math
@@ -8,6 +8,7 @@ from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import make_refnode
@@ -24,7 +25,11 @@ class Place(nodes.General, nodes.Element):  # type: ignore[misc]
 
 
 class Overview(SphinxDirective):
-    """``track``, with a heading of the lecture and its chapters in each line, or ``formulas``."""
+    """``cards``, ``track`` or ``formulas``.
+
+    A line of ``cards`` names a chapter, the figure that stands for it and what it promises; one of
+    ``track``, a heading of the lecture and its chapters.
+    """
 
     has_content = True
 
@@ -41,8 +46,7 @@ class Fill(SphinxPostTransform):
     def run(self, **kwargs: Any) -> None:
         """Put there what they ask for."""
         for place in list(self.document.findall(Place)):
-            track = place["kind"] == "track"
-            place.replace_self(self.track(place["lines"]) if track else self.formulas())
+            place.replace_self(getattr(self, place["kind"])(place["lines"]))
 
     def link(self, text: str, page: str, anchor: str = "") -> nodes.reference:
         """Return a link to a place of the book."""
@@ -72,7 +76,33 @@ class Fill(SphinxPostTransform):
         rows.append([nodes.Text("Together"), nodes.Text(""), nodes.Text(str(together))])
         return table(rows)
 
-    def formulas(self) -> list[nodes.Node]:
+    def cards(self, lines: list[str]) -> nodes.container:
+        """Return a card for each chapter: a picture of its own, what it promises, its minutes."""
+        cards = nodes.container("", classes=["cards"])
+        for line in lines:
+            page, name, promise = map(str.strip, line.split("|"))
+            chapter = self.chapter(page)
+            assert chapter is not None
+            figures = [each for each in chapter.findall(nodes.figure) if name in each["names"]]
+            if len(figures) != 1:
+                raise ExtensionError(f"cards: {page} has {len(figures)} figures {name}, not one")
+            card = nodes.container("", classes=["card"])
+            if self.app.builder.name == "html":
+                picture = next(figures[0].findall(nodes.image)).deepcopy()
+                picture["alt"] = ""
+                picture["classes"].append("decorative")
+                card += picture
+            (number,) = self.env.titles[page]["secnumber"]
+            name = self.link(f"{number}. {title(chapter)}", page)
+            card += nodes.paragraph("", "", name, classes=["card-title"])
+            card += nodes.paragraph("", promise)
+            if any(chapter.findall(is_exercises)):
+                minutes = f"{math.ceil(of(chapter).page)} minutes"
+                card += nodes.paragraph("", minutes, classes=["minutes"])
+            cards += card
+        return cards
+
+    def formulas(self, lines: list[str]) -> list[nodes.Node]:
         """Return all numbered formulas by chapter, each with its number and its section."""
         made: list[nodes.Node] = []
         for page in self.env.toctree_includes[self.config.root_doc]:
@@ -132,5 +162,6 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_node(Place)
     app.add_directive("track", Overview)
     app.add_directive("formulas", Overview)
+    app.add_directive("cards", Overview)
     app.add_post_transform(Fill)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

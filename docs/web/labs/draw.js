@@ -18,7 +18,8 @@ lab.innerHTML = `
   <div class="drawing">
     <div>Draw here, with any pointer<canvas class="sheet" width="448" height="448" role="img"
       aria-label="A sheet to draw on. Without a pointer, set the pixels of what the network sees."
-      ></canvas><button type="button" class="clear">Clear</button></div>
+      ></canvas><button type="button" class="undo">Undo</button>
+      <button type="button" class="clear">Clear</button></div>
     <div class="answer"><strong role="status"></strong>
       <table class="bars" aria-label="Probability of each digit">${examples.map(bar).join("")}
       </table></div>
@@ -142,6 +143,13 @@ forward(layers, { shape: [1, SIDE, SIDE], data: x }).forEach(({ shape: [F, H, W]
 
 function draw() {
   pen.clearRect(0, 0, sheet.width, sheet.height);
+  if (!strokes.length) {
+    const wide = sheet.width / SIDE; // a picture that was not drawn here: its ink, pixel by pixel
+    x.forEach((ink, at) => {
+      pen.fillStyle = `rgb(0 0 0 / ${ink})`;
+      pen.fillRect(wide * (at % SIDE), wide * Math.floor(at / SIDE), wide, wide);
+    });
+  }
   Object.assign(pen, { lineWidth: 28, lineCap: "round", lineJoin: "round" });
   for (const stroke of strokes) {
     pen.beginPath();
@@ -164,8 +172,8 @@ function drawn() {
 
 function replace(picture) {
   strokes = []; // what was not drawn has none
-  draw();
   x = Float64Array.from(picture);
+  draw();
   show();
 }
 
@@ -222,8 +230,19 @@ cells.addEventListener("keydown", event => {
   event.preventDefault();
 });
 
+function undo() {
+  strokes.pop();
+  if (strokes.length) drawn();
+  else replace(new Float64Array(SIDE * SIDE));
+}
+lab.querySelector(".undo").addEventListener("click", undo);
+lab.addEventListener("keydown", event => {
+  if (event.key !== "z" || !(event.ctrlKey || event.metaKey)) return;
+  event.preventDefault();
+  undo();
+});
 lab.querySelector(".clear").addEventListener("click", () => replace(new Float64Array(SIDE * SIDE)));
 lab.querySelectorAll(".examples button").forEach((button, number) => {
   button.addEventListener("click", () => replace(examples[number].x.data));
 });
-show();
+replace(examples[3].x.data); // a digit is there before the reader draws one

@@ -1,0 +1,48 @@
+"""The bibliography names a source as the text cites it: authors, and the year."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from pybtex.plugin import register_plugin  # type: ignore[import-untyped]
+from pybtex.style.formatting.plain import Style  # type: ignore[import-untyped]
+from pybtex.style.labels import BaseLabelStyle  # type: ignore[import-untyped]
+from sphinx.application import Sphinx
+from sphinx.util.typing import ExtensionMetadata
+
+
+class Label(BaseLabelStyle):  # type: ignore[misc]
+    """Authors and year, and a letter where that is not enough."""
+
+    def format_labels(self, sorted_entries: list[Any]) -> Iterator[str]:
+        """Yield a label for each entry."""
+        labels = [label(entry) for entry in sorted_entries]
+        several = Counter(labels)
+        seen: Counter[str] = Counter()
+        for each in labels:
+            letter = chr(ord("a") + seen[each]) if several[each] > 1 else ""
+            seen[each] += 1
+            yield each + letter
+
+
+def label(entry: Any) -> str:
+    """Return the authors of a source, and its year if it has one."""
+    people = entry.persons["author"] or entry.persons["editor"]
+    names = [
+        " ".join(part.render_as("text") for part in each.rich_prelast_names + each.rich_last_names)
+        for each in people
+    ]
+    who = " and ".join(names) if len(names) < 3 else f"{names[0]} et al."
+    return ", ".join(filter(None, [who, entry.fields.get("year")]))
+
+
+class Cited(Style):  # type: ignore[misc]
+    """The plain style, with these labels."""
+
+    default_label_style = Label
+
+
+def setup(app: Sphinx) -> ExtensionMetadata:
+    """Make it known by its name."""
+    register_plugin("pybtex.style.formatting", "cited", Cited)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

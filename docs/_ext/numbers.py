@@ -1,0 +1,31 @@
+"""Chapters are numbered through the book, and not anew in each of its parts."""
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.environment.collectors.toctree import TocTreeCollector
+from sphinx.util.typing import ExtensionMetadata
+
+AS_SPHINX_DOES = TocTreeCollector.assign_section_numbers
+
+
+def assign(self: TocTreeCollector, env: BuildEnvironment) -> list[str]:
+    """Number the chapters of each part, then go on where the part before has ended."""
+    changed = AS_SPHINX_DOES(self, env)
+    root = env.get_doctree(env.config.root_doc)
+    parts = [part for part in root.findall(addnodes.toctree) if part["numbered"]]
+    pages = [page for part in parts for _, page in part["entries"]]
+    for number, page in enumerate(pages, 1):
+        found = env.toc_secnumbers[page]
+        env.toc_secnumbers[page] = {at: each and (number, *each[1:]) for at, each in found.items()}
+        for node in (env.titles[page], *env.tocs[page].findall(nodes.reference)):
+            if node.get("secnumber"):
+                node["secnumber"] = [number, *node["secnumber"][1:]]
+    return changed
+
+
+def setup(app: Sphinx) -> ExtensionMetadata:
+    """Number in this way."""
+    TocTreeCollector.assign_section_numbers = assign  # type: ignore[method-assign]
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
