@@ -46,3 +46,98 @@ addEventListener("load", () => {
   const below = current.getBoundingClientRect().bottom - tree.getBoundingClientRect().bottom;
   if (below > 0) tree.scrollTop += below + tree.clientHeight / 3;
 });
+
+// What a reader has done is kept in this browser alone, by the place where the book stands.
+const ROOT = new URL(document.documentElement.dataset.content_root ?? "./", location.href);
+const HERE = location.href.split(/[?#]/)[0].slice(ROOT.href.length) || "index.html";
+const KEPT = `book ${ROOT.pathname}`;
+
+function kept() {
+  try {
+    return { solved: {}, ...JSON.parse(localStorage.getItem(KEPT)) };
+  } catch {
+    return { solved: {} };
+  }
+}
+
+function keepAll(all) {
+  try {
+    localStorage.setItem(KEPT, JSON.stringify(all));
+  } catch {} // a browser that keeps nothing
+}
+
+// A check has said that an answer is right.
+addEventListener("solved", ({ detail }) => {
+  const all = kept();
+  all.solved[HERE] = [...new Set([...(all.solved[HERE] ?? []), detail])];
+  keepAll(all);
+  showSolved();
+});
+
+function showSolved() {
+  const { solved } = kept();
+  for (const name of solved[HERE] ?? []) document.getElementById(name)?.classList.add("solved");
+  for (const link of document.querySelectorAll(".sidebar-tree a.reference")) {
+    const count = solved[link.href.split("#")[0].slice(ROOT.href.length)]?.length;
+    if (!count) continue;
+    const words = `${count} ${count === 1 ? "exercise" : "exercises"} solved`;
+    link.dataset.solved = `✓ ${count}`;
+    link.title = words;
+  }
+}
+
+// Where the reader was: the last heading above the middle of the window, of a chapter.
+function remember() {
+  const headings = [...document.querySelectorAll("article :is(h1, h2)")];
+  const above = headings.filter(each => each.getBoundingClientRect().top < innerHeight / 2);
+  const section = above.at(-1)?.closest("section");
+  const title = document.querySelector("h1")?.firstChild.textContent;
+  const all = kept();
+  keepAll({ ...all, last: { page: HERE, section: section?.id, title } });
+}
+
+function offerToContinue() {
+  const { last } = kept();
+  const actions = document.querySelector(".actions p");
+  if (!last || !actions) return;
+  const link = document.createElement("a");
+  link.className = "continue reference internal";
+  link.href = new URL(`${last.page}#${last.section}`, ROOT).href;
+  link.textContent = `Continue: ${last.title}`;
+  actions.prepend(link);
+}
+
+// On the page that says what is kept: how much it is, and a button that ends it.
+function showKept() {
+  const box = document.querySelector(".kept");
+  if (!box) return;
+  const mine = () =>
+    Object.keys(localStorage).filter(
+      key => key === KEPT || key.startsWith(`edits ${ROOT.pathname}`),
+    );
+  const words = document.createElement("p");
+  const forget = document.createElement("button");
+  const tell = () => {
+    const solved = Object.values(kept().solved).flat().length;
+    const edits = mine().filter(key => key !== KEPT);
+    words.textContent = `Now it keeps ${solved} solved exercises and changed cells of ${edits.length} pages.`;
+    forget.disabled = !mine().length;
+  };
+  Object.assign(forget, { type: "button", textContent: "Forget all of it" });
+  forget.addEventListener("click", () => {
+    for (const key of mine()) localStorage.removeItem(key);
+    tell();
+  });
+  tell();
+  box.append(words, forget);
+}
+
+addEventListener("DOMContentLoaded", () => {
+  showSolved();
+  offerToContinue();
+  showKept();
+  if (document.querySelector("article .minutes") && !document.querySelector(".cards")) {
+    addEventListener("scrollend", remember);
+    remember();
+  }
+});

@@ -124,6 +124,7 @@ class Python:
         assert self.run(RESET) == (None, [])
         page = self.page = self.context.new_page()
         page.add_init_script(ASK)
+        page.add_init_script("localStorage.clear()")  # no edits of the page before
         page.wrong = []
         page.on("pageerror", lambda error: page.wrong.append(str(error)))
         page.goto(f"{self.site}{chapter}.html")

@@ -567,6 +567,10 @@ def test_every_exercise_has_a_solution_and_every_figure_a_caption(path):
     exercises = re.findall(r"\{exercise-start\}.*\n:label: (.*)", text)
     assert len(exercises) >= (0 if path.stem in WORKBENCHES else 4)
     assert re.findall(r"\{solution-start\} (.*)", text) == exercises
+    starts = re.findall(r"\{exercise-start\}.*?\{exercise-end\}", text, re.DOTALL)
+    level = r":class: (easy|medium|hard|project) minutes-\d+\n"
+    assert [each for each in starts if not re.search(level, each)] == []
+    assert [each for each in starts if each.count("```{hint}\n:class: dropdown\n") != 1] == []
     folded = re.findall(r"\{solution-start\} .*\n(?::label: .*\n)?:class: dropdown", text)
     assert len(folded) == len(exercises)
     spoken = re.findall(r"^    alt: |^stepper\.", text, re.M)  # a stepper says its frames itself

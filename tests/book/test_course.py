@@ -5,6 +5,7 @@ import re
 import pytest
 from bs4 import BeautifulSoup
 from places import ROOT, SITE
+from playwright.sync_api import expect
 
 ROAD = [
     *("problem", "locality", "symmetry", "two-dimensions", "steps", "edges", "hyperparameters"),
@@ -92,3 +93,54 @@ def test_a_term_is_linked_or_explained_where_it_is_first_used(page, name):
     plain = [term for term, kind in first.items() if kind == "plain" and term not in longer]
     assert len(first) > 5
     assert plain == []
+
+
+SOLVE = "dispatchEvent(new CustomEvent('solved', {detail: 'ex-problem-count'}))"
+
+
+def test_what_was_solved_is_marked_and_the_front_page_leads_on(site, browser):
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{site}index.html")
+    assert page.locator(".continue").count() == 0
+    page.goto(f"{site}problem.html#exercises")
+    page.evaluate(SOLVE)
+    expect(page.locator("#ex-problem-count")).to_have_class(re.compile("solved"))
+    expect(page.locator(".sidebar-tree .current-page > a")).to_have_attribute("data-solved", "✓ 1")
+    page.goto(f"{site}index.html")
+    link = page.locator(".continue")
+    expect(link).to_have_text("Continue: What is the problem?")
+    assert re.search(r"/problem\.html#exercises$", link.get_attribute("href"))
+    page.goto(f"{site}about.html")
+    expect(page.locator(".kept")).to_contain_text("1 solved exercises")
+    page.locator(".kept button").click()
+    expect(page.locator(".kept")).to_contain_text("0 solved exercises")
+    page.goto(f"{site}problem.html")
+    expect(page.locator("#ex-problem-count")).not_to_have_class(re.compile("solved"))
+    context.close()
+
+
+def test_the_front_page_reads_a_digit_and_keeps_its_place(site, browser):
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(f"{site}index.html")
+    expect(page.locator(".lab [role=status]")).to_have_text("This looks like a 3.")
+    sheet = page.locator(".lab .sheet")
+    ink = "c => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v)"
+    assert sheet.evaluate(ink)  # the digit is on the sheet, not in the network's view alone
+    box = sheet.bounding_box()
+    page.mouse.move(box["x"] + 112, box["y"] + 30)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 112, box["y"] + 200, steps=8)
+    page.mouse.up()
+    expect(page.locator(".lab [role=status]")).to_have_text("This looks like a 1.")
+    page.locator(".lab .undo").click()
+    expect(page.locator(".lab [role=status]")).to_contain_text("The sheet is empty")
+    shift = """() => new Promise(resolve => new PerformanceObserver(list => resolve(
+      list.getEntries().reduce((sum, each) => sum + each.value, 0))).observe(
+      {type: 'layout-shift', buffered: true}))"""
+    page.goto(f"{site}index.html")
+    assert (
+        page.evaluate(f"Promise.race([({shift})(), new Promise(r => setTimeout(r, 800, 0))])")
+        < 0.05
+    )
+    page.close()

@@ -58,9 +58,9 @@ def test_numbers_and_references_are_those_of_the_page(chapters):
     page = (SITE / "edges.html").read_text()
     text = "\n".join(cell.source for cell in notebook("edges").cells)
     for name, kind in {"fig-row": "Fig. ", "ex-flip": "Exercise "}.items():
-        number = re.search(rf'id="{name}".*?caption-number">{kind}(\d+)', page, re.DOTALL)[1]
+        number = re.search(rf'id="{name}".*?caption-number">{kind}([\d.]+)', page, re.DOTALL)[1]
         assert f"{kind}{number}" in text
-    number = re.search(r'id="equation-eq-edges".*?eqno">\((\d+)\)', page, re.DOTALL)[1]
+    number = re.search(r'id="equation-eq-edges".*?eqno">\(([\d.]+)\)', page, re.DOTALL)[1]
     assert f"\\tag{{{number}}}" in text
     assert f"({number})" in text
     assert "307,200 numbers" in text

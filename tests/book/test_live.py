@@ -105,6 +105,88 @@ def test_tab_leaves_the_cell_and_focus_is_seen(page):
     press(cell, "Reset")
 
 
+def test_pyplot_shows_its_figures(page):
+    cell = page.locator(CELL).nth(1)
+    code = "import matplotlib.pyplot as plt\nplt.plot([1, 3, 2])\nplt.show()\nplt.plot([1]);"
+    write(cell, code)
+    finished(press(cell, "Run"))
+    pictures = cell.locator("img")
+    expect(pictures).to_have_count(2)  # one when it was shown, one when the cell ended
+    for picture in pictures.all():
+        assert picture.evaluate("image => image.decode().then(() => image.naturalWidth > 300)")
+    press(cell, "Reset")
+
+
+def test_a_syntax_error_begins_at_the_line(page):
+    cell = page.locator(CELL).nth(1)
+    write(cell, "x = 1\ny = (2,")
+    text = finished(press(cell, "Run"), "SyntaxError").text_content()
+    assert "y = (2," in text
+    assert "ast.py" not in text
+    press(cell, "Reset")
+
+
+def test_what_a_browser_lacks_is_said(page):
+    cell = page.locator(CELL).nth(1)
+    write(cell, "input('Your name?')")
+    text = finished(press(cell, "Run"), "RuntimeError").text_content()
+    assert "a page has no keyboard for input()" in text
+    press(cell, "Reset")
+
+
+def test_many_lines_come_together_in_a_box_that_scrolls(page):
+    cell = page.locator(CELL).nth(1)
+    write(cell, "for i in range(20000): print(i)")
+    finished(press(cell, "Run"))
+    box = cell.locator(".live-text pre")
+    expect(box).to_contain_text("and more, which is not shown")
+    assert box.evaluate("box => box.clientHeight < 600 && box.scrollHeight > 10000")
+    press(cell, "Reset")
+
+
+def test_reset_during_a_run_leaves_the_page_as_it_was(page):
+    cell = page.locator(CELL).nth(1)
+    built = cell.locator(".cell_output").inner_html()
+    write(cell, "import time\nprint('begun')\nwhile True: time.sleep(0.1)")
+    press(cell, "Run")
+    running(cell)
+    expect(cell.locator(".live-text pre")).to_have_text("begun")
+    press(cell, "Reset")
+    expect(cell).to_have_attribute("data-live", "built")
+    page.wait_for_timeout(300)
+    assert cell.locator(".cell_output").inner_html() == built
+
+
+def test_a_cell_that_waits_says_so_and_a_second_click_asks_for_nothing_new(page):
+    first, second = page.locator(CELL).first, page.locator(CELL).nth(1)
+    write(second, "import time\ntime.sleep(3)\nprint('once')")
+    press(second, "Run")
+    running(second)
+    press(first, "Run")
+    expect(first).to_have_attribute("data-live", "waiting")
+    expect(first.locator(".live-state")).to_have_text("waiting for its turn")
+    expect(first.get_by_role("button", name="Run:")).to_be_disabled()
+    finished(first)
+    expect(second.locator(".live-text pre")).to_have_text("once")
+    press(second, "Reset")
+
+
+def test_edits_survive_a_reload_until_they_are_reset(browser, site):
+    context = browser.new_context()
+    unfold(context)
+    page = context.new_page()
+    page.goto(f"{site}edges.html")
+    write(page.locator(CELL).nth(1), "print('mine')")
+    page.reload()
+    expect(page.locator(CELL).nth(1).locator(".cm-content")).to_have_text("print('mine')")
+    press(page.locator(CELL).nth(1), "Reset")
+    page.reload()
+    expect(page.locator(CELL).nth(1).locator(".highlight pre")).to_be_visible()
+    page.wait_for_timeout(300)
+    expect(page.locator(".cm-content")).to_have_count(0)
+    context.close()
+
+
 @pytest.mark.parametrize("end", ["abort()", "_exit(3)"])
 def test_the_end_of_python_itself_is_told(page, end):
     cell = page.locator(CELL).nth(1)

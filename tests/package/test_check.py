@@ -303,6 +303,17 @@ def test_a_function_is_compared_on_cases(capsys):
     assert (cases[0][0] == np.arange(3)).all()
 
 
+def test_a_function_that_still_returns_dots_has_no_answer_yet(capsys):
+    answer("turn", turn, cases=[(np.arange(3.0),)])
+    assert said(capsys, lambda a: ..., "turn") == "Put your answer in the place of the dots."
+    assert said(capsys, lambda a: [1, ...], "turn") == "Put your answer in the place of the dots."
+
+
+def test_a_wrong_function_that_stops_is_no_match(capsys):
+    answer("turn", turn, wrong={"it stops.": lambda a: a[9]}, cases=[(np.arange(3.0),)])
+    assert said(capsys, lambda a: a + 1, "turn").startswith("Not yet: for the arguments")
+
+
 def test_large_arguments_are_named_by_their_shape(capsys):
     answer("sum", np.sum, cases=[(np.ones((4, 5)), 0)])
     assert said(capsys, lambda a, axis: a, "sum").startswith(

@@ -3,9 +3,12 @@
 import ast
 import asyncio
 import base64
+import builtins
 import contextlib
 import functools
 import io
+import os
+import pathlib
 import sys
 import traceback
 import warnings
@@ -105,6 +108,50 @@ class Bar:
 loop.Bar = Bar
 
 
+# Where pyplot draws: its figures go to the page when they are shown, or when the cell ends.
+BACKEND = """
+import base64, io, sys
+from matplotlib.backend_bases import FigureManagerBase
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+class FigureManager(FigureManagerBase):
+    @classmethod
+    def pyplot_show(cls, *, block=None):
+        from matplotlib import pyplot
+        sys.stdout.flush()
+        for number in pyplot.get_fignums():
+            file = io.BytesIO()
+            pyplot.figure(number).savefig(file, format="png", dpi=144, bbox_inches="tight")
+            pyplot.close(number)
+            cls.send("png", base64.b64encode(file.getvalue()).decode())
+
+class FigureCanvas(FigureCanvasAgg):
+    manager_class = FigureManager
+"""
+(pathlib.Path(convdocs.__file__).parents[1] / "page_figures.py").write_text(BACKEND)
+os.environ["MPLBACKEND"] = "module://page_figures"
+
+
+def draw_what_is_open(send):
+    """Show the figures that pyplot has open."""
+    backend = sys.modules.get("page_figures")
+    if backend and "matplotlib.pyplot" in sys.modules:
+        backend.FigureManager.send = send
+        backend.FigureManager.pyplot_show()
+
+
+def no_keyboard(prompt=""):
+    """Say what a page lacks, in the place of `input`."""
+    raise RuntimeError("a page has no keyboard for input(): write the value into the cell")
+
+
+builtins.input = no_keyboard
+NETWORK = ("urllib.error", "http.client", "socket", "requests.exceptions")
+NO_NETWORK = (
+    "Python in a browser cannot fetch from other sites as this asks for. On your own machine the "
+    "cell can."
+)
+
 MOST = 100_000  # characters of one cell: more would keep the page busy, and Stop out of reach
 MORE = "\n… and more, which is not shown.\n"
 
@@ -166,12 +213,22 @@ async def respond(source, name, space, send):
     """Run one cell in ``space``, and hand over what it shows; return its error's name, or None."""
     out = sys.stdout = sys.stderr = Out(send)
     trained.SITE.send = send
+    if backend := sys.modules.get("page_figures"):
+        backend.FigureManager.send = send
     try:
         show(await evaluate(source, name, space), out)
         out.flush()
+        draw_what_is_open(send)
     except BaseException as error:
         out.flush()
         send("error", told(error, name))
+        if type(error).__module__ in (
+            "urllib.error",
+            "http.client",
+            "socket",
+            "requests.exceptions",
+        ):
+            send("note", NO_NETWORK)
         return type(error).__name__
     finally:
         sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__

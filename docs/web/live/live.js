@@ -36,11 +36,14 @@ const python = {
   },
   hear({ kind, text, done, error }) {
     if (kind === "progress") {
-      const { host } = new URL(here.dataset.python);
-      const what = `Loading ${text} from ${host}`;
-      say(`${what} (the first time about 30 MB, then from your browser's store)`, done);
-    } else if (kind === "begin") this.running.begin();
-    else if (kind === "done") this.end(error);
+      const ours = text === "convdocs";
+      const host = ours ? "this site" : new URL(here.dataset.python).host;
+      const size = ours ? "" : " (the first time about 30 MB, then from your browser's store)";
+      say(`Loading ${text} from ${host}${size}`, done);
+    } else if (kind === "begin") {
+      if (notice.classList.contains("seen")) say(""); // Python is there
+      this.running.begin();
+    } else if (kind === "done") this.end(error);
     else if (kind === "lost" || kind === "unreachable") this.end(kind, text);
     else this.running?.show(kind, text); // what a task prints after its cell has nowhere to go
   },
@@ -73,6 +76,14 @@ const python = {
   drop() {
     this.worker?.terminate();
     this.worker = null;
+    this.forget();
+  },
+  // What waits its turn will not have one.
+  forget() {
+    for (const cell of this.queue) {
+      cell.mark(cell.was);
+      if (!cell.hidden) cell.state.textContent = "";
+    }
     this.queue = [];
   },
   stop() {
@@ -88,12 +99,15 @@ const python = {
       cell.show("error", ONLY_SERVED);
       return cell.mark("unreachable");
     }
-    this.queue.push(...cells);
+    const waiting = new Set([this.running, ...this.queue]);
+    const more = cells.filter(cell => !waiting.has(cell)); // a second click asks for nothing new
+    this.queue.push(...more);
+    for (const cell of more) cell.wait();
     if (this.busy) return;
     this.busy = true;
     while (this.queue.length) {
       const error = await this.queue.shift().run();
-      if (error) this.queue = [];
+      if (error) this.forget();
     }
     this.busy = false;
   },
@@ -164,18 +178,34 @@ class Cell {
     return this.source !== this.code;
   }
 
+  wait() {
+    this.was = this.element.dataset.live;
+    this.mark("waiting");
+    if (!this.hidden) this.state.textContent = "waiting for its turn";
+  }
   mark(state) {
-    this.element.dataset.live = state; // built, running, done, or what ended it early
+    this.element.dataset.live = state; // built, waiting, running, done, or what ended it early
     if (this.hidden) return;
     const busy = state === "running";
-    const built = state === "built";
+    const built = state === "built" || state === "waiting";
     this.element.setAttribute("aria-busy", busy);
+    this.buttons.run.disabled = this.buttons.above.disabled = busy || state === "waiting";
     this.buttons.stop.hidden = !busy;
     this.buttons.restart.hidden = busy || built;
     this.buttons.back.hidden = built && !this.editor;
     this.buttons.edit.hidden = Boolean(this.editor);
   }
 
+  // What the reader wrote before stands here again.
+  async restore(source) {
+    const focused = document.activeElement;
+    await this.edit();
+    this.editor.dispatch({
+      changes: { from: 0, to: this.editor.state.doc.length, insert: source },
+    });
+    this.editor.contentDOM.blur();
+    focused?.focus?.();
+  }
   async edit(click) {
     this.input.querySelector("details")?.setAttribute("open", "");
     if (!window.liveEditor) await loadEditor();
@@ -188,7 +218,10 @@ class Cell {
         source: this.code,
         label: `Code of ${this.name}`,
         run: () => this.buttons.run.click(),
-        changed: () => this.mark(this.element.dataset.live),
+        changed: () => {
+          this.mark(this.element.dataset.live);
+          keep(this, this.changed ? this.source : null);
+        },
       });
       this.mark(this.element.dataset.live);
     }
@@ -202,14 +235,19 @@ class Cell {
     this.begun = null;
     this.notes = new Set();
     this.left = "";
+    this.dropped = false;
     this.mark("running");
+    if (!this.hidden) this.state.textContent = "running";
     const clock = setInterval(() => this.tell("running for", 0, this.left), 1000);
     const error = await python.ask(this);
     clearInterval(clock);
+    this.write();
+    if (this.dropped) return error; // it was set back meanwhile
     this.mark(error ?? "done");
     if (this.hidden) return null; // what serves the build does not stop the reader
     if (this.fresh) this.clear();
     this.training.hidden = true;
+    this.judge();
     for (const text of this.notes) {
       this.output.append(make("p", { className: "live-hint", textContent: text }));
     }
@@ -239,6 +277,15 @@ class Cell {
     return text.length < 80 ? text : "It printed several lines.";
   }
 
+  // What a check says of an exercise's answer is seen at once, and kept if it is right.
+  judge() {
+    const exercise = this.element.closest(".exercise");
+    const lines = this.output?.textContent.match(/^(Right\.|Not yet: )/gm) ?? [];
+    const right = lines.length > 0 && lines.every(line => line === "Right.");
+    this.output?.classList.toggle("right", right);
+    this.output?.classList.toggle("not-yet", lines.length > 0 && !right);
+    if (exercise && right) dispatchEvent(new CustomEvent("solved", { detail: exercise.id }));
+  }
   clear() {
     this.fresh = false;
     const output = make("div", { className: "cell_output docutils container" });
@@ -258,17 +305,31 @@ class Cell {
     if (this.hidden) return;
     if (kind === "note") return this.notes.add(content);
     if (kind === "training") return this.train(content);
+    if (kind === "text") return this.gather(content);
+    this.write();
     if (this.fresh ?? true) this.clear();
     if (kind === "svg" || kind === "png") this.picture(kind, content);
     else if (kind === "html")
       this.output.append(make("div", { className: "output text_html", innerHTML: content }));
     else this.stream(kind).append(content);
   }
+  // A thousand lines come as a thousand messages: they are written together, once a frame.
+  gather(text) {
+    if (!this.gathered) requestAnimationFrame(() => this.write());
+    this.gathered = (this.gathered ?? "") + text;
+  }
+  write() {
+    const text = this.gathered;
+    this.gathered = "";
+    if (!text || this.dropped) return;
+    if (this.fresh ?? true) this.clear();
+    this.stream("text").append(text);
+  }
   // What is printed goes on where it stopped, unless something else came between.
   stream(kind) {
     const last = this.output.lastElementChild;
     if (last?.matches(`.live-${kind}`)) return last.querySelector("pre");
-    const pre = make("pre");
+    const pre = make("pre", { tabIndex: 0 }); // a box that scrolls, once it is long
     const className = `output stream highlight-myst-ansi notranslate live-${kind}`;
     const highlight = make("div", { className: "highlight" }, pre);
     this.output.append(make("div", { className }, highlight));
@@ -295,6 +356,11 @@ class Cell {
     say(this.state.textContent);
   }
   reset() {
+    if (python.running === this) {
+      this.dropped = true;
+      python.stop();
+    }
+    keep(this, null);
     this.editor?.dom.parentElement.remove();
     this.editor = null;
     this.input.classList.remove("live-editing");
@@ -304,6 +370,26 @@ class Cell {
     this.state.textContent = "";
     this.mark("built");
     this.buttons.run.focus();
+  }
+}
+
+// What a reader changes is kept in this browser, by the page, the cell and the code it had.
+const PAGE = location.pathname;
+const stored = () => JSON.parse(localStorage.getItem(`edits ${PAGE}`) ?? "{}");
+function keep(cell, source) {
+  try {
+    const edits = stored();
+    if (source === null) delete edits[cell.element.id];
+    else edits[cell.element.id] = { built: cell.code, source };
+    if (Object.keys(edits).length) localStorage.setItem(`edits ${PAGE}`, JSON.stringify(edits));
+    else localStorage.removeItem(`edits ${PAGE}`);
+  } catch {} // a browser that keeps nothing
+}
+async function restoreEdits() {
+  const edits = stored();
+  for (const cell of shown) {
+    const edit = edits[cell.element.id];
+    if (edit && edit.built === cell.code) await cell.restore(edit.source);
   }
 }
 
@@ -319,3 +405,4 @@ shown.forEach((cell, place) => {
   cell.buttons.above.hidden = place === 0;
 });
 document.body.append(notice);
+restoreEdits();
