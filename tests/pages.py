@@ -112,5 +112,5 @@ def finished(cell, state="done"):
 def unfold(context):
     """Open the folds of every page that this context will show, as a reader may."""
     context.add_init_script("""addEventListener("DOMContentLoaded", () => {
-      for (const fold of document.querySelectorAll(".depth")) fold.open = true;
+      for (const fold of document.querySelectorAll(".depth, .aside")) fold.open = true;
     })""")

@@ -29,7 +29,7 @@ from .live import extras
 
 ROLE = re.compile(r"\{([\w:]+)\}`([^`]+)`")
 TITLED = re.compile(r"(.*?)\s*<(.*)>", re.DOTALL)
-DIRECTIVE = re.compile(r"^```\{([\w-]+)\}([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+DIRECTIVE = re.compile(r"^(```+)\{([\w-]+)\}([^\n]*)\n(.*?)^\1$", re.MULTILINE | re.DOTALL)
 OPTION = re.compile(r"^:\w+:.*\n", re.MULTILINE)
 FORMULA = re.compile(r"\$\$(.*?)\$\$ \(([\w-]+)\)", re.DOTALL)
 GLUED = "application/papermill.record/text/plain"
@@ -124,7 +124,7 @@ class Words:
 
     def directive(self, found: re.Match[str]) -> str:
         """Return what a directive stands for."""
-        name, title, body = found.groups()
+        _, name, title, body = found.groups()
         title = title.strip()
         if name == "exercise-start":
             (label,) = re.findall(r":label: (\S+)", body)

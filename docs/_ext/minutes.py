@@ -41,6 +41,8 @@ def seconds(node: nodes.Node) -> float:
         return LINE * sum(bool(line.strip()) for line in node.astext().splitlines())
     if isinstance(node, nodes.math_block):
         return FORMULA
+    if isinstance(node, nodes.paragraph) and "minutes" in node["classes"]:
+        return 0
     if isinstance(node, nodes.Text):
         return WORD * len(node.split())
     if isinstance(node, nodes.raw | nodes.table | nodes.Invisible) or is_aside(node):
@@ -54,7 +56,7 @@ def seconds(node: nodes.Node) -> float:
 def of(page: nodes.Element) -> Minutes:
     """Return what a page takes."""
     page_seconds = folded = exercises = 0.0
-    for section in page.findall(nodes.section):
+    for section in page.findall(is_part):
         own = sum(seconds(child) for child in section if not isinstance(child, nodes.section))
         above = [section, *parents(section)]
         if any(map(is_exercises, above)):
@@ -90,6 +92,13 @@ def say(app: Sphinx, doctree: nodes.document) -> None:
     if chapter is None or not any(doctree.findall(is_exercises)):
         return
     chapter.insert(1, nodes.paragraph("", of(doctree).said(), classes=["minutes"]))
+
+
+def is_part(node: nodes.Node) -> bool:
+    """Tell whether this is a section of the page, and not one within an exercise."""
+    return isinstance(node, nodes.section) and isinstance(
+        node.parent, nodes.section | nodes.document | None
+    )
 
 
 def is_exercises(node: nodes.Node) -> bool:

@@ -24,6 +24,17 @@ ELSEWHERE = (  # no word of these is one of the text's own
 )  # fmt: skip
 
 
+def join(node: nodes.Element) -> None:
+    """Make one text of those that stand side by side, as lines of a paragraph do."""
+    joined: list[nodes.Node] = []
+    for child in node.children:
+        if joined and isinstance(child, nodes.Text) and isinstance(joined[-1], nodes.Text):
+            joined[-1] = nodes.Text(joined[-1] + child)
+        else:
+            joined.append(child)
+    node[:] = joined
+
+
 def words(node: nodes.Node, defined: bool = False) -> Iterator[tuple[nodes.Text, bool]]:
     """Yield the texts of a page's sentences in their order, and whether they are defined there."""
     for child in list(node.children):
@@ -57,6 +68,8 @@ class LinkTerms(SphinxPostTransform):
         if not terms:
             return
         any_term = pattern(list(terms))
+        for element in self.document.findall(nodes.TextElement):
+            join(element)
         seen: set[str] = set()
         for text, defined in words(self.document):
             parts: list[nodes.Node] = []

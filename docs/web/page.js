@@ -91,7 +91,8 @@ function remember() {
   const headings = [...document.querySelectorAll("article :is(h1, h2)")];
   const above = headings.filter(each => each.getBoundingClientRect().top < innerHeight / 2);
   const section = above.at(-1)?.closest("section");
-  const title = document.querySelector("h1")?.firstChild.textContent;
+  const words = [...(document.querySelector("h1")?.childNodes ?? [])];
+  const title = words.find(each => each.nodeType === Node.TEXT_NODE)?.textContent;
   const all = kept();
   keepAll({ ...all, last: { page: HERE, section: section?.id, title } });
 }
@@ -138,6 +139,6 @@ addEventListener("DOMContentLoaded", () => {
   showKept();
   if (document.querySelector("article .minutes") && !document.querySelector(".cards")) {
     addEventListener("scrollend", remember);
-    remember();
+    addEventListener("load", () => requestAnimationFrame(remember)); // where the address leads
   }
 });

@@ -107,6 +107,9 @@ def test_what_was_solved_is_marked_and_the_front_page_leads_on(site, browser):
     page.evaluate(SOLVE)
     expect(page.locator("#ex-problem-count")).to_have_class(re.compile("solved"))
     expect(page.locator(".sidebar-tree .current-page > a")).to_have_attribute("data-solved", "✓ 1")
+    page.wait_for_function(  # scrolling takes its time
+        'Object.values(localStorage).some(text => text.includes(\'"section":"exercises"\'))'
+    )
     page.goto(f"{site}index.html")
     link = page.locator(".continue")
     expect(link).to_have_text("Continue: What is the problem?")

@@ -123,7 +123,7 @@ class FigureManager(FigureManagerBase):
             file = io.BytesIO()
             pyplot.figure(number).savefig(file, format="png", dpi=144, bbox_inches="tight")
             pyplot.close(number)
-            cls.send("png", base64.b64encode(file.getvalue()).decode())
+            sys.stdout.send("png", base64.b64encode(file.getvalue()).decode())
 
 class FigureCanvas(FigureCanvasAgg):
     manager_class = FigureManager
@@ -132,11 +132,10 @@ class FigureCanvas(FigureCanvasAgg):
 os.environ["MPLBACKEND"] = "module://page_figures"
 
 
-def draw_what_is_open(send):
+def draw_what_is_open():
     """Show the figures that pyplot has open."""
     backend = sys.modules.get("page_figures")
     if backend and "matplotlib.pyplot" in sys.modules:
-        backend.FigureManager.send = send
         backend.FigureManager.pyplot_show()
 
 
@@ -213,12 +212,10 @@ async def respond(source, name, space, send):
     """Run one cell in ``space``, and hand over what it shows; return its error's name, or None."""
     out = sys.stdout = sys.stderr = Out(send)
     trained.SITE.send = send
-    if backend := sys.modules.get("page_figures"):
-        backend.FigureManager.send = send
     try:
         show(await evaluate(source, name, space), out)
         out.flush()
-        draw_what_is_open(send)
+        draw_what_is_open()
     except BaseException as error:
         out.flush()
         send("error", told(error, name))
