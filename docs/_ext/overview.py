@@ -60,20 +60,22 @@ class Fill(SphinxPostTransform):
     def track(self, lines: list[str]) -> nodes.table:
         """Return the lecture's headings, each with the sections to read and their minutes."""
         rows: list[list[nodes.Node]] = []
-        together = 0
+        together = 0.0
         for line in lines:
             heading, _, names = line.partition("|")
             for page in map(str.strip, names.split(",")):
                 chapter = self.chapter(page)
                 assert chapter is not None
-                minutes = math.ceil(of(chapter).page)
+                minutes = of(chapter).page
                 together += minutes
                 name = nodes.strong("", "", self.link(title(chapter), page))
                 sections = [self.link(title(each), page, each["ids"][0]) for each in walk(chapter)]
                 what = nodes.inline("", "", name, *apart(sections))
-                rows.append([nodes.Text(heading.strip()), what, nodes.Text(str(minutes))])
+                rows.append(
+                    [nodes.Text(heading.strip()), what, nodes.Text(str(math.ceil(minutes)))]
+                )
                 heading = ""
-        rows.append([nodes.Text("Together"), nodes.Text(""), nodes.Text(str(together))])
+        rows.append([nodes.Text("Together"), nodes.Text(""), nodes.Text(str(math.ceil(together)))])
         return table(rows)
 
     def cards(self, lines: list[str]) -> nodes.container:
