@@ -133,7 +133,7 @@ class Words:
             return f"**{self.reference(label)} ({title})**{said}"
         if name == "solution-start":
             return f"**Solution to {self.reference(title)}**"
-        if name in ("exercise-end", "solution-end"):
+        if name in ("exercise-end", "solution-end", "index"):
             return ""
         if name == "literalinclude":
             block = next(self.included)

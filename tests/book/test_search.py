@@ -1,0 +1,48 @@
+"""What a student types leads to the section that answers, and to that first."""
+
+import pytest
+
+WANTED = {
+    "receptive field": "stacks",
+    "why is my output size wrong": "hyperparameters",
+    "output size": "hyperparameters",
+    "stride": "hyperparameters",
+    "relu": "before",
+    "how many parameters": "problem",
+    "same padding": "hyperparameters",
+    "dropout": "choices",
+    "flatten": "connected",
+    "Sobel": "edges",
+    "gradient check": "backpropagation",
+    "learning rate": "before",
+    "batch normalization": "choices",
+    "max pooling": "pooling",
+    "softmax": "connected",
+    "overfitting": "problem",
+    "padding formula": "hyperparameters",
+    "why pooling": "pooling",
+    "accuracy": "training",
+    "confusion matrix": "training",
+    "feature map": "layers",
+}
+
+
+@pytest.mark.xdist_group("search")
+def test_each_question_has_the_right_section_first(visit):
+    page = visit("search")
+    first = {}
+    for question in WANTED:
+        page.goto(page.url.partition("?")[0] + f"?q={question}")
+        link = page.locator("#search-results li a").first
+        link.wait_for()
+        page.wait_for_function(
+            "document.querySelector('#search-results p.search-summary')"
+            "?.textContent.includes('found')"
+        )
+        first[question] = page.locator("#search-results li a").first.get_attribute("href")
+    wrong = {
+        question: first[question]
+        for question, wanted in WANTED.items()
+        if not first[question].startswith(f"{wanted}.html") or "#" not in first[question]
+    }
+    assert wrong == {}
