@@ -4,6 +4,7 @@ import re
 
 import pytest
 from bs4 import BeautifulSoup
+from pages import barriers
 from places import ROOT, SITE
 from playwright.sync_api import expect
 
@@ -148,3 +149,15 @@ def test_the_front_page_reads_a_digit_and_keeps_its_place(site, browser):
         < 0.05
     )
     page.close()
+
+
+def test_a_figure_is_enlarged_and_closed_again(visit):
+    page = visit("locality", viewport={"width": 375, "height": 700})
+    button = page.get_by_role("button", name=re.compile(r"Enlarge Fig\. 3\.1"))
+    button.click()
+    image = page.locator("dialog.enlarged img")
+    assert image.evaluate("image => image.decode().then(() => image.clientWidth)") > 800
+    assert barriers(page, "dialog") == []
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog")).to_have_count(0)
+    expect(button).to_be_focused()
