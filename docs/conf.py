@@ -89,6 +89,7 @@ epub_identifier = epub_uid = "convolutional-networks-worked-out"
 epub_cover = ("_static/cover.png", "epub-cover.html")
 epub_show_urls = "no"
 epub_tocdepth = 2
+epub_tocscope = "includehidden"
 epub_exclude_files = ["404.xhtml"]
 
 myst_enable_extensions = ["dollarmath", "substitution"]
