@@ -51,7 +51,7 @@ extensions = [
 
 html_theme = "furo"
 html_title = project
-html_search_scorer = str(HERE / "web" / "scorer.js")
+html_search_scorer = str(HERE / "web" / "search" / "scorer.js")
 html_favicon = "_static/favicon.svg"
 html_scaled_image_link = False  # every picture has its size, and none is a link
 html_css_files = ["book.css"]

@@ -20,7 +20,7 @@ from .whole import build
 
 WEB = DOCS / "web"
 BUNDLES = BUILD / "web"
-ROOMS = "live", "labs", "figures"
+ROOMS = "page", "live", "labs", "figures"
 
 
 def need(element: nodes.Element, name: str, **attributes: str) -> None:
@@ -42,8 +42,9 @@ def bundle(app: Sphinx) -> None:
     """Write the bundles to the folder of static files that conf.py names."""
     if build(app).kept:
         return
-    ours = [WEB, *(WEB / room for room in ROOMS)]
-    found = (path for room in ours for path in room.iterdir() if path.suffix in (".js", ".css"))
+    found = (
+        path for room in ROOMS for path in (WEB / room).iterdir() if path.suffix in (".js", ".css")
+    )
     options = {
         "entryPoints": sorted(str(path.relative_to(WEB)) for path in found),
         "outdir": str(BUNDLES),

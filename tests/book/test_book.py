@@ -372,7 +372,7 @@ def test_what_is_damaged_where_the_book_is_built_is_made_again(book, first):
 
 def test_a_change_of_what_pages_are_made_by_is_seen_on_them(book):
     changes = [
-        ("web/page.js", "// What every page", "console.info(1234567);\n//", "_static/page.js"),
+        ("web/page/page.js", "// What every page", "console.info(1234567);\n//", "_static/page.js"),
         ("_static/book.css", "color-scheme: light", "color-scheme: only light", "_static/book.css"),
         ("_templates/page.html", "#131416", "#131417", "page.html"),
         ("_ext/accessible.py", "Contents of the book", "All that is here", "page.html"),

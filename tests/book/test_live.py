@@ -117,20 +117,19 @@ def test_pyplot_shows_its_figures(page):
     press(cell, "Reset")
 
 
-def test_a_syntax_error_begins_at_the_line(page):
+@pytest.mark.parametrize(
+    ("code", "error", "shown"),
+    [
+        ("x = 1\ny = (2,", "SyntaxError", "y = (2,"),
+        ("input('Your name?')", "RuntimeError", "a page has no keyboard for input()"),
+    ],
+)
+def test_what_cannot_run_is_told_at_the_readers_own_line(page, code, error, shown):
     cell = page.locator(CELL).nth(1)
-    write(cell, "x = 1\ny = (2,")
-    text = finished(press(cell, "Run"), "SyntaxError").text_content()
-    assert "y = (2," in text
-    assert "ast.py" not in text
-    press(cell, "Reset")
-
-
-def test_what_a_browser_lacks_is_said(page):
-    cell = page.locator(CELL).nth(1)
-    write(cell, "input('Your name?')")
-    text = finished(press(cell, "Run"), "RuntimeError").text_content()
-    assert "a page has no keyboard for input()" in text
+    write(cell, code)
+    text = finished(press(cell, "Run"), error).text_content()
+    assert shown in text
+    assert "ast.py" not in text  # nothing of what runs the cell before it
     press(cell, "Reset")
 
 

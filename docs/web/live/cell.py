@@ -7,8 +7,6 @@ import builtins
 import contextlib
 import functools
 import io
-import os
-import pathlib
 import sys
 import traceback
 import warnings
@@ -108,34 +106,9 @@ class Bar:
 loop.Bar = Bar
 
 
-# Where pyplot draws: its figures go to the page when they are shown, or when the cell ends.
-BACKEND = """
-import base64, io, sys
-from matplotlib.backend_bases import FigureManagerBase
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-class FigureManager(FigureManagerBase):
-    @classmethod
-    def pyplot_show(cls, *, block=None):
-        from matplotlib import pyplot
-        sys.stdout.flush()
-        for number in pyplot.get_fignums():
-            file = io.BytesIO()
-            pyplot.figure(number).savefig(file, format="png", dpi=144, bbox_inches="tight")
-            pyplot.close(number)
-            sys.stdout.send("png", base64.b64encode(file.getvalue()).decode())
-
-class FigureCanvas(FigureCanvasAgg):
-    manager_class = FigureManager
-"""
-(pathlib.Path(convdocs.__file__).parents[1] / "page_figures.py").write_text(BACKEND)
-os.environ["MPLBACKEND"] = "module://page_figures"
-
-
 def draw_what_is_open():
     """Show the figures that pyplot has open."""
-    backend = sys.modules.get("page_figures")
-    if backend and "matplotlib.pyplot" in sys.modules:
+    if backend := sys.modules.get("page_figures"):  # which pyplot has loaded
         backend.FigureManager.pyplot_show()
 
 

@@ -1,5 +1,7 @@
 // Live cells: every cell of a chapter can be changed and run where it stands. Nothing is loaded
 // before the first Run; then worker.js runs Python (Pyodide) with the wheel that lies beside it.
+import { HERE, keep, recall } from "../page/kept.mjs";
+
 const here = document.currentScript;
 const beside = name => new URL(name, here.src).href;
 const make = (tag, properties, ...children) => {
@@ -220,7 +222,7 @@ class Cell {
         run: () => this.buttons.run.click(),
         changed: () => {
           this.mark(this.element.dataset.live);
-          keep(this, this.changed ? this.source : null);
+          keepEdit(this, this.changed ? this.source : null);
         },
       });
       this.mark(this.element.dataset.live);
@@ -360,7 +362,7 @@ class Cell {
       this.dropped = true;
       python.stop();
     }
-    keep(this, null);
+    keepEdit(this, null);
     this.editor?.dom.parentElement.remove();
     this.editor = null;
     this.input.classList.remove("live-editing");
@@ -373,23 +375,19 @@ class Cell {
   }
 }
 
-// What a reader changes is kept in this browser, by the page, the cell and the code it had.
-const PAGE = location.pathname;
-const stored = () => JSON.parse(localStorage.getItem(`edits ${PAGE}`) ?? "{}");
-function keep(cell, source) {
-  try {
-    const edits = stored();
-    if (source === null) delete edits[cell.element.id];
-    else edits[cell.element.id] = { built: cell.code, source };
-    if (Object.keys(edits).length) localStorage.setItem(`edits ${PAGE}`, JSON.stringify(edits));
-    else localStorage.removeItem(`edits ${PAGE}`);
-  } catch {} // a browser that keeps nothing
+// What a reader changes is kept in this browser, as long as the page has the same cell.
+function keepEdit(cell, source) {
+  const { [HERE]: here, ...elsewhere } = recall("edits");
+  const { [cell.element.id]: before, ...others } = here ?? {};
+  const edits =
+    source === null ? others : { ...others, [cell.element.id]: { built: cell.code, source } };
+  keep("edits", Object.keys(edits).length ? { ...elsewhere, [HERE]: edits } : elsewhere);
 }
 async function restoreEdits() {
-  const edits = stored();
+  const edits = recall("edits")[HERE] ?? {};
   for (const cell of shown) {
     const edit = edits[cell.element.id];
-    if (edit && edit.built === cell.code) await cell.restore(edit.source);
+    if (edit?.built === cell.code) await cell.restore(edit.source);
   }
 }
 

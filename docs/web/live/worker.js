@@ -1,6 +1,7 @@
 // Python in a worker of its own, so that the page stays alive and a cell without end can be
 // stopped.
 import cell from "./cell.py";
+import figures from "./page_figures.py";
 
 const quiet = { messageCallback() {} };
 let pyodide;
@@ -24,6 +25,9 @@ async function start({ python, wheel, digits, mnist, trained }) {
   say(0.9, "convdocs");
   pyodide.unpackArchive(await get(wheel), "wheel");
   pyodide.FS.writeFile("/digits.npz", new Uint8Array(await get(digits)));
+  const packages = pyodide.runPython("import sysconfig; sysconfig.get_path('purelib')");
+  pyodide.FS.writeFile(`${packages}/page_figures.py`, figures);
+  pyodide.runPython("import os; os.environ['MPLBACKEND'] = 'module://page_figures'");
   const inside = pyodide.toPy({ __name__: "cell" });
   pyodide.runPython(cell, { globals: inside });
   inside.get("_load")("/digits.npz", mnist, trained);

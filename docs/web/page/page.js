@@ -1,0 +1,6 @@
+// What every page needs beside its text, an idea a file.
+import "./boxes.mjs";
+import "./folds.mjs";
+import "./pictures.mjs";
+import "./progress.mjs";
+import "./sidebar.mjs";

@@ -1,0 +1,71 @@
+// How far a reader has come: which exercises are solved, and where to go on.
+import { forget, HERE, keep, ROOT, recall } from "./kept.mjs";
+
+// A check has said that an answer is right.
+addEventListener("solved", ({ detail }) => {
+  const solved = recall("solved");
+  keep("solved", { ...solved, [HERE]: [...new Set([...(solved[HERE] ?? []), detail])] });
+  showSolved();
+});
+
+function showSolved() {
+  const solved = recall("solved");
+  for (const name of solved[HERE] ?? []) document.getElementById(name)?.classList.add("solved");
+  for (const link of document.querySelectorAll(".sidebar-tree a.reference")) {
+    const count = solved[link.href.split("#")[0].slice(ROOT.href.length)]?.length;
+    if (!count) continue;
+    link.dataset.solved = `✓ ${count}`;
+    link.title = `${count} ${count === 1 ? "exercise" : "exercises"} solved`;
+  }
+}
+
+// Where the reader was: the last heading above the middle of the window, of a chapter.
+function remember() {
+  const headings = [...document.querySelectorAll("article :is(h1, h2)")];
+  const above = headings.filter(each => each.getBoundingClientRect().top < innerHeight / 2);
+  const section = above.at(-1)?.closest("section");
+  const words = [...(document.querySelector("h1")?.childNodes ?? [])];
+  const title = words.find(each => each.nodeType === Node.TEXT_NODE)?.textContent;
+  keep("last", { page: HERE, section: section?.id, title });
+}
+
+function offerToContinue() {
+  const { page, section, title } = recall("last");
+  const actions = document.querySelector(".actions p");
+  if (!page || !actions) return;
+  const link = document.createElement("a");
+  link.className = "continue reference internal";
+  link.href = new URL(`${page}#${section}`, ROOT).href;
+  link.textContent = `Continue: ${title}`;
+  actions.prepend(link);
+}
+
+// On the page that says what is kept: how much it is, and a button that ends it.
+function showKept() {
+  const box = document.querySelector(".kept");
+  if (!box) return;
+  const words = document.createElement("p");
+  const button = document.createElement("button");
+  const tell = () => {
+    const solved = Object.values(recall("solved")).flat().length;
+    const edited = Object.keys(recall("edits")).length;
+    words.textContent = `Exercises solved: ${solved}. Pages with cells that you have changed: ${edited}.`;
+  };
+  Object.assign(button, { type: "button", textContent: "Forget all of it" });
+  button.addEventListener("click", () => {
+    forget();
+    tell();
+  });
+  tell();
+  box.append(words, button);
+}
+
+addEventListener("DOMContentLoaded", () => {
+  showSolved();
+  offerToContinue();
+  showKept();
+  if (document.querySelector("article > section > .minutes")) {
+    addEventListener("scrollend", remember);
+    addEventListener("load", () => requestAnimationFrame(remember)); // where the address leads
+  }
+});
