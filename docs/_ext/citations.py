@@ -1,28 +1,25 @@
 """The bibliography names a source as the text cites it: authors, and the year."""
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 from pybtex.plugin import register_plugin  # type: ignore[import-untyped]
 from pybtex.style.formatting.plain import Style  # type: ignore[import-untyped]
 from pybtex.style.labels import BaseLabelStyle  # type: ignore[import-untyped]
 from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
 from sphinx.util.typing import ExtensionMetadata
 
 
 class Label(BaseLabelStyle):  # type: ignore[misc]
-    """Authors and year, and a letter where that is not enough."""
+    """Authors and year. Where these name two sources, their years have letters: 1989a, 1989b."""
 
-    def format_labels(self, sorted_entries: list[Any]) -> Iterator[str]:
-        """Yield a label for each entry."""
+    def format_labels(self, sorted_entries: list[Any]) -> list[str]:
+        """Return a label for each entry."""
         labels = [label(entry) for entry in sorted_entries]
-        several = Counter(labels)
-        seen: Counter[str] = Counter()
-        for each in labels:
-            letter = chr(ord("a") + seen[each]) if several[each] > 1 else ""
-            seen[each] += 1
-            yield each + letter
+        if twice := [each for each, count in Counter(labels).items() if count > 1]:
+            raise ExtensionError(f"references.bib: give the years letters of {', '.join(twice)}")
+        return labels
 
 
 def label(entry: Any) -> str:
