@@ -128,9 +128,8 @@ class Words:
         title = title.strip()
         if name == "exercise-start":
             (label,) = re.findall(r":label: (\S+)", body)
-            classes = " ".join(re.findall(r":class: (.*)", body)).split()
-            said = f" {effort(classes)}" if classes else ""
-            return f"**{self.reference(label)} ({title})**{said}"
+            (classes,) = re.findall(r":class: (.*)", body)
+            return f"**{self.reference(label)} ({title})** {effort(classes.split())}"
         if name == "solution-start":
             return f"**Solution to {self.reference(title)}**"
         if name in ("exercise-end", "solution-end", "index"):

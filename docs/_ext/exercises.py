@@ -32,8 +32,6 @@ class Effort(SphinxTransform):
     def apply(self, **kwargs: Any) -> None:
         """Add a line to each exercise of a page."""
         for node in self.document.findall(exercise_enumerable_node):
-            if not any("minutes" in each for each in node["classes"]):
-                continue
             try:
                 said = effort(node["classes"])
             except ValueError as error:
