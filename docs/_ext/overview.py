@@ -104,15 +104,16 @@ class Fill(SphinxPostTransform):
             cards += card
         return cards
 
-    def formulas(self, lines: list[str]) -> list[nodes.Node]:
+    def formulas(self, lines: list[str]) -> list[nodes.Element]:
         """Return all numbered formulas by chapter, each with its number and its section."""
-        made: list[nodes.Node] = []
+        made: list[nodes.Element] = []
         for page in self.env.toctree_includes[self.config.root_doc]:
             chapter = self.chapter(page)
             numbers = self.env.toc_fignumbers.get(page, {}).get("displaymath", {})
             if chapter is None or not numbers:
                 continue
             made.append(nodes.rubric("", "", self.link(title(chapter), page)))
+            made.append(nodes.container("", classes=["formula-entries"]))
             for block in chapter.findall(nodes.math_block):
                 anchor = f"equation-{block.get('label')}"
                 if anchor in numbers:
@@ -120,7 +121,7 @@ class Fill(SphinxPostTransform):
                     where = nodes.Text(f" {title(nearest(block))}")
                     said = nodes.paragraph("", "", self.link(f"({number})", page, anchor), where)
                     copy = nodes.math_block(block.rawsource, block.astext(), number=None)
-                    made.append(nodes.container("", said, copy, classes=["formula-entry"]))
+                    made[-1] += nodes.container("", said, copy, classes=["formula-entry"])
         return made
 
 
