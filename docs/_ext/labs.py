@@ -1,6 +1,5 @@
 """A workbench on a page: what the page holds for its script, and shows where there is none."""
 
-import json
 from typing import Any, ClassVar
 
 from docutils import nodes
@@ -29,7 +28,7 @@ class Lab(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Return a box that the script fills."""
         name = self.arguments[0]
-        lab = nodes.container("", *self.parse_content_to_nodes(), classes=["lab", f"lab-{name}"])
+        lab = nodes.container("", *self.parse_content_to_nodes(), classes=["lab"])
         if "brief" in self.options:
             lab["classes"].append("brief")
         if page := self.options.get("from"):
@@ -60,7 +59,7 @@ class Bring(SphinxPostTransform):
                 element = "".join(output.get("data", {}).get("text/html", ""))
                 if f'id="{name}"' in element:
                     return element
-        raise ExtensionError(f"{self.env.docname}: no cell of {page} embeds {json.dumps(name)}")
+        raise ExtensionError(f"{self.env.docname}: no cell of {page} embeds {name}")
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
