@@ -340,7 +340,7 @@ HINT = "Trained when this page was built; change the cell to train anew."
 def training(python):
     """Return a page and its cell that trains, with what it shows as the book was built."""
     page = python.open("draw")
-    cell = holding(page, "plain = trained(X, y, epochs=12)")
+    cell = holding(page, "plain = drawn.trained(X, y, epochs=12)")
     return page, cell, cell.locator(".cell_output").text_content()
 
 
