@@ -5,6 +5,7 @@ ORANGE = "#d2691e"
 GREEN = "#2e9e5b"
 VIOLET = "#9a5fd0"
 COLORS = BLUE, ORANGE, GREEN, VIOLET
+RED = "#d04040"  # below zero, where blue is above it
 
 
 def written(value: float) -> str:

@@ -82,6 +82,7 @@ SETTINGS = {  # a right call of each plot
         "bias": False,
     },
     "volumes": {"shapes": {"picture": (3, 8, 8), "scores": (10,)}},
+    "maps": {"volumes": {"maps": [[[1, -2]], [[0, 3]]], "scores": [0.5, -2]}},
 }
 FUNCTIONS = sorted(set(plot.__all__) - {"Picture"})
 SPACES = r'\sxmlns(:\w+)?="[^"]*"'

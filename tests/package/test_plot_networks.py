@@ -4,10 +4,11 @@ import re
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 
 from convdocs import CNN, Conv2d, Flatten, Linear, ReLU, exchange
 from convdocs.book import plot
-from convdocs.book.ink import COLORS
+from convdocs.book.ink import BLUE, COLORS, RED
 
 
 def local(outs, ins, reach):
@@ -129,6 +130,33 @@ def test_weights_that_are_not_told_apart_are_faint():
 )
 def test_what_connections_cannot_show_is_named(arguments, message):
     refused(plot.connections, arguments, message)
+
+
+def test_maps_are_blue_above_zero_red_below_and_clear_at_zero(rng):
+    volume = rng.normal(size=(11, 4, 5)).round(1)
+    (axes,) = plot.maps({"picture": np.eye(3)[None], "maps": volume}).axes
+    shown = [image.get_array() for image in axes.images]
+    assert [each.shape for each in shown] == [(3, 3, 4)] + [(4, 5, 4)] * 11
+    assert words(axes) == ["picture", "maps"]
+    for values, rgba in zip(volume, shown[1:], strict=True):
+        np.testing.assert_allclose(rgba[..., 3], np.abs(values) / np.abs(volume).max())
+        for color, where in ((BLUE, values > 0), (RED, values < 0)):
+            np.testing.assert_allclose(rgba[where, :3], [to_rgb(color)] * where.sum())
+    left, right, *_ = np.array([image.get_extent() for image in axes.images[1:]]).T
+    assert len(np.unique(left)) == 2  # eight in a column
+    assert (right > left).all()
+
+
+def test_maps_write_the_numbers_of_a_list():
+    (axes,) = plot.maps([np.zeros((1, 2, 2)), [0.5, -2]]).axes
+    assert words(axes) == ["0:  0.50", "1:  −2.00"]
+    (strengths,) = np.array([[each.get_alpha() for each in axes.patches if each.get_fill()]])
+    np.testing.assert_allclose(strengths, [0.125, 0.5])
+
+
+@pytest.mark.parametrize("volume", [np.zeros((2, 3)), np.zeros((999, 1, 1)), np.zeros(999)])
+def test_what_maps_cannot_show_is_named(volume):
+    refused(plot.maps, ({"a": volume},), "volumes['a'] must be (C, H, W) or (K,)")
 
 
 def test_volumes_write_title_and_shape():

@@ -11,7 +11,7 @@ from ..._extras import extra
 with extra("plot"):
     from .charts import bands, bars, dots, histogram, lines, roofline, stacked_bars, timeline
     from .grids import confusion, numbers, pairs, patch_matrix, slides, tiles
-    from .networks import connections, onnx_graph, volumes
+    from .networks import connections, maps, onnx_graph, volumes
     from .picture import Picture
     from .pictures import detections, gallery, images, pencil
 
@@ -27,6 +27,7 @@ __all__ = [
     "histogram",
     "images",
     "lines",
+    "maps",
     "numbers",
     "onnx_graph",
     "pairs",

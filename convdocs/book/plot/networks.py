@@ -1,4 +1,4 @@
-"""Networks: nodes and their connections, volumes between layers, and the graph of an ONNX file."""
+"""Networks: nodes and connections, volumes and what is in them, and the graph of an ONNX file."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 from matplotlib.typing import LineStyleType
 from numpy.typing import ArrayLike
 
 from ... import _args
-from ..ink import BLUE, COLORS
+from ..ink import BLUE, COLORS, RED
 from . import arguments
 from .arguments import Floats, Integers
-from .picture import DASHES, INK, WIDTH, Picture, canvas, style, subplots, tint
+from .picture import DASHES, INK, WIDTH, Picture, canvas, outline, style, subplots, tint
 
 LOOKS = len(COLORS) * len(DASHES)  # weights that are told apart
 SLANT = 0.35  # how far back and up a pixel of depth goes
+ROWS = 8  # of maps in a column
 Layers = ArrayLike | Sequence[ArrayLike]  # one (out, in), or several from below
 
 
@@ -248,6 +250,86 @@ def _box(axes: Axes, left: float, bottom: float, wide: float, high: float, back:
     side.append((right + back, bottom + back))
     for face, strength in ((front, 0.45), (lid, 0.2), (side, 0.3)):
         axes.fill(*zip(*face, strict=True), fc=(BLUE, strength), ec=INK, lw=0.8)
+
+
+@style()
+def maps(volumes: Mapping[str, ArrayLike] | Sequence[ArrayLike]) -> Picture:
+    """Draw all maps of volumes, from left to right, as a network makes one from the other.
+
+    Parameters
+    ----------
+    volumes : dict of str to array_like, or a list of them without titles
+        Volumes (C, H, W), or lists of numbers (K,), such as scores, of which each is written.
+
+    Returns
+    -------
+    Picture
+        Numbers are blue above zero and red below; zero is the page's ground. Each volume has a
+        scale of its own.
+
+    Examples
+    --------
+    >>> picture = maps({"picture": np.eye(3)[None], "scores": [0.5, -2]})
+    """
+    drawn = arguments.titled("volumes", volumes, 1, _values)
+    wide = [_wide(values) for _, values in drawn]
+    gap, high = 0.4, ROWS * 1.1
+    scale = WIDTH / (sum(wide) + gap * (len(wide) - 1))
+    figure, axes = canvas(
+        (WIDTH, scale * high + 0.3), (0, WIDTH / scale), (high + 0.05, -0.25 / scale)
+    )
+    left = 0.0
+    for (title, values), width in zip(drawn, wide, strict=True):
+        shade = _shades(values)
+        axes.text(left + width / 2, -0.08 / scale, title, ha="center", va="bottom", size=8)
+        for number in range(len(values)):
+            box = _place(values, number, left)
+            if values.ndim == 3:
+                x, y, side, _ = box
+                extent = (x, x + side, y + side, y)
+                axes.imshow(shade[number], extent=extent, interpolation="none")
+            else:
+                color = RED if values[number] < 0 else BLUE
+                tint(axes, box, color, float(shade[number, 3]) / 2)
+                said = f"{number}:  {values[number]:.2f}".replace("-", "\N{MINUS SIGN}")
+                axes.text(box[0] + 0.1, box[1] + box[3] / 2, said, va="center_baseline", size=8)
+            outline(axes, box, INK, 0.4)
+        left += width + gap
+    return figure
+
+
+def _values(name: str, value: ArrayLike) -> Floats:
+    """Return a volume (C, H, W), or a list of numbers."""
+    array = arguments.numbers(name, value)
+    if array.ndim not in (1, 3) or len(array) > LOOKS * ROWS:
+        need = f"{name} must be (C, H, W) or (K,), with at most {LOOKS * ROWS} of C or K"
+        raise ValueError(f"{need}, got {array.shape}")
+    return array
+
+
+def _shades(values: Floats) -> Floats:
+    """Return colours for numbers, as red, green, blue and strength."""
+    most = np.abs(values).max() or 1
+    colors = np.where((values < 0)[..., None], to_rgb(RED), to_rgb(BLUE))
+    return np.concatenate([colors, np.abs(values)[..., None] / most], axis=-1)
+
+
+def _wide(values: Floats) -> float:
+    """Return how wide the maps of a volume are together; a lone picture is large."""
+    if values.ndim == 1:
+        return 1.7
+    return 2.0 if len(values) == 1 else 1.1 * -(-len(values) // ROWS) - 0.1
+
+
+def _place(values: Floats, number: int, left: float) -> tuple[float, float, float, float]:
+    """Return where a map or a number is: its left, its top, its width and its height."""
+    if values.ndim == 1:
+        row = (1.1 * ROWS - 0.1) / max(len(values), ROWS)
+        return left, number * row, 1.7, row - 0.1 * row
+    if len(values) == 1:
+        return left, 0, 2, 2
+    column, row = divmod(number, ROWS)
+    return left + 1.1 * column, 1.1 * row, 1, 1
 
 
 @style()
