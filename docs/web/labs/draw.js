@@ -1,13 +1,10 @@
 // "Draw a digit": the reader's strokes, what the network sees of them, and what it answers.
 
 import { embedded, forward, softmax } from "./nn.mjs";
+import { empty, keepInk, pad, recallInk, SIDE } from "./pad.mjs";
 
 const { layers, examples, thick } = embedded("draw-data");
 const lab = document.querySelector(".lab");
-const SIDE = 28;
-const BOX = 20; // the longer side of a digit
-const MIDDLE = SIDE / 2 + 0.5; // where the centre of its ink is
-const SPARE = (SIDE - BOX) / 2;
 const LARGEST = 255;
 const SHOWN = { ReLU: "convolution and ReLU", MaxPool2d: "max pooling" };
 
@@ -35,61 +32,13 @@ lab.innerHTML = `
   <div class="volumes"></div>`;
 
 const sheet = lab.querySelector(".sheet");
-const pen = sheet.getContext("2d");
 const cells = lab.querySelector(".cells");
 const told = lab.querySelector(".at");
 const said = lab.querySelector("[role=status]");
 const volumes = lab.querySelector(".volumes");
 const bars = [...lab.querySelectorAll(".bars tr")];
-let strokes = []; // each a list of points [column, row] on the sheet
-let x = new Float64Array(SIDE * SIDE); // what the network sees: 0 (paper) to 1 (ink)
+let x = empty(); // what the network sees: 0 (paper) to 1 (ink)
 let at = 0; // the pixel that the keys have reached
-
-// How far a point is from the piece of a stroke between a and b.
-function distance([j, i], [aj, ai], [bj, bi]) {
-  const [dj, di] = [bj - aj, bi - ai];
-  const long = dj * dj + di * di;
-  const part = long && Math.min(1, Math.max(0, ((j - aj) * dj + (i - ai) * di) / long));
-  return Math.hypot(j - aj - part * dj, i - ai - part * di);
-}
-
-// How much of each pixel strokes of this thickness cover, moved by so much.
-function inked(strokes, across, down) {
-  const ink = new Float64Array(SIDE * SIDE);
-  for (let at = 0; at < ink.length; at++) {
-    const place = [(at % SIDE) + 0.5 - across, Math.floor(at / SIDE) + 0.5 - down];
-    let near = Number.POSITIVE_INFINITY;
-    for (const stroke of strokes)
-      stroke.forEach((point, n) => {
-        near = Math.min(near, distance(place, stroke[Math.max(0, n - 1)], point));
-      });
-    ink[at] = Math.min(1, Math.max(0, thick / 2 + 0.5 - near));
-  }
-  return ink;
-}
-
-// Make a drawing like the data: its longer side has 20 pixels, the strokes are as thick as most, the
-// centre of the ink is in the middle as far as nothing is cut off, and a pixel has one of 256 values.
-function prepare(strokes) {
-  const points = strokes.flat();
-  if (!points.length) return new Float64Array(SIDE * SIDE);
-  const low = [0, 1].map(axis => Math.min(...points.map(point => point[axis])));
-  const high = [0, 1].map(axis => Math.max(...points.map(point => point[axis])));
-  const scale = (BOX - thick) / Math.max(high[0] - low[0], high[1] - low[1], 1);
-  const fitted = strokes.map(stroke =>
-    stroke.map(point =>
-      point.map((place, axis) => SIDE / 2 + scale * (place - (low[axis] + high[axis]) / 2)),
-    ),
-  );
-  let [whole, column, row] = [0, 0, 0];
-  inked(fitted, 0, 0).forEach((ink, at) => {
-    whole += ink;
-    column += ink * ((at % SIDE) + 0.5);
-    row += ink * (Math.floor(at / SIDE) + 0.5);
-  });
-  const shift = [column, row].map(sum => Math.min(SPARE, Math.max(-SPARE, MIDDLE - sum / whole)));
-  return inked(fitted, ...shift).map(ink => Math.round(LARGEST * ink) / LARGEST);
-}
 
 const shade = value => Math.round(LARGEST * Math.min(1, value));
 
@@ -101,17 +50,18 @@ function paint(canvas, width, values) {
   canvas.getContext("2d").putImageData(picture, 0, 0);
 }
 
-function show() {
+function show(picture) {
+  x = picture;
   paint(cells, SIDE, x);
   const outputs = forward(layers, { shape: [1, SIDE, SIDE], data: x });
-  const empty = x.every(value => value === 0);
+  const blank = x.every(value => value === 0);
   const p = softmax(outputs.at(-1).data);
   const best = p.indexOf(Math.max(...p));
   bars.forEach((bar, digit) => {
-    bar.querySelector(".bar").style.width = empty ? 0 : `${100 * p[digit]}%`;
-    bar.lastElementChild.textContent = empty ? "" : `${(100 * p[digit]).toFixed(1)} %`;
+    bar.querySelector(".bar").style.width = blank ? 0 : `${100 * p[digit]}%`;
+    bar.lastElementChild.textContent = blank ? "" : `${(100 * p[digit]).toFixed(1)} %`;
   });
-  const words = empty
+  const words = blank
     ? "The sheet is empty: there is nothing to read."
     : `This looks like a ${best}.`;
   if (said.textContent !== words) said.textContent = words; // and so is spoken once
@@ -141,60 +91,7 @@ forward(layers, { shape: [1, SIDE, SIDE], data: x }).forEach(({ shape: [F, H, W]
   volumes.insertAdjacentHTML("beforeend", `<div>${shown}</div>`);
 });
 
-function draw() {
-  pen.clearRect(0, 0, sheet.width, sheet.height);
-  if (!strokes.length) {
-    const wide = sheet.width / SIDE; // a picture that was not drawn here: its ink, pixel by pixel
-    x.forEach((ink, at) => {
-      pen.fillStyle = `rgb(0 0 0 / ${ink})`;
-      pen.fillRect(wide * (at % SIDE), wide * Math.floor(at / SIDE), wide, wide);
-    });
-  }
-  Object.assign(pen, { lineWidth: 28, lineCap: "round", lineJoin: "round" });
-  for (const stroke of strokes) {
-    pen.beginPath();
-    for (const point of [stroke[0], ...stroke]) pen.lineTo(...point); // a point alone is a dot
-    pen.stroke();
-  }
-}
-
-let waiting = false;
-function drawn() {
-  draw();
-  if (waiting) return;
-  waiting = true;
-  requestAnimationFrame(() => {
-    waiting = false;
-    x = prepare(strokes);
-    show();
-  });
-}
-
-function replace(picture) {
-  strokes = []; // what was not drawn has none
-  x = Float64Array.from(picture);
-  draw();
-  show();
-}
-
-const place = event =>
-  [event.offsetX, event.offsetY].map(distance => (distance * sheet.width) / sheet.clientWidth);
-sheet.addEventListener("pointerdown", event => {
-  if (event.button) return;
-  event.preventDefault();
-  sheet.setPointerCapture(event.pointerId);
-  strokes.push([place(event)]);
-  drawn();
-});
-sheet.addEventListener("pointermove", event => {
-  if (!sheet.hasPointerCapture(event.pointerId)) return;
-  const stroke = strokes.at(-1);
-  const point = place(event);
-  const last = stroke.at(-1);
-  if (Math.hypot(point[0] - last[0], point[1] - last[1]) < 6) return; // so near adds only work
-  stroke.push(point);
-  drawn();
-});
+const { replace, clear, undo } = pad(sheet, thick, show);
 
 // The pixel that a click or a key has reached, and what it is now.
 function tell() {
@@ -205,6 +102,7 @@ function toggle() {
   const changed = x.slice();
   changed[at] = changed[at] < 0.5 ? 1 : 0;
   replace(changed);
+  keepInk("drawing", changed);
 }
 cells.addEventListener("pointerdown", event => {
   if (event.button) return;
@@ -230,19 +128,14 @@ cells.addEventListener("keydown", event => {
   event.preventDefault();
 });
 
-function undo() {
-  strokes.pop();
-  if (strokes.length) drawn();
-  else replace(new Float64Array(SIDE * SIDE));
-}
 lab.querySelector(".undo").addEventListener("click", undo);
 lab.addEventListener("keydown", event => {
   if (event.key !== "z" || !(event.ctrlKey || event.metaKey)) return;
   event.preventDefault();
   undo();
 });
-lab.querySelector(".clear").addEventListener("click", () => replace(new Float64Array(SIDE * SIDE)));
+lab.querySelector(".clear").addEventListener("click", clear);
 lab.querySelectorAll(".examples button").forEach((button, number) => {
   button.addEventListener("click", () => replace(examples[number].x.data));
 });
-replace(examples[3].x.data); // a digit is there before the reader draws one
+replace(recallInk("drawing") ?? examples[3].x.data); // a digit is there before the reader draws

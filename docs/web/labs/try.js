@@ -2,6 +2,7 @@
 // sent.
 
 import { conv2d, embedded } from "./nn.mjs";
+import { keepInk, shrunk } from "./pad.mjs";
 
 const { kernels, grey, photo } = embedded("try-data");
 const MOST = 1e6; // pixels
@@ -194,6 +195,7 @@ async function open(file) {
     const picture = await createImageBitmap(file, { imageOrientation: "from-image" });
     take(picture, picture.width, picture.height, file.name);
     picture.close();
+    keepInk("picture", shrunk(x)); // "From pixels to class" can begin with it
   } catch {
     error.textContent =
       `“${file.name}” is no picture that this browser can read. ` +

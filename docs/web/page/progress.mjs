@@ -49,7 +49,10 @@ function showKept() {
   const tell = () => {
     const solved = Object.values(recall("solved")).flat().length;
     const edited = Object.keys(recall("edits")).length;
-    words.textContent = `Exercises solved: ${solved}. Pages with cells that you have changed: ${edited}.`;
+    const drawn = ["drawing", "picture"].filter(name => recall(name).ink).length;
+    words.textContent =
+      `Exercises solved: ${solved}. Pages with cells that you have changed: ${edited}. ` +
+      `Drawings and pictures: ${drawn}.`;
   };
   Object.assign(button, { type: "button", textContent: "Forget all of it" });
   button.addEventListener("click", () => {
