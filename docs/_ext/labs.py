@@ -17,8 +17,8 @@ from .execution import with_results
 class Lab(SphinxDirective):
     """The workbench of a script, with the directive's content in its place.
 
-    What the script reads is embedded by a cell of the page, or of the one that ``from`` names. A
-    ``brief`` one shows less.
+    What the script reads is embedded by a cell of the page, under the page's name and ``-data``, or
+    of the one that ``from`` names. A ``brief`` one shows less.
     """
 
     has_content = True
@@ -28,12 +28,12 @@ class Lab(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Return a box that the script fills."""
         name = self.arguments[0]
-        lab = nodes.container("", *self.parse_content_to_nodes(), classes=["lab"])
+        lab = nodes.container("", *self.parse_content_to_nodes(), classes=["lab", name])
         if "brief" in self.options:
             lab["classes"].append("brief")
         if page := self.options.get("from"):
             lab["from"] = page
-            lab["data"] = f"{name}-data"
+            lab["data"] = f"{page}-data"
         need(lab, f"{name}.js")
         need(lab, "labs.css")
         return [lab]

@@ -24,6 +24,7 @@ WANTED = {
     "accuracy": "training",
     "confusion matrix": "training",
     "feature map": "layers",
+    "from pixels to class": "pixels",
 }
 
 

@@ -33,6 +33,23 @@ export function conv2d(x, weight, bias, stride = 1, padding = 0) {
   return y;
 }
 
+// What each channel of x adds to one number of map f, whose window begins at this row and column:
+// its patch, its kernel, the products of both and their sum. (The bias comes to that.)
+export function parts(x, weight, f, top, left) {
+  const [C, H, W] = x.shape;
+  const [, , kH, kW] = weight.shape;
+  return Array.from({ length: C }, (_, c) => {
+    const [patch, kernel] = [[], []];
+    for (let u = 0; u < kH; u++)
+      for (let v = 0; v < kW; v++) {
+        patch.push(x.data[(c * H + top + u) * W + left + v]);
+        kernel.push(weight.data[((f * C + c) * kH + u) * kW + v]);
+      }
+    const products = patch.map((value, at) => value * kernel[at]);
+    return { patch, kernel, products, sum: products.reduce((a, b) => a + b) };
+  });
+}
+
 export const relu = x => ({ shape: x.shape, data: x.data.map(value => Math.max(value, 0)) });
 
 export function maxPool2d(x, k, stride = k) {
