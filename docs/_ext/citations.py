@@ -26,7 +26,7 @@ def label(entry: Any) -> str:
     """Return the authors of a source, and its year if it has one."""
     people = entry.persons["author"] or entry.persons["editor"]
     names = [
-        " ".join(part.render_as("text") for part in each.rich_prelast_names + each.rich_last_names)
+        " ".join(str(part) for part in each.rich_prelast_names + each.rich_last_names)
         for each in people
     ]
     who = " and ".join(names) if len(names) < 3 else f"{names[0]} et al."

@@ -73,7 +73,7 @@ def test_every_cell_of_the_chapter_shows_what_the_build_showed(python, chapter):
     last = page.locator(CELL).last
     press(last, "Run all above")
     press(last, "Run")
-    page.wait_for_function(OVER, polling=100, timeout=1_800_000)  # unless it never ends
+    page.wait_for_function(OVER, polling=100, timeout=500_000)  # unless it never ends
     after, wrong = page.evaluate(SHOWN), page.wrong
     page.close()
     assert wrong == []
