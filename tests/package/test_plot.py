@@ -40,7 +40,7 @@ SETTINGS = {  # a right call of each plot
         "each": False,
         "size": 0.5,
     },
-    "detections": {"picture": np.eye(9), "found": {(0, 1): 7}, "height": 3},
+    "detections": {"picture": np.eye(9), "found": {(0, 1): 7}, "height": 3, "right": [(0, 1)]},
     "lines": {
         "curves": {"loss": [3, 2, 1], "error": ([1, 2], [4, 5])},
         "xlabel": "step",

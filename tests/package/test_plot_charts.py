@@ -29,11 +29,65 @@ def test_curves_have_labels_axes_and_styles_of_their_own():
     curves = {"loss": [3, 2, 1], "error": ([1, 2], [4, 5])}
     (axes,) = plot.lines(curves, "step", "$L$").axes
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("step", "$L$")
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["loss", "error"]
+    assert words(axes) == ["loss", "error"]
+    assert [text.get_color() for text in axes.texts] == [line.get_color() for line in axes.lines]
     assert len({line.get_color() for line in axes.lines}) == 2
     assert len({line.get_linestyle() for line in axes.lines}) == 2
     assert_array_equal(axes.lines[0].get_xydata(), [[0, 3], [1, 2], [2, 1]])
     assert_array_equal(axes.lines[1].get_xydata(), [[1, 4], [2, 5]])
+
+
+@pytest.mark.parametrize(
+    ("ends", "gaps"), [([0, 1], True), ([0, 0.01], True), ([0, 0, 1], True), ([0] * 4, False)]
+)
+def test_names_stand_at_the_ends_of_curves_if_there_is_room(ends, gaps):
+    (axes,) = plot.lines({f"curve {n}": [1, 0.5, end] for n, end in enumerate(ends)}, "x").axes
+    if gaps:
+        heights = sorted(text.get_position()[1] for text in axes.texts)
+        assert len(heights) == len(ends)
+        assert np.diff(heights).min() > 0.079
+        assert axes.get_legend() is None
+    else:
+        assert not axes.texts
+        assert axes.get_legend() is not None
+
+
+@pytest.mark.parametrize(
+    "curves",
+    [
+        {"ends early": ([0, 1], [0, 1]), "b": ([0, 9], [1, 0])},
+        {"a name of more letters than there is room": [1, 2], "b": [2, 1]},
+        {"a": [1, 2, np.nan, np.nan], "b": [2, 1, 3, 4]},
+    ],
+)
+def test_names_that_cannot_stand_at_the_ends_are_a_legend(curves):
+    (axes,) = plot.lines(curves, "x").axes
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == list(curves)
+
+
+@pytest.mark.parametrize(
+    ("x", "log", "wanted"),
+    [
+        ([3, 5, 7, 9], "", ["3", "5", "7", "9"]),
+        ([32, 64, 256], "x", ["32", "64", "256"]),
+        ([0.25, 0.5, 1000], "x", None),
+        ([0.6144, 2.4576, 9.8304], "x", None),
+        ([*range(20)], "", None),
+    ],
+)
+def test_few_places_that_were_measured_are_the_ticks(x, log, wanted):
+    (axes,) = plot.lines({"a": (x, np.arange(len(x)) + 1)}, "x", log=log).axes
+    assert (ticks(axes.xaxis) == wanted) == (wanted is not None)
+
+
+def test_whole_numbers_have_whole_ticks_and_short_scales_plain_ones():
+    (axes,) = plot.lines({"a": (np.arange(20), 3 * np.arange(20))}, "x").axes
+    places = [*axes.get_xticks(), *axes.get_yticks()]
+    assert all(place == round(place) for place in places)
+    (axes,) = plot.lines({"a": ([0.5, 1.5, 7.25], [0.2, 40, 7])}, "x", log="y").axes
+    axes.figure.canvas.draw()
+    assert "10" in ticks(axes.yaxis)
+    assert "$" not in "".join(ticks(axes.yaxis))
 
 
 def test_curves_apart_have_axes_of_their_own():

@@ -12,19 +12,19 @@ from PIL import Image, features
 
 from convdocs import data
 from convdocs.book import plot
-from convdocs.book.ink import ORANGE
+from convdocs.book.ink import BLUE, GREEN, ORANGE, RED
 
 COLOR = data.photo(color=True)[:, 100:300]
 LEVELS = np.array([[0, 51, 255], [153, 102, 204]])  # of the 256 that a screen has
 X = np.arange(12).reshape(3, 4)
 
 
-def pictures(figure):
+def pictures(figure, mode="RGB"):
     """Return the kind and the pixels, from 0 to 255, of each picture in a figure."""
     svg = figure._repr_svg_()
     for kind, text in re.findall(r'"data:image/(\w+);base64,([^"]*)"', svg):
         # matplotlib stores them upside down, and turns them by transform="scale(1 -1)…"
-        yield kind, np.asarray(Image.open(io.BytesIO(base64.b64decode(text))).convert("RGB"))[::-1]
+        yield kind, np.asarray(Image.open(io.BytesIO(base64.b64decode(text))).convert(mode))[::-1]
 
 
 def frames(axes):
@@ -80,19 +80,27 @@ LONELY = np.zeros((30, 30))  # a single number below zero, less than half a perc
 LONELY[15, 2] = -1
 
 
-def test_a_map_is_red_below_zero_white_at_zero_and_blue_above():
-    ((_, shown),) = pictures(plot.images({"map": RED_WHITE_BLUE}))
-    red, white, blue = shown[shown.shape[0] // 2, shown.shape[1] * np.array([1, 3, 5]) // 6]
-    assert red[0] > 90 > 60 > max(red[1:])
-    assert min(white) > 240
-    assert blue[2] > 90 > 60 > blue[0]
+def test_a_map_is_red_below_zero_blue_above_and_the_page_at_zero():
+    ((_, shown),) = pictures(plot.images({"map": RED_WHITE_BLUE}), "RGBA")
+    red, zero, blue = shown[shown.shape[0] // 2, shown.shape[1] * np.array([1, 3, 5]) // 6]
+    assert to_hex(red / 255) == RED
+    assert to_hex(blue / 255) == BLUE
+    assert (red[3], zero[3], blue[3]) == (255, 0, 255)
 
 
-def test_a_map_with_one_number_below_zero_is_white_but_there():
-    ((_, shown),) = pictures(plot.images(LONELY))
-    dark = shown.min(axis=2) < 100
-    assert 0 < dark.mean() < 2 / LONELY.size
-    assert (shown[~dark] > 240).all()
+def test_a_map_with_one_number_below_zero_shows_that_alone():
+    ((_, shown),) = pictures(plot.images(LONELY), "RGBA")
+    seen = shown[..., 3] > 0
+    assert 0 < seen.mean() < 2 / LONELY.size
+
+
+@pytest.mark.skipif(not features.check("webp"), reason="no WebP")
+def test_a_large_map_is_small_and_its_zeros_stay_the_page(rng):
+    noise = rng.normal(size=(150, 150))
+    noise[:50] = 0
+    ((kind, shown),) = pictures(plot.images(noise), "RGBA")
+    assert kind == "webp"
+    assert (shown[: len(shown) // 4, :, 3] == 0).all()
 
 
 def test_a_box_frames_whole_pixels():
@@ -182,12 +190,13 @@ def test_a_gallery_shows_each_picture_under_its_label():
     assert len({round(each.get_position().x0, 2) for each in axes}) == 3
 
 
-@pytest.mark.parametrize(("each", "limits"), [(True, [(-1, 1), (-4, 4)]), (False, [(-4, 4)] * 2)])
-def test_a_gallery_of_maps_has_a_scale_each_or_one(each, limits):
+@pytest.mark.parametrize(
+    ("each", "strengths"), [(True, [[1, 1], [1, 1]]), (False, [[1 / 4, 1 / 4], [1, 1]])]
+)
+def test_a_gallery_of_maps_has_a_scale_each_or_one(each, strengths):
     axes = plot.gallery([[[-1, 1]], [[4, -4]]], each=each).axes
-    images = [image for every in axes for image in every.images]
-    assert [image.get_clim() for image in images] == limits
-    assert {image.get_cmap().name for image in images} == {"RdBu"}
+    shown = [image.get_array()[0, :, 3].tolist() for every in axes for image in every.images]
+    assert shown == strengths
 
 
 def test_a_gallery_is_as_large_as_its_pictures_say():
@@ -223,6 +232,14 @@ def test_detections_frame_and_name_each_place():
     assert {to_hex(box.get_edgecolor()) for box in axes.patches} == {ORANGE}
 
 
+def test_detections_that_are_right_are_green_and_thick():
+    found = {(0, 1): 7, (2, 10): 3, (2, 2): 5}
+    (axes,) = plot.detections(np.zeros((10, 20)), found, height=4, right=[(2, 10), (9, 9)]).axes
+    assert [to_hex(box.get_edgecolor()) for box in axes.patches] == [ORANGE, GREEN, ORANGE]
+    thin, thick, _ = (box.get_linewidth() for box in axes.patches)
+    assert thick > 2 * thin
+
+
 def test_detections_show_ink_on_paper_whatever_its_strength():
     (axes,) = plot.detections([[0, 0.25, 1, 1.5]], {}).axes
     assert axes.images[0].get_array().tolist() == [[1, 0.75, 0, 0]]
@@ -237,6 +254,7 @@ def test_detections_show_ink_on_paper_whatever_its_strength():
         ((X, {0: 7}), "found must be (row, column) each, got the shape (1,)"),
         ((X, {(0, 1): None}), "a word of found must be a text or a number, got None"),
         ((X, {}, 0), "height must be a number from 1 to 1000, got 0"),
+        ((X, {}, 8, [3]), "right must be (row, column) each, got the shape (1,)"),
     ],
 )
 def test_what_detections_cannot_show_is_named(arguments, message):

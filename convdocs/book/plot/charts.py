@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator
+from matplotlib.axis import Axis
+from matplotlib.ticker import LogLocator, MaxNLocator
 from numpy.typing import ArrayLike
 
 from ... import _args
@@ -19,6 +20,7 @@ from .picture import DASHES, INK, WIDTH, Picture, canvas, style, subplots
 
 HATCHES = "", "//", "..", "xx"  # for those who do not see the colours
 YEARS = 2_000  # that fit on a line
+APART = 0.08  # of an axes' height, for a line of text
 
 
 @style()
@@ -64,22 +66,70 @@ def _together(
         color, dashes = COLORS[number % 4], DASHES[number % 4]
         axes.plot(x, y, label=label, color=color, linestyle=dashes, linewidth=1.8)
     _scales(axes, xlabel, ylabel, log)
-    if len(curves) > 1:
+    if len(curves) > 1 and not _named_at_ends(axes):
         _legend(axes)
     return figure
 
 
 def _scales(axes: Axes, xlabel: str, ylabel: str, log: str) -> None:
-    """Say what the axes mean, and which count in powers of ten."""
+    """Say what the axes mean, and which count in powers of ten; name values that there can be."""
     axes.set_xlabel(arguments.text("xlabel", xlabel))
     axes.set_ylabel(arguments.text("ylabel", ylabel))
     log = arguments.choice("log", log, ("", "x", "y", "xy"))
     points = np.concatenate([line.get_xydata() for line in axes.lines])
-    for axis, values in zip("xy", points.T, strict=True):
-        if axis in log:
+    for name, values in zip("xy", points.T, strict=True):
+        axis = axes.xaxis if name == "x" else axes.yaxis
+        if name in log:
             if not (values > 0).any():
-                raise ValueError(f"curves must have {axis} above 0 for log={log!r}, got {values}")
-            axes.set(**{f"{axis}scale": "log"})
+                raise ValueError(f"curves must have {name} above 0 for log={log!r}, got {values}")
+            axes.set(**{f"{name}scale": "log"})
+            seen = values[values > 0]
+            if seen.min() >= 1e-3 and seen.max() < 1000 * seen.min():
+                _plain(axis)
+        elif np.all(values == np.round(values)):
+            axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
+    _measured(axes, np.unique(points[:, 0]))
+
+
+def _plain(axis: Axis) -> None:
+    """Write powers of ten, and two and five of them, as numbers are written."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter("{x:,.7g}")
+    axis.set_minor_formatter("")
+
+
+def _measured(axes: Axes, places: Floats) -> None:
+    """Name the places that were measured, if they are whole, few, and stand apart."""
+    at = axes.transScale.transform([(place, 1) for place in places])[:, 0]
+    whole = np.all(places == np.round(places))
+    if whole and 1 < len(places) < 9 and np.diff(at).min() > 0.07 * np.ptp(at):
+        axes.set_xticks(places, [f"{place:,.0f}" for place in places])
+        axes.minorticks_off()
+
+
+def _named_at_ends(axes: Axes) -> bool:
+    """Write each curve's name where it ends, at the right; return whether there is room."""
+    ends: list[Floats] = []
+    for line in axes.lines:
+        points = np.asarray(line.get_xydata())
+        last = points[np.isfinite(points[:, 1])][-1]
+        ends.append((axes.transScale + axes.transLimits).transform(last))
+    names = [str(line.get_label()) for line in axes.lines]
+    if min(x for x, _ in ends) < 0.85 or max(map(len, names)) > 26 or "" in names:
+        return False
+    order = np.argsort([y for _, y in ends])
+    wanted = np.array([y for _, y in ends])[order]
+    steps = APART * np.arange(len(order))
+    heights = np.maximum.accumulate(wanted - steps) + steps  # pushed up where they are too near
+    heights -= (heights - wanted).mean()
+    if np.abs(heights - wanted).max() > APART:
+        return False
+    for line, height in zip(np.array(axes.lines)[order], heights, strict=True):
+        color = line.get_color()
+        axes.text(
+            1.01, height, line.get_label(), color=color, va="center", transform=axes.transAxes
+        )
+    return True
 
 
 def _legend(axes: Axes, **where: Any) -> None:
@@ -107,10 +157,6 @@ def bands(curves: Curves, xlabel: str, ylabel: str = "", log: str = "") -> Pictu
     means = [(label, (x, runs.mean(axis=0))) for label, (x, runs) in measured]
     figure = _together(means, xlabel, ylabel, log)
     axes = figure.axes[0]
-    if "x" in log:  # the places that were measured, not powers of ten
-        places = sorted({float(place) for _, (x, _) in measured for place in x})
-        axes.set_xticks(places, [f"{place:,.7g}" for place in places])
-        axes.minorticks_off()
     for number, (_, (x, runs)) in enumerate(measured):
         low, high = runs.min(axis=0), runs.max(axis=0)
         axes.fill_between(x, low, high, color=COLORS[number % 4], alpha=0.2, linewidth=0)
@@ -141,7 +187,8 @@ def dots(groups: Arrays, xlabel: str, first: bool = False) -> Picture:
         runs = group.ravel()
         if shaded and row == 0:
             axes.axvspan(runs.min(), runs.max(), color=INK, alpha=0.12, linewidth=0)
-        spread = row + 0.12 * (np.arange(len(runs)) - (len(runs) - 1) / 2)
+        step = min(0.12, 0.5 / len(runs))  # each row stays by itself
+        spread = row + step * (np.arange(len(runs)) - (len(runs) - 1) / 2)
         axes.plot(runs, spread, "o", color=BLUE, markersize=5, alpha=0.75)
         axes.plot([runs.mean()] * 2, [row - 0.36, row + 0.36], color=ORANGE, linewidth=2.4)
     axes.set_yticks(range(len(rows)), [label for label, _ in rows])
@@ -175,8 +222,11 @@ def bars(panels: Mapping[str, Mapping[Any, float]] | Sequence[Mapping[Any, float
         most = values.max() or 1
         axes.barh(rows, values, 0.7, color=COLORS[number % 4])
         for row, value in enumerate(values):
-            axes.text(value + 0.03 * most, row, f"{value:,.0f}", va="center", size=11)
-        axes.set(title=title, xlim=(0, 1.95 * most), xticks=[], ylim=(len(rows) - 0.5, -0.5))
+            axes.text(value + 0.05 * most, row, f"{value:,.0f}", va="center", size=11)
+        letters = max(len(f"{value:,.0f}") for value in values)
+        room = 1 - 0.1 * len(drawn) * letters / WIDTH  # beside the bars, for the numbers
+        ends = 0, most / max(room - 0.1, 0.3)
+        axes.set(title=title, xlim=ends, xticks=[], ylim=(len(rows) - 0.5, -0.5))
         axes.spines["bottom"].set_visible(False)
         axes.tick_params(length=0)
         axes.set_yticks(rows, labels, size=11)
@@ -309,9 +359,7 @@ def roofline(peak: float, bandwidth: float, groups: Curves) -> Picture:
         axes.annotate(letter, place, (4, 4), textcoords="offset points", weight="bold")
     axes.set(xscale="log", yscale="log", xlim=(low, high))
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axis.set_major_formatter("{x:g}")
-        axis.set_minor_formatter("")
+        _plain(axis)
     axes.set_xlabel("arithmetic intensity (multiply-accumulates per byte)")
     axes.set_ylabel("billions of multiply-accumulates per second")
     _legend(axes, loc="lower right")

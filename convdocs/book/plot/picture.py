@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import io
+import itertools
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -36,15 +37,21 @@ STYLE: dict[Any, Any] = {
     "font.size": 10,
     "legend.frameon": False,
     "savefig.dpi": 200,  # of the photographs in an SVG: two pixels for each of a common screen's
+    "svg.fonttype": "none",  # text stays text, in the page's typeface
     "svg.hashsalt": "convdocs",  # the same figure, the same bytes
     "text.color": INK,
     "xtick.color": INK,
     "ytick.color": INK,
 }
 SHEET = """<style>
+text { font-family: -apple-system, "Segoe UI", Helvetica, Arial, sans-serif }
 svg { color: #1f2328 }
 @media (prefers-color-scheme: dark) { svg { color: #d8dce2 } }
 </style>"""
+
+FAMILY = re.compile(r" font-family: [^;]*;")  # the sheet above names the page's
+FORMULA = re.compile(r"(?<=<text>)(?:\s*<tspan [^>]*>[^<]*</tspan>)+\s*(?=</text>)")
+LETTER = re.compile(r'<tspan x="([^"]*)" y="([^"]*)" style="([^"]*)">([^<]*)</tspan>')
 
 
 @contextlib.contextmanager
@@ -69,6 +76,7 @@ class Picture(Figure):
             svg = file.getvalue().replace(INK, "currentColor")
         self.set_layout_engine("none")  # shown again, nothing moves
         svg = re.sub(r"data:image/png;base64,([^\"]*)", _lighter, svg)
+        svg = FAMILY.sub("", FORMULA.sub(_in_a_row, svg))
         head, body = svg[svg.index("<svg") :].split(">", 1)
         return f"{head}>{SHEET}{body}"
 
@@ -79,8 +87,19 @@ def _lighter(match: re.Match[str]) -> str:
     if len(png) < EXACT or not features.check("webp"):
         return match[0]
     with Image.open(io.BytesIO(png)) as image, io.BytesIO() as file:
-        image.convert("RGB").save(file, "WEBP", quality=82, method=6)
+        shown = image.convert("RGBA")
+        opaque = shown.getchannel("A").getextrema() == (255, 255)
+        shown.convert("RGB" if opaque else "RGBA").save(file, "WEBP", quality=82, method=6)
         return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def _in_a_row(match: re.Match[str]) -> str:
+    """Let letters that matplotlib sets one by one stand as wide as the page's typeface has them."""
+    letters = sorted(LETTER.findall(match[0]), key=lambda letter: float(letter[0]))
+    row = ""
+    for (y, look), alike in itertools.groupby(letters, lambda letter: letter[1:3]):
+        row += f'<tspan y="{y}" style="{look}">{"".join(letter[3] for letter in alike)}</tspan>'
+    return row
 
 
 def canvas(

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from numpy.typing import ArrayLike
 
 from ... import _args
-from ..ink import ORANGE
+from ..ink import BLUE, GREEN, ORANGE, RED
 from . import arguments
 from .arguments import Arrays, Floats
 from .picture import WIDTH, Picture, outline, style, subplots
@@ -30,7 +31,7 @@ def images(
     ----------
     pictures : dict of str to array_like, or a list of them without titles
         Grey pictures (H, W) from 0 to 1, colour pictures (3, H, W), or maps with negative
-        numbers, which are shown in red (below zero), white (zero) and blue (above).
+        numbers, which are shown in red (below zero) and blue (above); zero is the page itself.
     columns : int
         Pictures in a row.
     boxes : sequence of (row, column, height, width)
@@ -84,7 +85,9 @@ def _show(axes: Axes, array: Floats, far: float = 0) -> None:
     elif far or array.min() < 0:
         strength = np.abs(array)
         far = far or float(np.percentile(strength, TOLD_APART) or strength.max())
-        axes.imshow(array, "RdBu", vmin=-far, vmax=far, interpolation=smooth)
+        colours = np.where(array[..., None] < 0, to_rgb(RED), to_rgb(BLUE))
+        seen = np.minimum(strength / far, 1)[..., None]  # a zero is as bright as the page
+        axes.imshow(np.concatenate([colours, seen], axis=-1), interpolation=smooth)
     else:
         axes.imshow(array, "gray", vmin=0, vmax=1, interpolation=smooth)
 
@@ -160,7 +163,10 @@ def gallery(
 
 @style()
 def detections(
-    picture: ArrayLike, found: Mapping[tuple[float, float], object], height: float = 8
+    picture: ArrayLike,
+    found: Mapping[tuple[float, float], object],
+    height: float = 8,
+    right: ArrayLike = (),
 ) -> Picture:
     """Show a page of ink on paper, with a frame and a word at each place where something was found.
 
@@ -172,6 +178,8 @@ def detections(
         The top left corner of each frame, and what to write at it.
     height : int
         The side of a frame, in pixels.
+    right : sequence of (row, column)
+        The corners of frames that are right: these are green and thick.
 
     Returns
     -------
@@ -183,12 +191,14 @@ def detections(
     if words is None:
         raise TypeError(f"found must be a dict of places, got {_args.shown(found)}")
     corners = arguments.places("found", list(words), "row column")
+    good = {*map(tuple, arguments.places("right", right, "row column"))}
     H, W = ink.shape
     figure, (axes,) = subplots((WIDTH, WIDTH * H / W + 0.1))
     _show(axes, np.clip(1 - ink, 0, 1))
     for (top, left), what in zip(corners, words.values(), strict=True):
-        outline(axes, (left - 0.5, top - 0.5, side, side), ORANGE, 1.6)
-        box = {"facecolor": ORANGE, "edgecolor": "none", "pad": 1.5}
+        color, width = (GREEN, 3) if (top, left) in good else (ORANGE, 1.2)
+        outline(axes, (left - 0.5, top - 0.5, side, side), color, width)
+        box = {"facecolor": color, "edgecolor": "none", "pad": 1.5}
         said = arguments.word("a word of found", what)
         axes.text(left - 0.3, top - 0.3, said, va="top", size=11, color="white", bbox=box)
     return figure
