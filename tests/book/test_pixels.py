@@ -83,14 +83,14 @@ def test_every_number_of_every_step_is_the_packages(visit, source):
     page = visit("pixels")
     if source == "drawn":
         stroke(page, STROKES[4], scale=1.1)
-        expect(page.locator(".answer")).to_contain_text("The network reads a 4")
+        expect(page.locator(".answer")).to_contain_text("answer: 4")
     elif source == "blank":
         page.locator(".clear").click()
     else:
         page.get_by_role("button", name=f"a {source}", exact=True).click()
         x = embedded("draw")["examples"][source]["x"]
         np.testing.assert_array_equal(volumes(page)[0][0], x)
-        expect(page.locator(".answer")).to_contain_text(f"The network reads a {source}")
+        expect(page.locator(".answer")).to_contain_text(f"answer: {source}")
     found = volumes(page)
     assert found[0].any() == (source != "blank")
     wanted = computed(found[0])
@@ -196,7 +196,7 @@ def test_the_end_is_the_exponentials(visit):
         assert row.split() == [str(k), *wanted]
     assert said(powers.sum(), 4) in page.locator(".shares tfoot").inner_text()
     share = powers[9] / powers.sum()
-    assert words(page).endswith(f"the probability of a 9 is {said(100 * share, 1)} %.")
+    assert words(page).endswith(f"the probability of class 9 is {said(100 * share, 1)} %.")
 
 
 def test_maps_numbers_and_sources_are_chosen_by_clicks(visit):
@@ -237,9 +237,9 @@ def test_all_of_it_can_be_walked_with_the_keyboard(visit):
         page.keyboard.press("ArrowRight")
         expect(here).to_contain_text(f"{1 + step}. ")
         assert page.evaluate(f"{at}.closest('.step').ariaLabel") == f"step {1 + step}: {name}"
-    assert page.evaluate(f"{at}.ariaLabel") == "probability of a 8"  # the answer, not class 0
+    assert page.evaluate(f"{at}.ariaLabel") == "probability of class 8"  # the answer, not class 0
     page.keyboard.press("ArrowDown")
-    assert page.evaluate(f"{at}.ariaLabel") == "probability of a 9"
+    assert page.evaluate(f"{at}.ariaLabel") == "probability of class 9"
     for _ in STEPS:
         page.keyboard.press("ArrowLeft")
     expect(here).to_have_text("1. picture")
@@ -305,7 +305,7 @@ def test_a_drawing_and_a_picture_carry_over_and_are_forgotten(browser, built, tm
     expect(page.locator(".lab [role=status]")).to_have_text("This looks like a 7.")
     drawn = page.locator("canvas.cells").evaluate(SHOWN)[2][::4]
     go("pixels")
-    expect(page.locator(".answer")).to_contain_text("The network reads a 7")
+    expect(page.locator(".answer")).to_contain_text("answer: 7")
     np.testing.assert_allclose(255 * volumes(page)[0].ravel(), drawn, atol=1e-9)
     expect(mine).to_have_count(1)
     go("try")
@@ -319,7 +319,7 @@ def test_a_drawing_and_a_picture_carry_over_and_are_forgotten(browser, built, tm
     page.get_by_role("button", name="your drawing").click()
     np.testing.assert_allclose(255 * volumes(page)[0].ravel(), drawn, atol=1e-9)
     stroke(page, STROKES[0], scale=1)
-    expect(page.locator(".answer")).to_contain_text("The network reads a 0")
+    expect(page.locator(".answer")).to_contain_text("answer: 0")
     here = volumes(page)[0]
     go("draw")
     expect(page.locator(".lab [role=status]")).to_have_text("This looks like a 0.")
@@ -331,7 +331,7 @@ def test_a_drawing_and_a_picture_carry_over_and_are_forgotten(browser, built, tm
     expect(page.locator(".kept")).to_contain_text("Drawings and pictures: 0.")
     go("pixels")
     expect(mine).to_have_count(0)
-    expect(page.locator(".answer")).to_contain_text("The network reads a 8")
+    expect(page.locator(".answer")).to_contain_text("answer: 8")
     page.close()
 
 

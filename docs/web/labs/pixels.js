@@ -15,7 +15,7 @@ const steps = [{ kind: "Picture" }, ...layers, { kind: "Softmax" }].filter(
 const name = s => NAMES[KINDS.indexOf(steps[s].kind)];
 // What is chosen, in words.
 const called = (s, f) =>
-  ({ Picture: "picture", Linear: `score of a ${f}`, Softmax: `probability of a ${f}` })[
+  ({ Picture: "picture", Linear: `score of class ${f}`, Softmax: `probability of class ${f}` })[
     steps[s].kind
   ] ?? `${name(s)}, map ${f}`;
 const isList = s => ["Linear", "Softmax"].includes(steps[s].kind); // ten numbers, and no maps
@@ -161,7 +161,7 @@ function showAll() {
   });
   const p = [...volumes.at(-1).data];
   const best = p.indexOf(Math.max(...p));
-  const answer = `The network reads a ${best}, with ${read(100 * p[best], 1)} %.`;
+  const answer = `The network’s answer: ${best}, with ${read(100 * p[best], 1)} %.`;
   if (find(".answer").textContent !== answer) find(".answer").textContent = answer;
 }
 
@@ -277,7 +277,7 @@ function showParts(value) {
         list.map(c => `map ${c} (${read(sums[c], 1)})`),
         "and",
       );
-    words.innerHTML = `For a ${at.f} speak most ${most(order.slice(0, 3))}; against it
+    words.innerHTML = `For class ${at.f} speak most ${most(order.slice(0, 3))}; against it
       ${most(order.slice(-3).reverse())}. All ${C} sums and the bias ${read(added)} give the score
       <b>${read(value)}</b>.`;
   } else {
@@ -339,7 +339,7 @@ function showSoftmax(value) {
   sum.innerHTML = "";
   words.innerHTML = `exp(${read(z[at.f])} − ${most < 0 ? `(${read(most)})` : read(most)}) =
     ${read(powers[at.f], 4)}, and ${read(powers[at.f], 4)} / ${read(whole, 4)} =
-    ${read(value, 4)}: the probability of a ${at.f} is <b>${read(100 * value, 1)} %</b>.`;
+    ${read(value, 4)}: the probability of class ${at.f} is <b>${read(100 * value, 1)} %</b>.`;
 }
 
 function showPicture(value) {
