@@ -45,6 +45,7 @@ extensions = [
     "_ext.downloads",
     "_ext.accessible",
     "_ext.findable",
+    "_ext.together",
     "_ext.ebook",
     "_ext.pdf",
 ]

@@ -23,6 +23,8 @@ class Mend(NamedTuple):
     where: str = ""  # on every page, or on those that hold this
 
 
+FIELD = """<form class="find" role="search" aria-label="Search the book">
+<input type="search" name="q" aria-label="Words to look for"> <button>Search</button></form>"""
 MENDED = [
     # Two things float over the text, outside every landmark.
     Mend(r'(<a href="#" class="back-to-top.*?</a>)', r'<nav aria-label="Top of the page">\1</nav>'),
@@ -30,10 +32,14 @@ MENDED = [
     # Sidebars tell a screen reader which is which.
     Mend(r'<aside class="sidebar-drawer"', r'\g<0> aria-label="Contents of the book"'),
     Mend(r'<aside class="toc-drawer[^"]*"', r'\g<0> aria-label="Contents of this page"'),
+    # Where the reader is among them, contents.mjs finds out.
+    Mend(r'"toc-sticky toc-scroll"', '"toc-sticky toc-box"', '"toc-sticky'),
     # Captions among the links are headings, without a level.
     Mend(r'<p class="caption" role="heading"', r'\g<0> aria-level="2"', '<p class="caption"'),
-    # The search page has no heading.
-    Mend(r'<div id="search-results">', r"<h1>Search</h1>\g<0>", "Searching"),
+    # The search page has no heading, and on a phone no field in view.
+    Mend(r'<div id="search-results">', rf"<h1>Search</h1>{FIELD}\g<0>", "Searching"),
+    # The link to an exercise begins with a space, which is underlined.
+    Mend(r'(title">Solution to)(<a [^>]*>) ', r"\1 \2", 'title">Solution to<a'),
     # The index of modules folds its groups with a picture of a minus.
     Mend(r'(class="toggler"[^>]*) alt="-"', r'\1 alt="Fold or unfold this group"', '"toggler"'),
 ]

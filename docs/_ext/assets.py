@@ -76,11 +76,12 @@ def load(
     files: dict[str, dict[str, Any]] = {}
     for element in doctree.findall(nodes.Element):
         files |= element.get("assets", {})
+    context["needed"] = sorted(files)
     for name, attributes in sorted(files.items()):
         if name.endswith(".css"):
             app.add_css_file(name, **attributes)
         else:
-            app.add_js_file(name, loading_method="defer", **attributes)
+            app.add_js_file(name, **attributes)
 
 
 def make_folder(app: Sphinx, config: Config) -> None:

@@ -123,7 +123,7 @@ def stylesheet(app: Sphinx) -> None:
     css, others = re.subn(r',url\([^)]*\.(woff|ttf)\) format\("\w+"\)', "", css)
     if not others:
         raise ExtensionError("KaTeX's style sheet no longer names fonts as it did")
-    (there / "katex.css").write_text(css, "utf-8")
+    (BUNDLES / "katex.css").write_text(css.replace("url(fonts/", "url(katex/fonts/"), "utf-8")
 
 
 def unwrap(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -132,7 +132,7 @@ def unwrap(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         if isinstance(node.parent, nodes.container) and node.parent.children == [node]:
             node.parent.replace_self(node)
     for node in doctree.findall(lambda node: isinstance(node, nodes.math | nodes.math_block)):
-        need(node, "katex/katex.css")
+        need(node, "katex.css")
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:

@@ -130,7 +130,7 @@ class Pdf(SingleFileHTMLBuilder):
         fonts = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
         sheets = [(PRINT / "paper.css").read_text("utf-8").replace("FONTS", fonts.as_uri())]
         sheets.append(self.highlighter.get_stylesheet())
-        katex = (BUNDLES / "katex" / "katex.css").as_uri()
+        katex = (BUNDLES / "katex.css").as_uri()
         config = self.config
         page = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{escape(config.project)}</title>

@@ -185,4 +185,4 @@ def test_axe_finds_nothing(page):
 
 def test_only_its_page_loads_its_script(built):
     for path in built.glob("*.html"):
-        assert ("explorer.js" in path.read_text("utf-8")) == (path.stem == "hyperparameters")
+        assert ("-explorer" in path.read_text("utf-8")) == (path.stem == "hyperparameters")

@@ -328,7 +328,7 @@ def test_a_chapter_that_no_browser_can_run_says_so_and_offers_no_run(visit, site
     expect(page.locator(".native")).to_contain_text("do not run on this page")
     expect(page.locator(".cell").first).to_be_visible()
     expect(page.get_by_role("button", name=re.compile("^Run"))).to_have_count(0)
-    assert page.locator("script[src*='live.js']").count() == 0
+    assert page.locator("script[data-python]").count() == 0
     extras = re.search(r"convdocs\[data,(.*?)\]", page.locator(".native code").text_content())[1]
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     assert set(extras.split(",")) <= declared["optional-dependencies"].keys()

@@ -126,6 +126,7 @@ def visit(browser):
             found = page.evaluate(INKS, sorted(inks))
             inks.update(found["kinds"])
             seen["barriers"] += [f"{scheme}, {width} px, {fault}" for fault in found["faults"]]
+        page.keyboard.press("Tab")
         page.evaluate(LIGHTEN)
         for width in (375, 1280):
             page.set_viewport_size({"width": width, "height": 800})
@@ -140,6 +141,9 @@ def test_a_page_is_whole_readable_and_light(site, visit, built, name):
     seen = visit(f"{site}{name}")
     asked = seen.pop("asked")
     assert {what: found for what, found in seen.items() if found} == {}
+    kinds = [urlsplit(url).path.rpartition(".")[2] for url in asked]
+    own = 3 if name == "search.html" else 0  # scripts that search alone, and its index
+    assert (kinds.count("css"), kinds.count("js")) == (1, 1 + own)
     sizes = {url: (built / urlsplit(url).path[1:]).stat().st_size for url in asked}
     figures = sum(size for url, size in sizes.items() if "/_images/" in url)
     assert sum(sizes.values()) - figures < 1e6
@@ -270,12 +274,11 @@ def test_the_contents_show_where_one_is(site, browser):
 def test_a_box_takes_the_focus_only_where_it_scrolls(site, browser):
     page = browser.new_page(viewport={"width": 375, "height": 800})
     page.goto(f"{site}edges.html")
-    page.wait_for_function("document.querySelector('pre[tabindex]')")
-    boxes = page.locator(".highlight pre")
-    states = boxes.evaluate_all("""boxes => boxes.map(
-      box => [box.scrollWidth > box.clientWidth, box.tabIndex === 0])""")
+    states = """[...document.querySelectorAll('.highlight pre')].map(
+      box => [box.scrollWidth > box.clientWidth, box.tabIndex === 0])"""
+    page.keyboard.press("Tab")
+    assert {tuple(state) for state in page.evaluate(states)} == {(True, True), (False, False)}
     page.close()
-    assert {tuple(state) for state in states} == {(True, True), (False, False)}
 
 
 def test_a_fold_opens_for_a_link_into_it_and_on_paper(site, browser):

@@ -136,5 +136,8 @@ def test_axe_finds_nothing(visit, name):
 def test_only_pages_with_such_a_figure_load_its_script(built):
     for path in built.glob("*.html"):
         text = path.read_text("utf-8")
-        assert ("stepper.js" in text) == ('class="stepper"' in text) == (path.stem in STEPPERS)
-        assert ("figures.css" in text) == ("stepper.js" in text or "explorer.js" in text)
+        scripts, sheets = (
+            re.search(rf"_static/all(\S*)\.{kind}\b", text)[1] for kind in ("js", "css")
+        )
+        assert ("-stepper" in scripts) == ('class="stepper"' in text) == (path.stem in STEPPERS)
+        assert ("-figures" in sheets) == ("-stepper" in scripts or "-explorer" in scripts)

@@ -1,5 +1,6 @@
 // What every page needs beside its text, an idea a file.
 import "./boxes.mjs";
+import "./contents.mjs";
 import "./folds.mjs";
 import "./pictures.mjs";
 import "./progress.mjs";

@@ -19,14 +19,14 @@ function showSolved() {
   }
 }
 
-// Where the reader was: the last heading above the middle of the window, of a chapter.
+// Where the reader was: the section in the middle of the window, of a chapter.
 function remember() {
-  const headings = [...document.querySelectorAll("article :is(h1, h2)")];
-  const above = headings.filter(each => each.getBoundingClientRect().top < innerHeight / 2);
-  const section = above.at(-1)?.closest("section");
+  const { left, width } = document.querySelector("article").getBoundingClientRect();
+  const middle = document.elementFromPoint(left + width / 2, innerHeight / 2);
+  const section = middle?.closest("article section") ?? document.querySelector("article section");
   const words = [...(document.querySelector("h1")?.childNodes ?? [])];
   const title = words.find(each => each.nodeType === Node.TEXT_NODE)?.textContent;
-  keep("last", { page: HERE, section: section?.id, title });
+  keep("last", { page: HERE, section: section.id, title });
 }
 
 function offerToContinue() {
