@@ -1,8 +1,11 @@
 """What search engines read, and what is shown where somebody shares a link to a page."""
 
+import hashlib
 import re
+import shutil
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 from xml.sax.saxutils import escape
 
 from docutils import nodes
@@ -14,6 +17,11 @@ from . import artwork
 PICTURE = "preview.png"
 GENERATED = {"genindex": "Index", "py-modindex": "Index of modules", "search": "Search"}
 SEEN = "A portrait of Grace Hopper, and next to it its edges, as a convolution finds them."
+
+
+def is_sentence(node: nodes.Node) -> bool:
+    """Return whether a node is a paragraph, and not the line that says how long a chapter takes."""
+    return isinstance(node, nodes.paragraph) and "minutes" not in node["classes"]
 
 
 def describe(text: str) -> str:
@@ -31,21 +39,39 @@ def add_description(
 ) -> None:
     """Hand the template what describes a page."""
     heading = context.get("title") or GENERATED[pagename]
-    paragraph = doctree and next(doctree.findall(nodes.paragraph), None)
+    paragraph = doctree and next(doctree.findall(is_sentence), None)
     written = describe(paragraph.astext()) if paragraph else ""
     context["heading"] = heading
+    context["metatags"] = re.sub(r'<meta name="viewport"[^>]*>', "", context.get("metatags", ""))
     context["description"] = written or f"{heading} of {app.config.project}"
-    context["preview"] = f"{app.config.html_baseurl}_static/{PICTURE}"
+    # Some who show links take an address from the page's own, where the book does not know its own.
+    root = app.config.html_baseurl or context["content_root"]
+    context["preview"] = f"{root}_static/{PICTURE}"
     context["preview_alt"] = SEEN
+    if repository := context.get("theme_source_repository"):
+        context["report"] = f"{repository}/issues/new?{urlencode({'title': f'On page {pagename}'})}"
+
+
+def preview(app: Sphinx) -> Path:
+    """Return the picture, which is kept with the results of cells: to draw it takes a second."""
+    made_from = Path(artwork.__file__).read_bytes() + app.config.project.encode()
+    name = f"preview-{hashlib.sha256(made_from).hexdigest()[:16]}.png"
+    path = Path(app.config.nb_execution_cache_path) / name
+    if not path.exists():
+        unfinished = path.with_suffix(".unfinished.png")
+        artwork.preview(unfinished, app.config.project)
+        unfinished.replace(path)
+    return path
 
 
 def finish(app: Sphinx, failure: Exception | None) -> None:
-    """Write robots.txt and, where the book knows its own address, a sitemap and the picture."""
+    """Write robots.txt, the picture and, where the book knows its own address, a sitemap."""
     if failure or app.builder.name != "html":
         return
     robots = "User-agent: *\nAllow: /\n"
     base = app.config.html_baseurl
     out = Path(app.outdir)
+    shutil.copyfile(preview(app), out / "_static" / PICTURE)
     if base:
         pages = [f"{base}{app.builder.get_target_uri(name)}" for name in sorted(app.env.found_docs)]
         lines = [f"<url><loc>{escape(page)}</loc></url>" for page in pages if "/404." not in page]
@@ -53,7 +79,6 @@ def finish(app: Sphinx, failure: Exception | None) -> None:
         start += '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">'
         sitemap = "\n".join([start, *lines, "</urlset>\n"])
         (out / "sitemap.xml").write_text(sitemap, encoding="utf-8")
-        artwork.preview(out / "_static" / PICTURE, app.config.project)
         robots += f"Sitemap: {base}sitemap.xml\n"
     (out / "robots.txt").write_text(robots, encoding="utf-8")
 

@@ -1,5 +1,8 @@
 """A workbench on a page: what the page holds for its script, and shows where there is none."""
 
+import re
+from html import escape
+from pathlib import Path
 from typing import Any, ClassVar
 
 from docutils import nodes
@@ -10,6 +13,7 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
 
+from . import artwork
 from .assets import need
 from .execution import with_results
 
@@ -18,7 +22,8 @@ class Lab(SphinxDirective):
     """The workbench of a script, with the directive's content in its place.
 
     What the script reads is embedded by a cell of the page, under the page's name and ``-data``, or
-    of the one that ``from`` names. A ``brief`` one shows less.
+    of the one that ``from`` names. A ``brief`` one shows less, and without JavaScript it is a
+    picture of what the network makes of the digit that the script begins with.
     """
 
     has_content = True
@@ -39,6 +44,10 @@ class Lab(SphinxDirective):
         return [lab]
 
 
+PICTURE = "reading.svg"
+STILL = '<noscript><img src="_static/{name}" width="691" height="403" alt="{said}"></noscript>'
+
+
 class Bring(SphinxPostTransform):
     """Bring what a cell of another page embeds."""
 
@@ -49,8 +58,18 @@ class Bring(SphinxPostTransform):
         """Put it before the workbench."""
         for lab in list(self.document.findall(lambda node: isinstance(node, nodes.container))):
             if "from" in lab:
-                data = nodes.raw("", self.embedded(lab["from"], lab["data"]), format="html")
-                lab.parent.insert(lab.parent.index(lab), data)
+                element = self.embedded(lab["from"], lab["data"])
+                lab.parent.insert(lab.parent.index(lab), nodes.raw("", element, format="html"))
+                if "brief" in lab["classes"]:
+                    lab.insert(0, nodes.raw("", self.still(element), format="html"))
+
+    def still(self, element: str) -> str:
+        """Return what stands for the workbench where no script runs."""
+        static = Path(self.app.outdir) / "_static"
+        static.mkdir(exist_ok=True)
+        picture, said = artwork.reading(re.sub(r"</?script.*?>", "", element))
+        (static / PICTURE).write_text(picture, "utf-8")
+        return STILL.format(name=PICTURE, said=escape(said))
 
     def embedded(self, page: str, name: str) -> str:
         """Return the element that a page's cell has made under a name."""
