@@ -8,7 +8,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import numpy as np
 import pytest
-from pages import AXE, HOSTS, OVERFLOW
+from pages import AXE, HOSTS, OVERFLOW, barriers
 from PIL import Image
 from places import ROOT, SITE
 from playwright.sync_api import expect
@@ -261,6 +261,71 @@ def test_a_button_copies_code_and_nothing_else(site, browser, name, block, copie
     assert text.startswith(copied)
     assert ">>>" not in text
     assert "[[[[0. 2. 0.]" not in text
+
+
+REFERENCES = {  # on one page, what it leads to and words of that
+    "#term-weighted-sum": "weighted sum",
+    "two-dimensions.html#equation-": "(5.1)",
+    "bibliography.html#": "U.S. Navy",
+    "#fig-hand": "Fig. 7.3",
+    "#ex-sum": "Exercise 7.1",
+}
+
+
+@pytest.mark.parametrize(("target", "words"), REFERENCES.items())
+@pytest.mark.parametrize("act", ["hover", "focus"])
+def test_a_reference_shows_what_it_leads_to(site, browser, target, words, act):
+    page = browser.new_page(viewport={"width": 1280, "height": 350})  # in which no target is whole
+    page.goto(f"{site}edges.html")
+    link = page.locator(f"article a.internal[href*='{target}']").first
+    preview = page.locator("#preview")
+    if act == "hover":
+        link.hover()
+    else:
+        page.keyboard.press("Tab")  # so that the focus comes from the keyboard
+        link.focus()
+    expect(preview).to_contain_text(words)
+    for picture in preview.locator("img").all():
+        assert picture.evaluate("image => image.decode().then(() => image.naturalWidth > 0)")
+    expect(link).to_have_attribute("aria-describedby", "preview")
+    assert barriers(page, "article") == []
+    if act == "hover":
+        preview.hover()
+        page.wait_for_timeout(500)
+        expect(preview).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(preview).to_be_hidden()
+    assert page.url == f"{site}edges.html"
+    page.close()
+
+
+def test_a_finger_follows_a_reference_and_a_file_shows_what_its_own_page_holds(
+    site, browser, built
+):
+    context = browser.new_context(has_touch=True)
+    page = context.new_page()
+    page.goto(f"{site}edges.html")
+    page.locator("article a[href*='#term-weighted-sum']").first.tap()
+    page.wait_for_url("**/glossary.html#term-weighted-sum")
+    page.goto((built / "edges.html").as_uri())
+    page.set_viewport_size({"width": 1280, "height": 350})
+    page.locator("article a[href*='#term-weighted-sum']").first.hover()
+    page.wait_for_timeout(500)
+    expect(page.locator("#preview")).to_be_hidden()
+    page.locator("article a.internal[href='#fig-hand']").first.hover()
+    expect(page.locator("#preview")).to_contain_text("Fig. 7.3")
+    context.close()
+
+
+def test_without_javascript_the_front_page_shows_what_its_network_reads(built, browser):
+    page = browser.new_page(java_script_enabled=False)
+    page.goto((built / "index.html").as_uri())
+    picture = page.locator(".lab img")
+    expect(picture).to_be_visible()
+    said = picture.get_attribute("alt")
+    assert said.startswith("A handwritten 3. The network says that it is a 3")
+    expect(page.locator(".lab")).to_contain_text("the browser needs JavaScript")
+    page.close()
 
 
 def test_the_contents_show_where_one_is(site, browser):

@@ -3,5 +3,6 @@ import "./boxes.mjs";
 import "./contents.mjs";
 import "./folds.mjs";
 import "./pictures.mjs";
+import "./previews.mjs";
 import "./progress.mjs";
 import "./sidebar.mjs";
