@@ -17,10 +17,11 @@ ALIKE  = env -i $(foreach name,$(SEEN),$${$(name)+"$(name)=$$$(name)"}) LC_ALL=C
            PYTHONHASHSEED=0 OMP_NUM_THREADS=1 TZ=UTC SOURCE_DATE_EPOCH=$(DATE)
 SPHINX = $(ALIKE) "$(BIN)/python" -m sphinx -n -W --keep-going -j auto -d $(BUILD)/doctrees/$@
 
-.PHONY: help html epub pdf test quick bench lint links serve live lock clean
+.PHONY: help html offline epub pdf test quick bench lint links serve live lock clean
 
 help:
 	@echo "make html   build the book"
+	@echo "make offline   the same with Python for browsers beside it, for where there is no network"
 	@echo "make epub   the same for electronic readers; make pdf for paper"
 	@echo "make test   build the book, and run all tests; make quick: those of the package, in seconds"
 	@echo "make bench  measure speed, beside PyTorch, SciPy and ONNX Runtime where installed"
@@ -32,6 +33,11 @@ help:
 
 html: .venv/ready
 	@$(SPHINX) -q docs $(BUILD)/$@
+
+# The first line asks the network, once; whoever opens the pages needs none.
+offline: .venv/ready
+	@cd docs && "$(abspath $(BIN))/python" -m _ext.offline
+	@$(SPHINX) -q -D live_offline=1 docs $(BUILD)/$@
 
 # From the results that the web pages have, too: no cell runs twice.
 epub pdf: .venv/ready

@@ -1,12 +1,9 @@
 """Pyodide for the tests of live cells: the one that readers get, with every file checked.
 
-Its core and its lock come with the package `pyodide` that docs/web/package-lock.json pins. The
-wheels that the lock names are on no package index; CARRIER, an application, brings them along.
-What has not the hash that the lock says is taken for missing. `python tests/live_python.py` fetches
-them.
+The wheels that Pyodide's lock names are on no package index; CARRIER, an application, brings them
+along. `python tests/live_python.py` fetches them.
 """
 
-import hashlib
 import json
 import re
 import subprocess
@@ -17,10 +14,10 @@ from pathlib import Path
 
 from places import ROOT
 
+sys.path.append(str(ROOT / "docs"))
+from _ext.offline import CORE, WHEELS, missing, wheels
+
 CARRIER = "open-webui==0.12.4"
-CORE = ROOT / "docs" / "web" / "node_modules" / "pyodide"
-WHEELS = ROOT / "docs" / "_build" / "pyodide"
-NEEDED = "numpy", "matplotlib", "pillow", "scikit-learn"  # by the worker, and by the book's cells
 
 
 def address():
@@ -34,26 +31,6 @@ def address():
             "version there and in docs/web/package.json, and run npm install there"
         )
     return found
-
-
-def wheels():
-    """Return the sha256 of each wheel that the cells need, by its name, as the lock has them."""
-    packages = json.loads((CORE / "pyodide-lock.json").read_text("utf-8"))["packages"]
-    found, ahead = {}, list(NEEDED)
-    while ahead:
-        package = packages[ahead.pop()]
-        found[package["file_name"]] = package["sha256"]
-        ahead += package["depends"]
-    return found
-
-
-def missing():
-    """Return the names of the wheels that are not there, or are not what the lock says."""
-    return sorted(name for name, digest in wheels().items() if sha256(WHEELS / name) != digest)
-
-
-def sha256(path):
-    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def fetch():

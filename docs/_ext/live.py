@@ -20,7 +20,7 @@ from sphinx.util.typing import ExtensionMetadata
 
 from convdocs import data
 
-from . import wheel
+from . import offline, wheel
 from .assets import BUNDLES, need
 from .execution import chapters, executed, trained_by, trained_folder, with_results
 from .whole import build
@@ -124,9 +124,10 @@ class Cells(SphinxPostTransform):
             else:
                 last.parent.insert(last.parent.index(last) + 1, kept)
                 last = kept
-        python = {"data-wheel": wheel.made(BUNDLES).name, "data-python": self.config.live_python}
+        python = offline.FOLDER if self.config.live_offline else self.config.live_python
+        where = {"data-wheel": wheel.made(BUNDLES).name, "data-python": python}
         need(self.document, "live.css")
-        need(self.document, "live.js", **python)
+        need(self.document, "live.js", **where)
 
     def hidden(self, index: int, source: str) -> nodes.Element:
         """Return what holds the source of a cell that only serves the build."""

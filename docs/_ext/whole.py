@@ -33,7 +33,8 @@ from sphinx.util.typing import ExtensionMetadata
 
 from . import BUILD, DOCS, ROOT
 
-FORMS = ["html", "epub", "pdf"]
+SITES = ["html", "offline"]
+FILES = ["pdf", "epub"]
 BESIDE = ["pyproject.toml", "requirements.txt", "README.md", "LICENSE", "benchmarks/results.json"]
 NOT_OURS = [BUILD.name, "node_modules", "__pycache__"]
 
@@ -75,15 +76,17 @@ class Build:
 
     def __init__(self, app: Sphinx) -> None:
         self.out = Path(app.outdir)
-        self.final = self.out.parent == BUILD and self.out.name in FORMS
+        self.final = self.out.parent == BUILD and self.out.name in SITES + FILES
         self.folders = [self.out, Path(app.doctreedir), BUILD / "jupyter_execute", BUILD / "web"]
         self.path = Path(app.doctreedir) / "whole.json"
         pages = {path for path in sources() if path.suffix == ".md" and DOCS in path.parents}
         self.pages = {path.relative_to(DOCS).as_posix()[:-3]: digest([path]) for path in pages}
-        date = "" if self.out.name == "html" else os.environ.get("SOURCE_DATE_EPOCH", "")
+        date = "" if self.out.name in SITES else os.environ.get("SOURCE_DATE_EPOCH", "")
         settings = [sys.version, app.config.html_baseurl, repr(app.config.overrides), date]
         self.by = [digest({*sources()} - pages), *settings]
-        self.before = self.record()
+        self.others = self.made() if self.out.name in SITES else {}
+        self.by += self.others
+        self.before = self.record(self.path)
         self.kept = (
             bool(self.before)
             and self.before["by"] == self.by
@@ -91,12 +94,22 @@ class Build:
             and self.before["files"].items() <= self.files().items()
         )
 
-    def record(self) -> dict[str, Any]:
+    def record(self, path: Path) -> dict[str, Any]:
         """Return what the last build has left, or nothing if it has not ended well."""
         try:
-            return dict(json.loads(self.path.read_text("utf-8")))
+            return dict(json.loads(path.read_text("utf-8")))
         except (OSError, ValueError):
             return {}
+
+    def made(self) -> dict[str, Path]:
+        """Return the files that have been made of the very same book in its other forms."""
+        found: dict[str, Path] = {}
+        for form in FILES:
+            before = self.record(self.path.parent.with_name(form) / self.path.name)
+            if before and (before["by"][0], before["pages"]) == (self.by[0], self.pages):
+                for path in (BUILD / form).glob(f"*.{form}"):
+                    found[form] = path
+        return found
 
     def files(self) -> dict[str, int]:
         """Return the size of each file that has been made."""

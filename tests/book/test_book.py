@@ -14,9 +14,12 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import live_python
 import pytest
+from pages import served
 from PIL import Image
 from places import ROOT
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.xdist_group("book")  # its tests share the first book
 
@@ -520,8 +523,9 @@ def test_the_extensions_say_how_text_is_written_and_call_nothing_outdated(book):
 
 def test_a_book_that_knows_its_addresses_says_them(book):
     out = book.docs / "_build" / "html"
-    for says in ("canonical", "og:url", "og:image", "Edit this page", "View this page", "<base"):
+    for says in ("canonical", "og:url", "Report an error", "Edit this page", "View this", "<base"):
         assert says not in book.html() + book.html("404")
+    assert '<meta property="og:image" content="./_static/preview.png">' in book.html()
     assert "Sitemap" not in (out / "robots.txt").read_text("utf-8")
     assert '<meta name="description" content="The figure is Fig. 1, and' in book.html()
 
@@ -535,12 +539,47 @@ def test_a_book_that_knows_its_addresses_says_them(book):
         assert picture.size == (1200, 630)
     assert f'href="{repository}/edit/main/docs/page.md"' in book.html()
     assert f'href="{repository}/blob/main/docs/page.md?plain=true"' in book.html()
+    assert f'<a href="{repository}/issues/new?title=On+page+page">Report an' in book.html()
     # Any address that does not exist shows this page, whose links start from its own.
     head = book.html("404").partition("<link")[0]
     assert f'<base href="{address}404.html">' in head
     listed = re.findall(r"<loc>(.*)</loc>", (out / "sitemap.xml").read_text("utf-8"))
     assert listed == [f"{address}{name}.html" for name in ("conv", "index", "other", "page")]
     assert f"Sitemap: {address}sitemap.xml" in (out / "robots.txt").read_text("utf-8")
+
+
+def test_a_site_offers_the_book_as_one_file_where_that_was_made_of_it(book):
+    link = '<a href="downloads/convolutional-networks.epub" download>EPUB</a>'
+    assert link not in book.html()
+    book.built("epub")
+    book.built()
+    assert link in book.html()
+    made = book.docs / "_build" / "epub" / "convolutional-networks.epub"
+    assert book.site()["downloads/convolutional-networks.epub"] == made.read_bytes()
+    book.write("other", OTHER.replace("Here is", "There is"))
+    book.built()
+    assert link not in book.html()
+
+
+def test_offline_python_lies_beside_the_pages(book, browser):
+    if live_python.missing():
+        pytest.skip("no Pyodide: python tests/live_python.py fetches it")
+    (book.docs / "_build" / "pyodide").symlink_to(live_python.WHEELS)
+    book.built("offline")
+    context = browser.new_context()
+    asked = []
+    with served(book.docs / "_build" / "offline") as site:
+        context.route(lambda url: not url.startswith(site), lambda route: route.abort())
+        page = context.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"{site}page.html")
+        shown = page.locator(".cell")
+        shown.get_by_role("button", name="Run:").click()
+        expect(shown).to_have_attribute("data-live", "done", timeout=120_000)
+        expect(shown.locator(".cell_output")).to_contain_text("the answer is 6")
+    context.close()
+    assert [url for url in asked if not url.startswith((site, "blob:", "data:"))] == []
+    assert f"{site}_static/python/pyodide.asm.wasm" in asked
 
 
 def cells(path):

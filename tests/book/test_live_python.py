@@ -12,7 +12,7 @@ def wheels(tmp_path, monkeypatch):
     if live_python.missing():
         pytest.skip("no Pyodide: python tests/live_python.py fetches it")
     folder = shutil.copytree(live_python.WHEELS, tmp_path / "wheels")
-    monkeypatch.setattr(live_python, "WHEELS", folder)
+    monkeypatch.setattr("_ext.offline.WHEELS", folder)
     return folder
 
 

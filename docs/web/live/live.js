@@ -4,6 +4,7 @@ import { HERE, keep, recall } from "../page/kept.mjs";
 
 const here = document.currentScript;
 const beside = name => new URL(name, here.src).href;
+const PYTHON = beside(here.dataset.python); // another host's address, or a folder beside this file
 const make = (tag, properties, ...children) => {
   const element = Object.assign(document.createElement(tag), properties);
   element.append(...children);
@@ -38,10 +39,10 @@ const python = {
   },
   hear({ kind, text, done, error }) {
     if (kind === "progress") {
-      const ours = text === "convdocs";
-      const host = ours ? "this site" : new URL(here.dataset.python).host;
+      const { origin, host } = new URL(PYTHON);
+      const ours = text === "convdocs" || origin === location.origin;
       const size = ours ? "" : " (the first time about 30 MB, then from your browser's store)";
-      say(`Loading ${text} from ${host}${size}`, done);
+      say(`Loading ${text} from ${ours ? "this site" : host}${size}`, done);
     } else if (kind === "begin") {
       if (notice.classList.contains("seen")) say(""); // Python is there
       this.running.begin();
@@ -53,7 +54,7 @@ const python = {
   ask(cell) {
     if (!this.worker) this.start();
     const from = {
-      python: here.dataset.python,
+      python: PYTHON,
       wheel: beside(here.dataset.wheel),
       digits: beside("digits.npz"),
       mnist: beside("mnist.npz"),

@@ -8,7 +8,15 @@ let pyodide;
 let space;
 let run;
 
-async function start({ python, wheel, digits, mnist, trained }) {
+// What a cell may ask for beside NumPy, by the words in it: of the package, only plots and pictures
+// need more. sklearn is no import where importlib.resources.files("sklearn.datasets") names it.
+const WORDS = [
+  [/\b(plot|plt|matplotlib|data|PIL)\b/, ["matplotlib", "pillow"]],
+  [/\bsklearn\b/, ["scikit-learn"]],
+];
+const needed = source => WORDS.flatMap(([words, names]) => (words.test(source) ? names : []));
+
+async function start({ python, wheel, digits, mnist, trained }, source) {
   const say = (done, text) => postMessage({ kind: "progress", done, text });
   const get = async url => {
     const answer = await fetch(url);
@@ -16,15 +24,13 @@ async function start({ python, wheel, digits, mnist, trained }) {
     return answer.arrayBuffer();
   };
   say(0.05, "Python");
+  const ours = Promise.all([get(wheel), get(digits)]); // while Python comes
   const { loadPyodide } = await import(`${python}pyodide.mjs`);
-  pyodide = await loadPyodide({ indexURL: python });
-  say(0.45, "NumPy");
-  await pyodide.loadPackage("numpy", quiet);
-  say(0.55, "Matplotlib");
-  await pyodide.loadPackage(["matplotlib", "pillow"], quiet);
+  pyodide = await loadPyodide({ indexURL: python, packages: ["numpy", ...needed(source)] });
   say(0.9, "convdocs");
-  pyodide.unpackArchive(await get(wheel), "wheel");
-  pyodide.FS.writeFile("/digits.npz", new Uint8Array(await get(digits)));
+  const [archive, images] = await ours;
+  pyodide.unpackArchive(archive, "wheel");
+  pyodide.FS.writeFile("/digits.npz", new Uint8Array(images));
   const packages = pyodide.runPython("import sysconfig; sysconfig.get_path('purelib')");
   pyodide.FS.writeFile(`${packages}/page_figures.py`, figures);
   pyodide.runPython("import os; os.environ['MPLBACKEND'] = 'module://page_figures'");
@@ -36,9 +42,8 @@ async function start({ python, wheel, digits, mnist, trained }) {
 }
 
 async function execute({ id, name, source }) {
-  await pyodide.loadPackagesFromImports(source, quiet); // beyond NumPy and Matplotlib
-  // importlib.resources.files("sklearn.datasets") needs the package, too, and is no import of it.
-  if (/\bsklearn\b/.test(source)) await pyodide.loadPackage("scikit-learn", quiet);
+  await pyodide.loadPackage(needed(source), quiet);
+  await pyodide.loadPackagesFromImports(source, quiet);
   postMessage({ id, kind: "begin" });
   const error = await run(source, name, space, (kind, text) => postMessage({ id, kind, text }));
   postMessage({ id, kind: "done", error });
@@ -47,7 +52,7 @@ async function execute({ id, name, source }) {
 let ready;
 addEventListener("message", async ({ data }) => {
   try {
-    ready ??= start(data.from);
+    ready ??= start(data.from, data.source);
     await ready;
     await execute(data);
   } catch (error) {
