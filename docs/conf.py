@@ -43,6 +43,7 @@ extensions = [
     "_ext.minutes",
     "_ext.overview",
     "_ext.mathematics",
+    "_ext.typography",
     "_ext.downloads",
     "_ext.accessible",
     "_ext.findable",

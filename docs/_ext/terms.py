@@ -98,7 +98,28 @@ class LinkTerms(SphinxPostTransform):
         )  # fmt: skip
 
 
+class Letters(SphinxPostTransform):
+    """Lead from above the glossary to the first term of each letter."""
+
+    default_priority = 5
+    builders = ("html",)
+
+    def run(self, **kwargs: Any) -> None:
+        """Put the letters there."""
+        for glossary in list(self.document.findall(addnodes.glossary)):
+            first: dict[str, str] = {}
+            for term in glossary.findall(nodes.term):
+                first.setdefault(term.astext()[0].upper(), term["ids"][0])
+            links = [
+                nodes.reference("", letter, internal=True, refid=anchor)
+                for letter, anchor in first.items()
+            ]
+            line = nodes.paragraph("", "", *links, classes=["letters"])
+            glossary.parent.insert(glossary.parent.index(glossary), line)
+
+
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Connect to the writing of pages."""
     app.add_post_transform(LinkTerms)
+    app.add_post_transform(Letters)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -129,6 +129,8 @@ function compute() {
   const [, H, W] = x.shape;
   if (Math.min(H, W) + 2 * padding < k) {
     error.textContent = `A kernel of ${k} × ${k} does not fit into ${W} × ${H} pixels.`;
+    captions[1].textContent = "No result";
+    to.width = to.height = 1; // nothing of a picture before
     return;
   }
   const weights = numbers.map(number => number / by);
@@ -189,12 +191,26 @@ function take(picture, W, H, file) {
   compute();
 }
 
+async function drawn(source) {
+  const picture = Object.assign(new Image(), { src: source });
+  await picture.decode();
+  return picture;
+}
+
+// A drawing has no pixels yet: only an image element makes some of it.
+async function decoded(file) {
+  if (file.type !== "image/svg+xml")
+    return createImageBitmap(file, { imageOrientation: "from-image" });
+  const source = URL.createObjectURL(file);
+  return drawn(source).finally(() => URL.revokeObjectURL(source));
+}
+
 async function open(file) {
   if (!file) return;
   try {
-    const picture = await createImageBitmap(file, { imageOrientation: "from-image" });
+    const picture = await decoded(file);
     take(picture, picture.width, picture.height, file.name);
-    picture.close();
+    picture.close?.();
     keepInk("picture", shrunk(x)); // "From pixels to class" can begin with it
   } catch {
     error.textContent =
@@ -204,9 +220,7 @@ async function open(file) {
 }
 
 async function back() {
-  const picture = new Image();
-  picture.src = `data:image/png;base64,${photo}`;
-  await picture.decode();
+  const picture = await drawn(`data:image/png;base64,${photo}`);
   choose.value = "";
   take(picture, picture.width, picture.height, "");
 }

@@ -23,7 +23,8 @@ function showSolved() {
 function remember() {
   const { left, width } = document.querySelector("article").getBoundingClientRect();
   const middle = document.elementFromPoint(left + width / 2, innerHeight / 2);
-  const section = middle?.closest("article section") ?? document.querySelector("article section");
+  const section =
+    middle?.closest("article section[id]") ?? document.querySelector("article section");
   const words = [...(document.querySelector("h1")?.childNodes ?? [])];
   const title = words.find(each => each.nodeType === Node.TEXT_NODE)?.textContent;
   keep("last", { page: HERE, section: section.id, title });
