@@ -1,4 +1,6 @@
-"""How the book draws, in figures and steppers alike: its colours, and how it writes a number."""
+"""How the book draws, in figures and steppers alike: its colours, and how it writes numbers."""
+
+from collections.abc import Iterable
 
 BLUE = "#2f7fd0"  # each readable on any page, light or dark
 ORANGE = "#d2691e"
@@ -16,3 +18,22 @@ def written(value: float) -> str:
     −1.235e+06 0.5 0
     """
     return f"{value + 0.0:.4g}".replace("-", "\N{MINUS SIGN}")
+
+
+def products(weights: Iterable[float], numbers: Iterable[float]) -> str:
+    """Return a sum of products as it is read.
+
+    >>> print(products([1, -3], [14, 2]))
+    1·14 − 3·2
+    """
+    pairs = zip(weights, numbers, strict=True)
+    return added(f"{written(weight)}·{written(number)}" for weight, number in pairs)
+
+
+def added(terms: Iterable[str]) -> str:
+    """Return a sum as it is read, where some terms begin with a minus sign.
+
+    >>> print(added(["2", "\N{MINUS SIGN}3"]))
+    2 − 3
+    """
+    return " + ".join(terms).replace("+ \N{MINUS SIGN}", "\N{MINUS SIGN} ")

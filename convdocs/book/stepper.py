@@ -7,6 +7,7 @@ one frame is shown at a time, under a slider. All numbers in it are those of the
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from html import escape
 
@@ -18,7 +19,7 @@ from .._args import Array, Size
 from ..conv import conv2d, conv2d_backward
 from ..pool import max_pool2d, max_pool2d_backward
 from ..windows import Window, must_fit, windows
-from .ink import COLORS, written
+from .ink import COLORS, products, written
 
 CELL = 32  # pixels: a number's square
 GAP = 38  # between grids
@@ -83,37 +84,62 @@ class Stepper:
 
     def _repr_html_(self) -> str:
         steps = [
-            f'<li style="margin:0">{self._svg(frame.grids)}'
-            f'<p style="{WORDS}">{escape(frame.words)}</p></li>'
+            f'<li style="margin:0" data-answer="{self._answer(frame.grids)}">'
+            f'{self._svg(frame.grids)}<p style="{WORDS}">{escape(frame.words)}</p></li>'
             for frame in self.frames
         ]
         return f'<ol class="stepper" style="{LAYOUT}">\n' + "\n".join(steps) + "\n</ol>"
 
-    def _svg(self, grids: dict[str, Grid]) -> str:
+    def _layout(self, grids: dict[str, Grid]) -> tuple[dict[str, tuple[int, int]], int, int]:
+        """Return where each grid begins, and how wide and high a frame is."""
         shapes = [[grids[t].values.shape if t else (0, 0) for t in row] for row in self.rows]
         wide = [max(shape[1] for shape in column) for column in zip(*shapes, strict=True)]
         tall = [max(shape[0] for shape in row) for row in shapes]
         lefts = [1 + sum(wide[:n]) * CELL + n * GAP for n in range(len(wide))]
         tops = [sum(tall[:n]) * CELL + (n + 1) * TITLE for n in range(len(tall))]
-        drawn = [
-            _draw(title, grids[title], left, top + (high - len(grids[title].values)) * CELL // 2)
+        corners = {
+            title: (left, top + (high - len(grids[title].values)) * CELL // 2)
             for row, top, high in zip(self.rows, tops, tall, strict=True)
             for title, left in zip(row, lefts, strict=True)
             if title
-        ]
-        for sign, left in zip(self.signs, lefts[1:], strict=False):
-            drawn.append(
-                _text(escape(sign), left - GAP // 2, tops[0] + tall[0] * CELL // 2 + 7, 22)
-            )
-        width = lefts[-1] + wide[-1] * CELL + 1
-        height = tops[-1] + tall[-1] * CELL + 1
-        said = "; ".join(_said(title, grids[title]) for row in self.rows for title in row if title)
+        }
+        return corners, lefts[-1] + wide[-1] * CELL + 1, tops[-1] + tall[-1] * CELL + 1
+
+    def _svg(self, grids: dict[str, Grid]) -> str:
+        corners, width, height = self._layout(grids)
+        drawn = [_draw(title, grids[title], *corner) for title, corner in corners.items()]
+        high = max(len(grids[title].values) for title in self.rows[0] if title)
+        for sign, title in zip(self.signs, self.rows[0][1:], strict=False):
+            if title:
+                middle = corners[title][0] - GAP // 2, TITLE + high * CELL // 2 + 7
+                drawn.append(_text(escape(sign), *middle, 22))
+        said = "; ".join(_said(title, grids[title]) for title in corners)
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(said)}" '
             f'viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
             'style="max-width:100%;height:auto" fill="currentColor" '
             f'font-family="sans-serif" text-anchor="middle">{"".join(drawn)}</svg>'
         )
+
+    def _answer(self, grids: dict[str, Grid]) -> str:
+        """Write the box of the place that is written, and those of what is marked elsewhere.
+
+        Boxes are left, top, width and height as shares of the frame, for a page's script.
+        """
+        corners, width, height = self._layout(grids)
+        place, sources = [], []
+        for title, (x, y) in corners.items():
+            marked = np.argwhere(grids[title].colors)
+            if not len(marked):
+                continue
+            (top, left), (bottom, right) = marked.min(axis=0), marked.max(axis=0) + 1
+            box = x + left * CELL, y + top * CELL, (right - left) * CELL, (bottom - top) * CELL
+            shares = [round(float(a / b), 4) for a, b in zip(box, (width, height) * 2, strict=True)]
+            if RESULT in grids[title].colors and len(marked) == 1:
+                place = shares
+            else:
+                sources.append(shares)
+        return json.dumps([place, sources], separators=(",", ":"))
 
 
 def convolution(x: ArrayLike, weight: ArrayLike, stride: Size = 1) -> Stepper:
@@ -158,7 +184,7 @@ def convolution(x: ArrayLike, weight: ArrayLike, stride: Size = 1) -> Stepper:
     for i, j in np.ndindex(y.shape):
         marked = _marked(x, window, i, j, colors)
         grids = {"w": Grid(w, colors), "x": Grid(x, marked), "y": _so_far(y, i, j)}
-        words = f"Window {_where(window, i, j)}: {_sum(w, seen[:, :, i, j])} = "
+        words = f"Window {_where(window, i, j)}: {products(w.flat, seen[:, :, i, j].flat)} = "
         frames.append(Frame(grids, f"{words}{written(y[i, j])}, written to y[{i}, {j}]."))
     return Stepper(frames, (("w", "x", "y"),), "⋆=")
 
@@ -316,12 +342,6 @@ def _said(title: str, grid: Grid) -> str:
 def _matrix(values: Array) -> str:
     """Write a matrix in a line: ``(1 2; 3 4)``."""
     return f"({'; '.join(' '.join(map(written, row)) for row in values)})"
-
-
-def _sum(w: Array, x: Array) -> str:
-    """Write the sum of the products: ``1·14 + 2·12 − 1·3 + 3·3``."""
-    terms = [f"{written(a)}·{written(b)}" for a, b in zip(w.flat, x.flat, strict=True)]
-    return " + ".join(terms).replace("+ −", "− ")
 
 
 def _where(window: Window, i: int, j: int) -> str:

@@ -1,19 +1,34 @@
-"""Figures that answer: their scripts on the pages that have one, and the explorer's first picture.
+"""Figures that answer: their scripts on the pages that have one, and what these have to know.
 
-The picture is drawn at build time by the script that draws it in the browser, so a page without
-JavaScript, in print or as an e-book shows it, too.
+The explorer's first picture is drawn at build time by the script that draws it in the browser, so a
+page without JavaScript, in print or as an e-book shows it, too. A plot brings its answers in the
+metadata of its SVG (convdocs/book/plot/picture.py); a page shows it as an image, where no script
+can read them, and has them beside it.
 """
 
+import json
+import re
+from html import escape, unescape
+from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
 
+from convdocs import avg_pool2d, data
+
 from .assets import WEB, need, run
 
 DRAW = WEB / "figures" / "window.mjs"
+
+
+def pixels() -> str:
+    """Return a face of 16 x 16 pixels from 0 to 9, a digit each: what the explorer shows."""
+    face = data.photo()[40:328, 120:408]
+    return "".join(map(str, np.rint(9 * avg_pool2d(face[None, None], 18)).astype(int).flat))
 
 
 class Explorer(SphinxDirective):
@@ -24,8 +39,10 @@ class Explorer(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return a figure that holds the picture of the first settings."""
-        self.env.note_dependency(str(DRAW))
-        script = f"import {{FIRST, html}} from '{DRAW.as_uri()}'; console.log(html(FIRST, [0, 0]))"
+        for path in (DRAW, DRAW.with_name("sums.mjs")):
+            self.env.note_dependency(str(path))
+        script = f"import {{FIRST, html}} from '{DRAW.as_uri()}'; "
+        script += f"console.log(html(FIRST, [0, 0], '{pixels()}'))"
         drawn = run(script, "--input-type=module").strip()
         said, messages = self.parse_inline(" ".join(self.content), lineno=self.content_offset)
         picture = nodes.raw("", drawn, format="html")
@@ -45,8 +62,33 @@ def find_steppers(app: Sphinx, doctree: nodes.document, docname: str) -> None:
             need(shown, "stepper.js")
 
 
+def bring_answers(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Put below each plot what its numbers answer, and the longest of it, for which there is room.
+
+    A reader without JavaScript sees nothing of it, and neither does paper.
+    """
+    if app.builder.name != "html":
+        return
+    for image in list(doctree.findall(nodes.image)):
+        path = Path(app.srcdir) / image["uri"]
+        if path.suffix != ".svg" or not isinstance(image.parent, nodes.figure):
+            continue  # a card of the front page is no figure
+        if found := re.search(r"<metadata>(.*?)</metadata>", path.read_text("utf-8")):
+            answers = unescape(found[1])
+            longest = max((words for _, words, _ in json.loads(answers)), key=len)
+            sentence = (
+                f'<p class="sum" role="status" data-answers="{escape(answers)}" '
+                f'data-longest="{escape(longest)}"></p>'
+            )
+            said = nodes.raw("", sentence, format="html")
+            need(said, "figures.css")
+            need(said, "sums.js")
+            image.parent.insert(image.parent.index(image) + 1, said)
+
+
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Add the directive, and look at what cells show."""
     app.add_directive("explorer", Explorer)
     app.connect("doctree-resolved", find_steppers)
+    app.connect("doctree-resolved", bring_answers)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -10,7 +10,7 @@ from pages import barriers, crowded
 from places import ROOT
 from playwright.sync_api import expect
 
-from convdocs import CNN, Conv2d, conv2d, conv2d_backward
+from convdocs import CNN, Conv2d, avg_pool2d, conv2d, conv2d_backward, data
 from convdocs.book.ink import COLORS
 from convdocs.book.stepper import MARK, RESULT
 from convdocs.windows import Window, windows
@@ -84,6 +84,72 @@ def test_its_numbers_are_those_of_the_package_for_every_setting(page):
             assert remedies.get(name) == ((best, way) if legal else None), setting
 
 
+def seen(page):
+    """Return the pixels of the picture, and a function that gives the kernel of a size."""
+    digits = page.locator(".explorer").get_attribute("data-pixels")
+    face = np.array([*map(int, digits)]).reshape(16, 16)
+    slope = {1: [1], 2: [-1, 1], 3: [-1, 0, 1], 4: [-1, -1, 1, 1]}
+    slope |= {5: [-1, -1, 0, 1, 1], 6: [-1] * 3 + [1] * 3, 7: [-1] * 3 + [0] + [1] * 3}
+    return face, lambda k: np.tile(slope[k], (k, 1))
+
+
+def result(page, H, k, s, p, d):
+    """Return what the package makes of the middle of the picture."""
+    face, kernel = seen(page)
+    x = face[(16 - H) // 2 :, (16 - H) // 2 :][:H, :H]
+    return conv2d(x[None, None], kernel(k)[None, None], stride=s, padding=p, dilation=d)[0, 0]
+
+
+def value(text):
+    """Return what is written as the page writes numbers."""
+    return eval(text.replace("−", "-").replace("·", "*"))
+
+
+def test_its_picture_is_the_face_of_the_book(page):
+    face, _ = seen(page)
+    small = avg_pool2d(data.photo()[None, None, 40:328, 120:408], 18)[0, 0]
+    np.testing.assert_array_equal(face, np.rint(9 * small))
+
+
+def test_its_results_are_those_of_the_package(page, rng):
+    face = page.locator(".explorer").get_attribute("data-pixels")
+    drawn = [tuple(map(int, map(rng.choice, RANGES.values()))) for _ in range(100)]
+    some = [(H, k, s, p, d) for H, k, s, p, d in drawn if d * (k - 1) < H + 2 * p]
+    assert len(some) > 50
+    call = "([names, all, face]) => all.map(each => outputs(Object.fromEntries("
+    call += "names.map((name, n) => [name, each[n]])), face))"
+    for setting, found in zip(some, page.evaluate(call, [[*RANGES], some, face]), strict=True):
+        np.testing.assert_array_equal(found, result(page, *setting))
+
+
+@pytest.mark.parametrize("setting", [(8, 3, 2, 0, 1), (5, 1, 1, 0, 1), (6, 4, 1, 1, 2)])
+def test_each_place_of_the_output_says_its_sum(page, setting):
+    choose(page, **dict(zip(RANGES, setting, strict=True)))
+    y = result(page, *setting)
+    output, words = page.locator(".explorer .output"), page.locator(".explorer .words")
+    drawn = output.locator("text").all_text_contents()
+    assert [value(text) for text in drawn] == [*y.flat]
+    cell = output.locator("svg").bounding_box()["width"] / len(y)
+    for i, j in np.ndindex(y.shape):
+        output.locator("svg").hover(position={"x": (j + 0.5) * cell, "y": (i + 0.5) * cell})
+        expect(words).to_contain_text(f"The output at row {i}, column {j} sees")
+        said = re.search(r"Its sum(?:, column by column)?: (.*) = (.*)\.$", words.text_content())
+        assert value(said[1]) == value(said[2]) == y[i, j]
+
+
+@pytest.mark.parametrize("width", [1280, 375])
+def test_its_height_stands_still(visit, width):
+    page = visit("hyperparameters", viewport={"width": width, "height": 900})
+    heights = set()
+    for setting in [
+        *((8, 3, 2, 0, 1), (16, 7, 5, 5, 4), (16, 7, 1, 5, 4), (1, 7, 1, 0, 4), (1, 1, 1, 0, 1)),
+        *((16, 3, 1, 5, 1), (2, 4, 2, 0, 2), (16, 1, 1, 0, 1)),
+    ]:
+        choose(page, **dict(zip(RANGES, setting, strict=True)))
+        heights.add(page.locator(".explorer").bounding_box()["height"])
+    assert max(heights) - min(heights) <= 1
+
+
 def choose(page, **settings):
     for name, number in settings.items():
         page.locator(f".explorer-controls [name={name}]").fill(str(number))
@@ -91,12 +157,12 @@ def choose(page, **settings):
 
 def test_its_sliders_change_the_picture_the_numbers_and_the_words(page):
     words, facts = page.locator(".explorer .words"), page.locator(".explorer dl")
-    expect(words).to_have_text(
+    expect(words).to_contain_text(
         "The output at row 0, column 0 sees rows 0, 1 and 2 and columns 0, 1 and 2 of the input."
     )
     expect(facts).to_contain_text("⌊(8 + 2 · 0 − 1 · (3 − 1) − 1) / 2⌋ + 1 = ⌊5 / 2⌋ + 1 = 3")
     choose(page, input=7, kernel=2, stride=3, padding=1, dilation=3, row=1, column=0)
-    expect(words).to_have_text(
+    expect(words).to_contain_text(
         "The output at row 1, column 0 sees rows 2 and 5 and columns −1 and 2 (with padding) "
         "of the input."
     )

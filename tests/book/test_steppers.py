@@ -1,5 +1,6 @@
 """The figures that show an algorithm step by step: by hand, by keyboard, unseen, and on paper."""
 
+import json
 import re
 
 import numpy as np
@@ -80,6 +81,40 @@ def test_buttons_slider_and_keys_show_one_step_at_a_time(visit, name):
     now(last)
 
 
+MARKED = """svg => [...svg.querySelectorAll('path[fill="#2e9e5b"]')].map(path => {
+  const {left, top, width, height} = path.getBoundingClientRect();
+  return [left, top, width, height];
+})"""
+
+
+@pytest.mark.parametrize("width", [375, 1280])
+@pytest.mark.parametrize("name", STEPPERS)
+def test_each_number_that_is_pointed_at_has_its_step(visit, name, width):
+    page = visit(name, viewport={"width": width, "height": 900}, reduced_motion="reduce")
+    steps = page.locator(".stepper > li")
+    cover = page.locator(".stage:has(.stepper) .cover")
+    controls = page.locator(".stepper-controls")
+    cover.scroll_into_view_if_needed()
+    for n in reversed(range(steps.count())):
+        place, sources = json.loads(steps.nth(n).get_attribute("data-answer"))
+        box = cover.bounding_box()
+        middle = [place[side] + place[side + 2] / 2 for side in (0, 1)]
+        cover.hover(position={"x": middle[0] * box["width"], "y": middle[1] * box["height"]})
+        expect(controls.get_by_role("status")).to_contain_text(f"Step {n + 1} of ")
+        expect(steps.nth(n)).to_be_visible()
+        expect(cover.locator(".source")).to_have_count(len(sources))
+        here = cover.locator(".here").bounding_box()
+        green = steps.nth(n).locator("svg").evaluate(MARKED)
+        assert any(
+            [here[side] for side in ("x", "y", "width", "height")] == pytest.approx(path, abs=1)
+            for path in green
+        )
+    cover.press("ArrowRight")
+    expect(controls.get_by_role("status")).to_contain_text("Step 2 of ")
+    cover.press("ArrowDown")
+    expect(controls.get_by_role("status")).to_contain_text("Step 4 of ")
+
+
 def test_a_strip_that_comes_later_is_brought_to_life(visit):
     page = visit("pooling")
     page.evaluate(
@@ -140,4 +175,5 @@ def test_only_pages_with_such_a_figure_load_its_script(built):
             re.search(rf"_static/all(\S*)\.{kind}\b", text)[1] for kind in ("js", "css")
         )
         assert ("-stepper" in scripts) == ('class="stepper"' in text) == (path.stem in STEPPERS)
-        assert ("-figures" in sheets) == ("-stepper" in scripts or "-explorer" in scripts)
+        drawn = any(f"-{name}" in scripts for name in ("stepper", "explorer", "sums"))
+        assert ("-figures" in sheets) == drawn

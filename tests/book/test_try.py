@@ -250,6 +250,105 @@ def test_a_small_result_is_shown_as_a_large_one(visit, colours, divisor):
         assert len(np.unique(grey(page.locator("canvas.y")))) > 50
 
 
+def value(text):
+    """Return what is written as the page writes numbers."""
+    return eval(text.replace("−", "-").replace("·", "*"))
+
+
+@pytest.mark.parametrize(
+    ("name", "stride", "padding"),
+    [("Sobel x", 1, 0), ("Gaussian blur", 2, 2), ("Laplacian", 1, 1)],
+)
+def test_each_pixel_of_the_result_says_its_sum(visit, rng, tmp_path, name, stride, padding):
+    Image.fromarray(rng.integers(0, 256, (6, 7), np.uint8)).save(tmp_path / "small.png")
+    page = visit("try")
+    page.set_input_files("input[type=file]", tmp_path / "small.png")
+    expect(page.locator("figcaption").first).to_contain_text("small.png")
+    page.select_option(".name", name)
+    page.select_option(".stride", str(stride))
+    page.select_option(".padding", str(padding))
+    kernel = embedded("try")["kernels"][name]
+    w, by = np.array(kernel["weights"]), kernel["divisor"]
+    x = data.photo(tmp_path / "small.png")
+    y = conv2d(x[None, None], w[None, None] / by, stride=stride, padding=padding)[0, 0]
+    said = page.locator(".pixel p")
+    cover = page.locator(".cover").last
+    box = cover.bounding_box()
+    for i, j in np.ndindex(y.shape):
+        across, down = (np.array([j, i]) + 0.5) * [box["width"], box["height"]] / y.shape[::-1]
+        cover.hover(position={"x": across, "y": down})
+        expect(said).to_contain_text(f"Row {i}, column {j} of the result: ")
+        _, terms, total = re.split(": | = ", said.text_content())
+        assert value(total) == pytest.approx(y[i, j], rel=1e-3, abs=1e-12)
+        assert value(terms) == pytest.approx(y[i, j], abs=1e-4 * np.abs(w).sum() / by)
+        numbers = page.locator(".pixel > div > div").last.locator("span").all_text_contents()
+        patch = np.pad(x, padding)[i * stride :, j * stride :][: len(w), : len(w)]
+        np.testing.assert_allclose([*map(float, numbers)], patch.ravel(), atol=0.006)
+
+
+def test_the_picture_answers_too_and_so_do_the_keys_and_a_finger(visit, colours):
+    page = visit("try", has_touch=True, viewport={"width": 375, "height": 800})
+    page.set_input_files("input[type=file]", colours)
+    expect(page.locator("figcaption").first).to_contain_text("mine.png")
+    picture, result = page.locator(".cover").all()
+    said = page.locator(".pixel p")
+    box = picture.bounding_box()
+    middle = {"x": 10.5 / 31 * box["width"], "y": 5.5 / 23 * box["height"]}
+    picture.tap(position=middle)  # the pixel in row 5, column 10 is the middle of this patch
+    expect(said).to_contain_text("Row 4, column 9 of the result: ")
+    for key, place in {
+        "ArrowDown": "Row 5, column 9",
+        "ArrowLeft": "Row 5, column 8",
+        "ArrowUp": "Row 4, column 8",
+        "ArrowRight": "Row 4, column 9",
+    }.items():
+        result.press(key)
+        expect(said).to_contain_text(place)
+    before = said.text_content()
+    page.select_option(".name", "identity")
+    expect(said).to_contain_text("Row 4, column 9 of the result: 0·")
+    assert said.text_content() != before
+    picture.tap(position={"x": 1, "y": 1})  # no patch has the corner in its middle
+    expect(said).to_contain_text("Row 0, column 0 of the result: ")
+    assert page.evaluate(OVERFLOW) <= 0
+    assert barriers(page, ".lab") == []
+
+
+# The maps of a network
+
+
+def test_the_pixels_of_a_map_say_kernel_bias_and_relu(visit, rng):
+    page = visit("inside")
+    x, weight, bias = map(embedded("inside").get, ("x", "weight", "bias"))
+    sums = conv2d(x[None], weight[:, None], None)[0]
+    said = page.locator(".lab [role=status]")
+    covers = page.locator(".lab .cover").all()[1:]
+    assert len(covers) == len(sums)
+    canvases = page.locator(".asked canvas").all()[1:]
+    maps = relu(sums + bias[:, None, None])
+    for canvas, map_ in zip(canvases, maps, strict=True):
+        assert np.abs(grey(canvas) - 255 * map_ / maps.max()).max() <= 1
+    H, W = sums.shape[1:]
+    for _ in range(40):
+        f, i, j = map(int, rng.integers(sums.shape))
+        box = covers[f].bounding_box()
+        where = {"x": (j + 0.5) / W * box["width"], "y": (i + 0.5) / H * box["height"]}
+        covers[f].hover(position=where)
+        expect(said).to_contain_text(f"Map {f}, row {i}, column {j}: the 25 products sum to ")
+        found = re.search(r"sum to (.*?)\. With the bias: (.*) = (.*?)\. ReLU", said.text_content())
+        for written, right in zip(
+            found.groups(),
+            (sums[f, i, j], sums[f, i, j] + bias[f], sums[f, i, j] + bias[f]),
+            strict=True,
+        ):
+            assert value(written) == pytest.approx(right, rel=1e-3, abs=1e-3)
+        assert ("ReLU makes it 0" in said.text_content()) == (maps[f, i, j] == 0)
+    covers[3].focus()
+    covers[3].press("ArrowDown")
+    expect(said).to_contain_text("Map 3, row ")
+    assert barriers(page, ".lab") == []
+
+
 @pytest.mark.parametrize(
     ("typed", "words"),
     [

@@ -12,9 +12,23 @@ from numpy.typing import ArrayLike
 from ... import _args
 from ...windows import Window, windows
 from ..ink import BLUE, COLORS, ORANGE, written
-from . import arguments
+from . import answers, arguments
+from .answers import Placed
 from .arguments import Arrays, Floats, Integers
-from .picture import INK, WIDTH, Box, Pair, Picture, canvas, mark, outline, style, subplots, tint
+from .picture import (
+    INK,
+    WIDTH,
+    Box,
+    Pair,
+    Picture,
+    answer,
+    canvas,
+    mark,
+    outline,
+    style,
+    subplots,
+    tint,
+)
 
 CELL = 0.62  # inches at most: the side of a number's cell
 GAP = 1.2  # between two grids, in cells
@@ -30,7 +44,8 @@ def numbers(arrays: Arrays, signs: str = "", place: tuple[int, int] | None = Non
     arrays : dict of str to array_like, or a list of them without titles
         Arrays (H, W).
     signs : str
-        One character between each two grids, such as ``'⋆='``.
+        One character between each two grids, such as ``'⋆='``. Where they make a formula that
+        holds, each number of the result answers who points at it on a page.
     place : (row, column), optional
         A place of the third grid to mark, with the patch of the second and the kernel, the first,
         whose products sum to it.
@@ -41,8 +56,14 @@ def numbers(arrays: Arrays, signs: str = "", place: tuple[int, int] | None = Non
     """
     grids = arguments.titled("arrays", arrays, 2, arguments.grid)
     marks = {} if place is None else _products([grid.shape for _, grid in grids], place)
-    figure, _ = _in_a_row(grids, signs, marks)
+    figure, corners = _in_a_row(grids, signs, marks)
+    answers.sums(figure.axes[0], _placed(grids, corners), signs)
     return figure
+
+
+def _placed(grids: list[tuple[str, Floats]], corners: list[Pair]) -> list[Placed]:
+    """Return grids where they are drawn."""
+    return [Placed(grid, corner) for (_, grid), corner in zip(grids, corners, strict=True)]
 
 
 def _products(shapes: list[tuple[int, ...]], place: tuple[int, int]) -> dict[int, Box]:
@@ -126,6 +147,7 @@ def tiles(arrays: Arrays, parts: Arrays, signs: str = "") -> Picture:
             need = f"parts must have the shape of the array {title!r}, {grid.shape}"
             raise ValueError(f"{need}, got {found.shape}")
         _parts(figure.axes[0], found, x, y)
+    answers.parts(figure.axes[0], _placed(grids, corners), coloured)
     return figure
 
 
@@ -163,8 +185,7 @@ def patch_matrix(
     kH, kW = _args.pair("kernel", kernel, 1)
     if kH > H or kW > W:
         raise ValueError(f"kernel must fit into the {H} x {W} pixels of x, got {kH} x {kW}")
-    window = Window((kH, kW), (1, 1), (1, 1))
-    view = windows(grid[None, :, :, None], window)[0, ..., 0]  # (kH, kW, oH, oW)
+    view = answers.seen(grid, (kH, kW))
     patches = [(int(i), int(j)) for i, j in np.ndindex(view.shape[2:])]
     matrix = arguments.grid("the patch matrix of x", view.reshape(kH * kW, len(patches)))
     coloured = [(i, j) for i, j in arguments.places("marked", marked, "row column").tolist()]
@@ -185,6 +206,12 @@ def patch_matrix(
         axes.text(left - 0.2, row + 0.53, f"{u},{v}", ha="right", va="center", size=10)
     _cells(axes, grid, 0, top, cell)
     _cells(axes, matrix, left, 0, cell)
+    for row, (u, v) in enumerate(np.ndindex(kH, kW)):
+        for column, (i, j) in enumerate(patches):
+            words = f"Place {i}, {j}, kernel position {u}, {v}: "
+            words += f"the pixel in row {i + u}, column {j + v}, {written(matrix[row, column])}"
+            sources = (j, top + i, kW, kH), (j + v, top + i + u, 1, 1)
+            answer(axes, (left + column, row, 1, 1), words, *sources)
     for color, (i, j) in zip(COLORS, coloured, strict=False):
         mark(axes, (j, top + i, kW, kH), color, 0.22)
         mark(axes, (left + patches.index((i, j)), 0, 1, kH * kW), color, 0.22)
@@ -274,6 +301,15 @@ def _draw_slide(axes: Axes, x: float, y: float, title: str, slide: _Slide) -> No
         height = np.full(len(window), y + 2.4 + 0.55 * line)
         axes.plot(middle, height, color=BLUE, lw=1.6)
         axes.plot(middle, height, "o", color=BLUE, ms=6)
+        inside = [pixel for pixel in window.tolist() if 0 <= pixel < size]
+        pixels = "pixel" if len(inside) == 1 else "pixels"
+        words = f"Number {line} of the output sees "
+        words += f"{pixels} {answers.listed(inside)}" if inside else "no pixel"
+        if outside := len(window) - len(inside):
+            words += f", and {outside} of the padding"
+        sources = [(x + padding + pixel, y + 1.05, 1, 1) for pixel in window.tolist()]
+        reach = middle[-1] - middle[0]
+        answer(axes, (middle[0] - 0.5, height[0] - 0.275, reach + 1, 0.55), words, *sources)
 
 
 @style()

@@ -16,9 +16,21 @@ from numpy.typing import ArrayLike
 
 from ... import _args
 from ..ink import BLUE, COLORS, RED
-from . import arguments
+from . import answers, arguments
 from .arguments import Floats, Integers
-from .picture import DASHES, INK, WIDTH, Picture, canvas, outline, style, subplots, tint
+from .picture import (
+    DASHES,
+    INK,
+    WIDTH,
+    Box,
+    Picture,
+    answer,
+    canvas,
+    outline,
+    style,
+    subplots,
+    tint,
+)
 
 LOOKS = len(COLORS) * len(DASHES)  # weights that are told apart
 SLANT = 0.35  # how far back and up a pixel of depth goes
@@ -82,6 +94,7 @@ def connections(
         axes.set(xlim=(left, right), title=title)
         axes.set_axis_off()
         _network(axes, net, numbers, gap, min(0.3, 0.13 / cell), one)
+        _fields(axes, net, gap, one, min(0.5, 0.2 / cell))
         for row, name in enumerate(rows[: len(net) + 1]):
             axes.text(left + 0.5, gap * row, name, ha="center", va="center", size=12)
     _name_weights(figure, [layer for numbers in numbered if numbers for layer in numbers])
@@ -159,6 +172,34 @@ def _network(
                 zorder=2 if number >= 0 else 1,
             )
         _circles(axes, end, (row + 1) * gap, radius)
+
+
+def _fields(axes: Axes, net: list[Floats], gap: float, one: int, reach: float) -> None:
+    """Let each node answer what it sees of the row below, and through it of the input."""
+    nodes = _nodes(net, one)
+
+    def boxes(row: int, chosen: Iterable[int]) -> list[Box]:
+        middle, side = _spread(nodes[row]), 2 * reach
+        return [(middle[node] - reach, row * gap - reach, side, side) for node in chosen]
+
+    field = np.eye(nodes[0], dtype=int)  # of each node of a row: which inputs it sees
+    for row, layer in enumerate(net):
+        mask = (layer[:, : nodes[row]] != 0).astype(int)
+        field = mask @ field
+        for node in range(nodes[row + 1]):
+            below, inputs = (np.flatnonzero(part[node]).tolist() for part in (mask, field))
+            words = f"Node {node} of this row, from the left, sees {_nodes_said(below)} below"
+            sources = boxes(row, below)
+            if row:
+                words += f", and through them {len(inputs)} of the lowest row"
+                sources += boxes(0, inputs)
+            answer(axes, boxes(row + 1, [node])[0], words, *sources)
+
+
+def _nodes_said(nodes: list[int]) -> str:
+    """Name some nodes."""
+    many = "s" if len(nodes) > 1 else ""
+    return f"node{many} {answers.listed(nodes)}" if nodes else "no node"
 
 
 def _spread(count: int) -> Floats:

@@ -6,10 +6,12 @@ import base64
 import contextlib
 import io
 import itertools
+import json
 import os
 import re
 from collections.abc import Iterator, Sequence
-from typing import IO, Any, Literal
+from html import escape
+from typing import IO, Any, Literal, NamedTuple
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -61,8 +63,21 @@ def style() -> Iterator[None]:
         yield
 
 
+class Answer(NamedTuple):
+    """What a place of a figure says to who points at it, and the boxes that it has that from."""
+
+    axes: Axes
+    place: Box
+    words: str
+    sources: tuple[Box, ...]
+
+
 class Picture(Figure):
     """A matplotlib figure that shows itself as SVG, in the colours of the page around it."""
+
+    def __init__(self, *size: Any, **options: Any) -> None:
+        super().__init__(*size, **options)
+        self.answers: list[Answer] = []
 
     def savefig(self, fname: str | os.PathLike[str] | IO[Any], **options: Any) -> None:
         """Write the figure to a file, with the options of matplotlib, in the book's style."""
@@ -78,7 +93,30 @@ class Picture(Figure):
         svg = re.sub(r"data:image/png;base64,([^\"]*)", _lighter, svg)
         svg = FAMILY.sub("", FORMULA.sub(_in_a_row, svg))
         head, body = svg[svg.index("<svg") :].split(">", 1)
-        return f"{head}>{SHEET}{body}"
+        return f"{head}>{SHEET}{self._answers()}{body}"
+
+    def _answers(self) -> str:
+        """Write what the figure answers: ``[place, words, sources]`` each, boxes as shares of it.
+
+        A page that shows the figure reads it (docs/web/figures/sums.mjs).
+        """
+        said = [
+            [_share(axes, place), words, [_share(axes, box) for box in sources]]
+            for axes, place, words, sources in self.answers
+        ]
+        text = json.dumps(said, ensure_ascii=False, separators=(",", ":"))
+        return f"<metadata>{escape(text, quote=False)}</metadata>" if said else ""
+
+
+def _share(axes: Axes, box: Box) -> list[float]:
+    """Return left, top, width and height of a box as shares of its figure's."""
+    x, y, width, height = box
+    whole = axes.get_figure(root=True)
+    assert whole is not None
+    to = axes.transData + whole.transFigure.inverted()
+    (x0, y0), (x1, y1) = to.transform([(x, y), (x + width, y + height)])
+    left, top = min(x0, x1), 1 - max(y0, y1)
+    return [round(float(part), 4) for part in (left, top, abs(x1 - x0), abs(y1 - y0))]
 
 
 def _lighter(match: re.Match[str]) -> str:
@@ -151,3 +189,10 @@ def mark(axes: Axes, box: Box, color: str, strength: float = 0.25) -> None:
     """Tint a box, and frame it."""
     tint(axes, box, color, strength)
     outline(axes, box, color, 2)
+
+
+def answer(axes: Axes, place: Box, words: str, *sources: Box) -> None:
+    """Let a place of a figure answer who points at it on a page: in words, and by its sources."""
+    figure = axes.get_figure(root=True)
+    assert isinstance(figure, Picture)
+    figure.answers.append(Answer(axes, place, words, sources))

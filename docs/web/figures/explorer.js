@@ -1,7 +1,8 @@
 // The reader's hand on the figure that window.mjs draws: a slider for each setting, and the window
-// moved by sliders, by the arrow keys, or by a click on the output.
+// moved by sliders, by the arrow keys, or by pointing at the output.
 
-import { draw, explore, FIRST, RANGES } from "./window.mjs";
+import { listen } from "./sums.mjs";
+import { draw, explore, FIRST, outputs, RANGES } from "./window.mjs";
 
 const NAMES = {
   input: "Input side",
@@ -12,11 +13,11 @@ const NAMES = {
   row: "Window: row",
   column: "Window: column",
 };
-const KEYS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
 function enliven(figure) {
   const settings = { ...FIRST };
   const place = { row: 0, column: 0 };
+  const { pixels } = figure.dataset;
   const parts = Object.fromEntries(
     ["input", "output", "words"].map(name => [name, figure.querySelector(`.${name}`)]),
   );
@@ -43,7 +44,7 @@ function enliven(figure) {
       slider.value = { ...settings, ...place }[slider.name];
       slider.previousElementSibling.textContent = slider.value;
     }
-    const drawn = draw(settings, [place.row, place.column]);
+    const drawn = draw(settings, [place.row, place.column], pixels);
     for (const [name, html] of Object.entries(drawn)) parts[name].innerHTML = html;
   }
 
@@ -52,29 +53,25 @@ function enliven(figure) {
     show();
   });
 
-  // The output takes the focus by a click and by Tab; then the arrow keys move the window.
-  parts.output.tabIndex = 0;
-  parts.output.setAttribute("role", "application");
-  parts.output.setAttribute("aria-label", "Output: arrow keys move the window");
-  parts.output.addEventListener("keydown", event => {
-    const [down, right] = KEYS[event.key] ?? [0, 0];
-    if (!down && !right) return;
-    event.preventDefault();
-    place.row += down;
-    place.column += right;
+  const go = ([row, column]) => {
+    Object.assign(place, { row, column });
     show();
-  });
-  parts.output.addEventListener("click", event => {
-    const picture = parts.output.querySelector("svg");
-    if (!picture?.contains(event.target)) return;
-    const { left, top, width } = picture.getBoundingClientRect();
-    const cell = width / explore(settings).output;
-    place.row = Math.floor((event.clientY - top) / cell);
-    place.column = Math.floor((event.clientX - left) / cell);
-    show();
+  };
+  listen(parts.output, {
+    label: "Output: arrow keys move the window",
+    show: go,
+    picture: () => parts.output.querySelector("svg") ?? parts.output,
+    at(x, y) {
+      const side = explore(settings).output ?? 0;
+      const [row, column] = [y, x].map(share => Math.floor(share * side));
+      const inside = [row, column].every(at => at >= 0 && at < side);
+      const same = row === place.row && column === place.column;
+      return inside && !same ? [row, column] : undefined;
+    },
+    beside: (down, right) => [place.row + down, place.column + right],
   });
   show();
 }
 
 document.querySelectorAll(".explorer").forEach(enliven);
-globalThis.explore = explore; // for the console, and for the test over all settings
+Object.assign(globalThis, { explore, outputs }); // for the console, and for tests over settings

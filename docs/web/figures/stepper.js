@@ -1,6 +1,10 @@
 // A strip of frames (convdocs/book/stepper.py) becomes one frame at a time, in the reader's hand.
 // Without this script, in print, and in a notebook, the strip stays whole.
 
+import { among, cover } from "./sums.mjs";
+
+const LARGE = 2; // times the size that a frame has on paper, where the column has room
+
 function enliven(strip) {
   const frames = [...strip.children];
   const last = frames.length - 1;
@@ -20,7 +24,7 @@ function enliven(strip) {
   const status = controls.querySelector("p");
 
   function show(step) {
-    now = Math.max(0, Math.min(last, step));
+    now = step;
     for (const frame of frames) frame.hidden = frame !== frames[now];
     slider.value = now + 1;
     slider.setAttribute("aria-valuetext", `${now + 1} of ${last + 1}`);
@@ -31,20 +35,30 @@ function enliven(strip) {
     status.textContent = `Step ${now + 1} of ${last + 1}. ${words}`;
   }
 
-  previous.addEventListener("click", () => show(now - 1));
-  next.addEventListener("click", () => show(now + 1));
-  slider.addEventListener("input", () => show(slider.value - 1));
+  strip.classList.add("live");
+  strip.style.margin = 0;
+  const layer = cover(strip);
+  layer.stage.style.width = `${LARGE * frames[0].querySelector("svg").width.baseVal.value}px`;
+  layer.stage.after(controls);
+  const answers = frames.map(frame => {
+    const [place, sources] = JSON.parse(frame.dataset.answer);
+    return { place, sources };
+  });
+  const choose = among(layer, answers, "Steps: the arrow keys go to another place", show);
+  const go = step => choose(Math.max(0, Math.min(last, step)));
+
+  previous.addEventListener("click", () => go(now - 1));
+  next.addEventListener("click", () => go(now + 1));
+  slider.addEventListener("input", () => go(slider.value - 1));
   controls.addEventListener("keydown", event => {
     const steps = { ArrowLeft: now - 1, ArrowRight: now + 1, Home: 0, End: last };
     const knowsItsKeys = event.target === slider;
     if (!knowsItsKeys && event.key in steps) {
       event.preventDefault();
-      show(steps[event.key]);
+      go(steps[event.key]);
     }
   });
-  strip.classList.add("live");
-  strip.after(controls);
-  show(0);
+  go(0);
 }
 
 function enlivenAll() {

@@ -2,6 +2,8 @@
 // page here, since the build draws the first picture by the same functions. Tests compare the
 // numbers with the package's for every setting, and the colours with those of its figures.
 
+import { added, written } from "./sums.mjs";
+
 export const RANGES = {
   input: [1, 16],
   kernel: [1, 7],
@@ -55,6 +57,38 @@ export function explore({ input, kernel, stride, padding, dilation }) {
   };
 }
 
+// The picture is the middle of one of SIDE x SIDE pixels, each a digit of a text; outside there are
+// zeros. The kernel takes the left from the right; of a single weight, that is 1.
+const SIDE = RANGES.input[1];
+const pixel = (pixels, input, row, column) => {
+  const inside = [row, column].every(at => at >= 0 && at < input);
+  const first = Math.floor((SIDE - input) / 2);
+  return inside ? Number(pixels[(first + row) * SIDE + first + column]) : 0;
+};
+const weight = (kernel, v) => (kernel === 1 ? 1 : Math.sign(2 * v - (kernel - 1)));
+
+// The products of one output, row by row, as [weight, pixel].
+function products({ input, kernel }, windows, [i, j], pixels) {
+  return windows[i].map(row =>
+    windows[j].map((column, v) => [weight(kernel, v), pixel(pixels, input, row, column)]),
+  );
+}
+const total = pairs => pairs.flat().reduce((sum, [w, x]) => sum + w * x, 0);
+
+export function outputs(settings, pixels) {
+  const { windows, output } = explore(settings);
+  const place = (i, j) => total(products(settings, windows, [i, j], pixels));
+  return count(output ?? 0).map(i => count(output).map(j => place(i, j)));
+}
+
+// A sum as it is read; of a large kernel, the pixels of a column are added first.
+function summed(rows) {
+  const few = rows.length <= 3;
+  const columns = rows[0].map(([w], v) => [w, rows.reduce((sum, row) => sum + row[v][1], 0)]);
+  const terms = (few ? rows.flat() : columns).map(pair => pair.map(written).join("·"));
+  return `Its sum${few ? "" : ", column by column"}: ${added(terms)} = ${written(total(rows))}.`;
+}
+
 const box = (x, y, side = 1) => `M${x} ${y}h${side}v${side}h${-side}z`;
 const boxes = (rows, columns) => rows.map(y => columns.map(x => box(x, y)).join("")).join("");
 const lines = (from, side) =>
@@ -74,8 +108,23 @@ const INK = {
 const path = (what, d) =>
   d ? `<path class="${what}" ${INK[what]} vector-effect="non-scaling-stroke" d="${d}"/>` : "";
 
+// Numbers in the cells, where these are large enough to read them.
+const LARGEST = 40;
+const WHOLE = 320;
+const LEGIBLE = 18;
+function digits(side, rows, offset = 0) {
+  if (WHOLE / side < LEGIBLE) return "";
+  const text = (number, i, j) => {
+    const size = Math.min(10, 28 / String(number).length);
+    const [x, y] = [20 * (j + offset) + 10, 20 * (i + offset) + 10 + 0.36 * size];
+    return `<text x="${x}" y="${y.toFixed(1)}" font-size="${size}">${written(number)}</text>`;
+  };
+  const all = rows.map((row, i) => row.map((number, j) => text(number, i, j)).join("")).join("");
+  return `<g transform="scale(.05)" fill="currentColor" text-anchor="middle">${all}</g>`;
+}
+
 function picture(title, side, label, ...paths) {
-  const size = side * Math.min(24, 320 / side);
+  const size = side * Math.min(LARGEST, WHOLE / side);
   return (
     `<p>${title}</p><svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="${label}" ` +
     `viewBox="0 0 ${side} ${side}" width="${size}" height="${size}">${paths.join("")}</svg>`
@@ -95,13 +144,15 @@ function sees(rows, input, what) {
 }
 
 // The parts of the figure, as HTML; [i, j] is the place of the output whose window is shown.
-export function draw(settings, [i, j]) {
+export function draw(settings, [i, j], pixels) {
   const { input, kernel, stride, padding, dilation } = settings;
   const found = explore(settings);
   const { padded, span, output, windows } = found;
   const side = Math.max(padded, span);
+  const numbers = count(input).map(row => count(input).map(n => pixel(pixels, input, row, n)));
   const grid =
     path("padding", padding ? lines(0, padded) : "") + path("grid", lines(padding, input));
+  const inside = digits(side, numbers, padding);
   const size = n => `${n} × ${n}`;
   const title = `Input, ${size(input)}${padding ? `; with padding, ${size(padded)}` : ""}`;
   const weights = `${kernel ** 2} + 1 = ${found.parameters}`;
@@ -119,6 +170,7 @@ export function draw(settings, [i, j]) {
         grid,
         path("tap", boxes(taps, taps)),
         path("span", box(0, 0, span)),
+        inside,
       ),
       output: "<p>No output</p>",
       words:
@@ -146,6 +198,7 @@ export function draw(settings, [i, j]) {
       grid,
       path("tap", boxes(shift(rows), shift(columns))),
       path("span", box(columns[0] + padding, rows[0] + padding, span)),
+      inside,
       path("lost", crosses.join("")),
     ),
     output: picture(
@@ -154,8 +207,11 @@ export function draw(settings, [i, j]) {
       `Output; marked: row ${i}, column ${j}`,
       path("here", box(j, i)),
       path("grid", lines(0, output)),
+      digits(output, outputs(settings, pixels)),
     ),
-    words: `The output at row ${i}, column ${j} sees ${where} of the input.`,
+    words:
+      `The output at row ${i}, column ${j} sees ${where} of the input. ` +
+      summed(products(settings, windows, [i, j], pixels)),
     facts: [
       fact(
         "Side of the output",
@@ -169,10 +225,10 @@ export function draw(settings, [i, j]) {
   };
 }
 
-export function html(settings, place) {
-  const { input, output, words, facts } = draw(settings, place);
+export function html(settings, place, pixels) {
+  const { input, output, words, facts } = draw(settings, place, pixels);
   return (
-    `<div class="explorer"><div class="pictures"><div class="input">${input}</div>` +
+    `<div class="explorer" data-pixels="${pixels}"><div class="pictures"><div class="input">${input}</div>` +
     `<div class="output">${output}</div></div><p class="words">${words}</p>` +
     `<dl>${facts}</dl></div>`
   );

@@ -1,6 +1,7 @@
 // "Try it on your own picture": the reader's picture and kernel, and what comes out. Nothing is
 // sent.
 
+import { added, cover, listen, written } from "../figures/sums.mjs";
 import { conv2d, embedded } from "./nn.mjs";
 import { keepInk, shrunk } from "./pad.mjs";
 
@@ -17,6 +18,8 @@ lab.innerHTML = `
     <figure><canvas class="x" role="img"></canvas><figcaption></figcaption></figure>
     <figure><canvas class="y" role="img"></canvas><figcaption></figcaption></figure>
   </div>
+  <div class="pixel"><p role="status">Point at a pixel of either picture, or tap it, or move by the
+    arrow keys, and see here what it comes from.</p><div aria-hidden="true"></div></div>
   <p class="error" role="alert"></p>
   <p class="said" role="status"></p>
   <fieldset><legend>Kernel</legend>
@@ -50,7 +53,10 @@ const said = find(".said");
 const python = find("pre");
 const [from, to] = lab.querySelectorAll("canvas");
 const captions = lab.querySelectorAll("figcaption");
+const [below, above] = [from, to].map(cover); // on the picture and on the result
 let x = null; // the picture in grey
+let result = null; // with what it was made by
+let pixel = null; // of it, that is explained
 let path = ""; // what Python calls its file
 
 // A number for each way to write one: 2, -0.5, 1/9. Anything else is NaN.
@@ -71,7 +77,7 @@ function complaint(field, number) {
 function fill(rows, by) {
   const k = rows.length;
   size.selectedIndex = k === 3 ? 0 : 1;
-  grid.style.setProperty("--k", k);
+  lab.style.setProperty("--k", k);
   const fields = rows.flat().map((value, at) => {
     const field = document.createElement("input");
     const label = `row ${Math.floor(at / k) + 1}, column ${(at % k) + 1}`;
@@ -104,6 +110,7 @@ const SHOWN = {
 
 function paint(canvas, [H, W], shade) {
   Object.assign(canvas, { width: W, height: H });
+  canvas.parentElement.style.setProperty("--ratio", W / H);
   const picture = new ImageData(W, H);
   for (let at = 0; at < H * W; at++)
     picture.data.fill(Math.round(255 * shade(at)), 4 * at, 4 * at + 3);
@@ -111,7 +118,72 @@ function paint(canvas, [H, W], shade) {
   canvas.getContext("2d").putImageData(picture, 0, 0);
 }
 
-const plain = number => String(Number(number.toPrecision(4))).replaceAll("-", "−");
+// Kernel times patch, number by number: as a sentence, and enlarged.
+function explain() {
+  if (!pixel || !result) return;
+  const { numbers, k, by, stride, padding, y } = result;
+  const [, H, W] = x.shape;
+  const [, oH, oW] = y.shape;
+  const [i, j] = [Math.min(pixel[0], oH - 1), Math.min(pixel[1], oW - 1)];
+  pixel = [i, j];
+  const [top, left] = [i * stride - padding, j * stride - padding];
+  const patch = numbers.map((_, at) => {
+    const [row, column] = [top + Math.floor(at / k), left + (at % k)];
+    const outside = row < 0 || row >= H || column < 0 || column >= W;
+    return outside ? 0 : x.data[row * W + column];
+  });
+  below.mark("source", [[left / W, top / H, k / W, k / H]]);
+  above.mark("here", [[j / oW, i / oH, 1 / oW, 1 / oH]]);
+  const sum = added(numbers.map((w, at) => `${written(w)}·${written(patch[at])}`));
+  const whole = by === 1 ? sum : `(${sum}) / ${written(by)}`;
+  const value = written(y.data[i * oW + j]);
+  find(".pixel p").textContent = `Row ${i}, column ${j} of the result: ${whole} = ${value}`;
+  const grey = value => Math.round(255 * value);
+  const cells = values => values.map(value => `<span>${written(value)}</span>`).join("");
+  const shades = patch.map(
+    value =>
+      `<span style="background: rgb(${grey(value)} ${grey(value)} ${grey(value)}); ` +
+      `color: ${value < 0.5 ? "white" : "black"}">${value.toFixed(2)}</span>`,
+  );
+  const divided = by === 1 ? "" : ` / ${written(by)}`;
+  find(".pixel > div").innerHTML =
+    `<div>${cells(numbers)}</div><b>×</b><div>${shades.join("")}</div><b>${divided} = ${value}</b>`;
+}
+
+// A pixel of the picture is asked as the middle of a patch, as near as there is one.
+const LABEL = "arrow keys go from pixel to pixel of the result, and its sum is said below";
+const inRange = (place, side) => Math.max(0, Math.min(side - 1, place));
+function ask([row, column]) {
+  const [, oH, oW] = result.y.shape;
+  const place = [inRange(row, oH), inRange(column, oW)];
+  if (place.join() === pixel?.join()) return;
+  pixel = place;
+  explain();
+}
+const beside = (down, right) =>
+  result ? [(pixel?.[0] ?? 0) + down, (pixel?.[1] ?? 0) + right] : undefined;
+listen(above.element, {
+  label: `The result: ${LABEL}`,
+  beside,
+  show: ask,
+  at(across, down) {
+    if (!result) return undefined;
+    const [, oH, oW] = result.y.shape;
+    return [Math.floor(down * oH), Math.floor(across * oW)];
+  },
+});
+listen(below.element, {
+  label: `The picture: ${LABEL}`,
+  beside,
+  show: ask,
+  at(across, down) {
+    if (!result) return undefined;
+    const { k, stride, padding } = result;
+    const [, H, W] = x.shape;
+    const middle = pixel => Math.round((pixel + padding - (k - 1) / 2) / stride);
+    return [middle(Math.floor(down * H)), middle(Math.floor(across * W))];
+  },
+});
 
 function compute() {
   const fields = [...grid.children, divisor];
@@ -128,6 +200,7 @@ function compute() {
   const padding = Number(find(".padding").value);
   const [, H, W] = x.shape;
   if (Math.min(H, W) + 2 * padding < k) {
+    result = null;
     error.textContent = `A kernel of ${k} × ${k} does not fit into ${W} × ${H} pixels.`;
     captions[1].textContent = "No result";
     to.width = to.height = 1; // nothing of a picture before
@@ -148,12 +221,14 @@ function compute() {
   const { shade, formula, flat } = SHOWN[show.value];
   paint(to, [oH, oW], at => (most > rounding ? shade(y.data[at], most) : shade(0, 1)));
   const sum = weights.reduce((a, b) => a + b);
-  captions[1].textContent = `The result, ${oW} × ${oH}, from ${plain(low)} to ${plain(high)}`;
+  captions[1].textContent = `The result, ${oW} × ${oH}, from ${written(low)} to ${written(high)}`;
   to.setAttribute("aria-label", `${captions[1].textContent}, with the kernel ${name.value}`);
   said.textContent =
     Math.abs(sum) <= rounding
       ? "The weights sum to 0: where the picture is flat, the result is 0."
-      : `The weights sum to ${plain(sum)}: where the picture is flat, it is multiplied by that.`;
+      : `The weights sum to ${written(sum)}: where the picture is flat, it is multiplied by that.`;
+  result = { numbers, k, by, stride, padding, y };
+  explain();
   const rows = [];
   for (let at = 0; at < numbers.length; at += k)
     rows.push(`[${numbers.slice(at, at + k).join(", ")}]`);

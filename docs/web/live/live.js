@@ -352,6 +352,22 @@ class Cell {
     image.removeAttribute("width");
     image.removeAttribute("height");
     this.output.append(frame);
+    this.answers(image, svg ? content : "");
+  }
+  // A plot whose numbers answer brings their answers along (figures/sums.js).
+  answers(image, svg) {
+    const stage = image.closest(".stage"); // a copy, which listens to nobody
+    const before = stage?.nextElementSibling;
+    if (!before) return;
+    stage.replaceWith(image);
+    before.remove();
+    const drawn = new DOMParser().parseFromString(svg, "image/svg+xml");
+    const answers = drawn.querySelector("metadata")?.textContent;
+    if (!answers) return;
+    const longest = JSON.parse(answers).reduce((a, [, b]) => (a.length > b.length ? a : b), "");
+    const said = make("p", { className: "sum", role: "status" });
+    Object.assign(said.dataset, { answers, longest });
+    image.after(said);
   }
   restart() {
     python.stop();

@@ -1,0 +1,174 @@
+"""Numbers that answer who points at them: by pointer, finger and keyboard, and what they say."""
+
+import json
+
+import pytest
+from pages import barriers
+from playwright.sync_api import expect
+
+PAGES = {  # figures on each
+    "backpropagation": 2,
+    "edges": 1,
+    "hyperparameters": 1,
+    "layers": 1,
+    "locality": 2,
+    "pooling": 1,
+    "problem": 1,
+    "stacks": 1,
+    "steps": 2,
+    "symmetry": 2,
+    "two-dimensions": 1,
+}
+FIGURE = "figure:has(.sum)"
+
+
+def value(text):
+    """Return what a sum comes to that is written as the book writes it."""
+    return eval(text.replace("−", "-").replace("·", "*"))
+
+
+def known(figure):
+    """Return the answers of a figure, each its place, its words and its sources."""
+    return json.loads(figure.locator(".sum").get_attribute("data-answers"))
+
+
+def middle(cover, box):
+    """Return the middle of a box, in pixels of a cover."""
+    size = cover.bounding_box()
+    left, top, width, height = box
+    return {"x": size["width"] * (left + width / 2), "y": size["height"] * (top + height / 2)}
+
+
+def shares(cover, kind):
+    """Return the boxes that are outlined, as shares of the picture."""
+    return cover.evaluate(
+        """(cover, kind) => [...cover.querySelectorAll(kind)].map(mark => ['left', 'top',
+          'width', 'height'].map(side => parseFloat(mark.style[side]) / 100))""",
+        kind,
+    )
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_each_number_says_its_sum_and_shows_its_patch(visit, name):
+    page = visit(name)
+    figures = page.locator(FIGURE)
+    for figure in figures.all():
+        cover, said = figure.locator(".cover"), figure.locator(".sum span")
+        answers = known(figure)
+        assert len(answers) > 3
+        figure.evaluate("figure => figure.scrollIntoView({behavior: 'instant'})")
+        box = cover.bounding_box()
+        for place, words, sources in answers:
+            across, down = middle(cover, place).values()
+            page.mouse.move(box["x"] + across, box["y"] + down)
+            expect(said).to_have_text(words)
+            assert shares(cover, ".here") == [pytest.approx(place)]
+            assert shares(cover, ".source") == [pytest.approx(box) for box in sources]
+            sides = words.split(": ")[-1].split(" = ")
+            if len(sides) == 2:
+                assert value(sides[0].removeprefix("the mean is ")) == value(sides[1])
+
+
+def test_these_figures_answer(built):
+    found = {
+        path.stem: path.read_text("utf-8").count('class="sum"') for path in built.glob("*.html")
+    }
+    assert {name: number for name, number in found.items() if number} == PAGES
+    for path in built.glob("*.html"):
+        text = path.read_text("utf-8")
+        assert ("sums.js" in text) == bool(found[path.stem])
+
+
+@pytest.fixture
+def steps(visit):
+    """Return the first figure of a chapter that answers."""
+    page = visit("steps")
+    return page.locator(FIGURE).first
+
+
+def test_arrow_keys_go_from_number_to_number(steps):
+    cover, said = steps.locator(".cover"), steps.locator(".sum span")
+    words = [words for _, words, _ in known(steps)]
+    cover.focus()
+    for key, n in {
+        "ArrowRight": 1,
+        "ArrowDown": 3,
+        "ArrowLeft": 2,
+        "ArrowUp": 0,
+    }.items():
+        cover.press(key)
+        expect(said).to_have_text(words[n])
+    cover.press("ArrowUp")
+    expect(said).to_have_text(words[0])
+
+
+def test_the_focus_by_tab_shows_the_first(steps):
+    said = steps.locator(".sum span")
+    hint = said.text_content()
+    steps.locator("figcaption").locator("a, button").first.focus()
+    steps.page.keyboard.press("Shift+Tab")
+    expect(steps.locator(".cover")).to_be_focused()
+    expect(said).not_to_have_text(hint)
+    expect(said).to_have_text(known(steps)[0][1])
+
+
+def test_a_tap_answers_on_a_phone_and_nothing_is_too_wide(visit):
+    page = visit("steps", viewport={"width": 375, "height": 800}, has_touch=True)
+    figure = page.locator(FIGURE).first
+    cover = figure.locator(".cover")
+    place, words, _ = known(figure)[2]
+    cover.tap(position=middle(cover, place))
+    expect(figure.locator(".sum span")).to_have_text(words)
+    assert page.evaluate("document.documentElement.scrollWidth") == 375
+
+
+def test_the_sentence_has_its_room_before(steps):
+    box = steps.bounding_box()
+    cover = steps.locator(".cover")
+    for place, _, _ in known(steps):
+        cover.hover(position=middle(cover, place))
+        assert steps.bounding_box()["height"] == box["height"]
+
+
+def test_the_figure_can_still_be_enlarged(steps):
+    steps.locator(".enlarge").click()
+    dialog = steps.page.locator("dialog.enlarged")
+    expect(dialog.locator("img")).to_be_visible()
+    dialog.get_by_role("button").click()
+    cover = steps.locator(".cover")
+    place, words, _ = known(steps)[1]
+    cover.hover(position=middle(cover, place))
+    expect(steps.locator(".sum span")).to_have_text(words)
+
+
+def test_on_paper_and_without_a_script_there_is_the_figure_alone(visit):
+    paper, still = (
+        visit("two-dimensions", java_script_enabled=script).locator(FIGURE)
+        for script in (True, False)
+    )
+    expect(paper.locator(".sum")).to_be_visible()
+    paper.page.emulate_media(media="print")
+    for figure in (paper, still):
+        expect(figure.locator("img")).to_be_visible()
+        expect(figure.locator(".sum")).to_be_hidden()
+
+
+def test_outlines_glide_only_where_motion_is_welcome(steps):
+    cover = steps.locator(".cover")
+    cover.focus()
+    cover.press("ArrowRight")
+    time = "mark => getComputedStyle(mark).transitionDuration"
+    for wish, seconds in {"no-preference": "0.15s", "reduce": "0s"}.items():
+        steps.page.emulate_media(reduced_motion=wish)
+        assert cover.locator(".here").evaluate(time) == seconds
+
+
+@pytest.mark.parametrize("name", ["steps", "stacks"])
+def test_axe_finds_nothing(visit, name):
+    page = visit(name)
+    for cover in page.locator(".cover").all():
+        cover.focus()
+        cover.press("ArrowRight")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        assert barriers(page, FIGURE) == []
