@@ -11,9 +11,10 @@ from other libraries (`convdocs.exchange`), training by many processes
 more than NumPy, they say which extra brings it, as in ``pip install 'convdocs[data]'``.
 """
 
+from .activation import LeakyReLU, ReLU, Sigmoid, Tanh, leaky_relu, relu, sigmoid, tanh
 from .cnn import CNN
 from .conv import Conv2d, conv1d, conv2d, conv2d_backward
-from .fc import Dropout, Flatten, Linear, ReLU, linear, linear_backward, relu
+from .fc import Dropout, Flatten, Linear, linear, linear_backward
 from .loss import cross_entropy, cross_entropy_backward, softmax
 from .norm import BatchNorm2d
 from .optim import SGD, Adam
@@ -25,6 +26,8 @@ from .pool import (
     max_pool2d,
     max_pool2d_backward,
 )
+from .residual import Residual
+from .transposed import ConvTranspose2d, conv_transpose2d, conv_transpose2d_backward
 
 __version__ = "0.1.0"
 
@@ -35,22 +38,32 @@ __all__ = [
     "AvgPool2d",
     "BatchNorm2d",
     "Conv2d",
+    "ConvTranspose2d",
     "Dropout",
     "Flatten",
+    "LeakyReLU",
     "Linear",
     "MaxPool2d",
     "ReLU",
+    "Residual",
+    "Sigmoid",
+    "Tanh",
     "avg_pool2d",
     "avg_pool2d_backward",
     "conv1d",
     "conv2d",
     "conv2d_backward",
+    "conv_transpose2d",
+    "conv_transpose2d_backward",
     "cross_entropy",
     "cross_entropy_backward",
+    "leaky_relu",
     "linear",
     "linear_backward",
     "max_pool2d",
     "max_pool2d_backward",
     "relu",
+    "sigmoid",
     "softmax",
+    "tanh",
 ]

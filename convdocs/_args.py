@@ -184,18 +184,18 @@ def flag(name: str, value: Any) -> bool:
     return bool(value)
 
 
-def labels(name: str, value: ArrayLike, count: int, classes: int | None = None) -> Array:
-    """Return ``value`` as ``count`` integers from 0 to ``classes - 1``."""
+def labels(name: str, value: ArrayLike, shape: tuple[int, ...], classes: int) -> Array:
+    """Return ``value`` as integers from 0 to ``classes - 1``, in this shape."""
     array = as_array(name, value)
     if array.size == 0 and not isinstance(value, np.ndarray):
         array = array.astype(np.intp)  # an empty list has no integers to tell its type by
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name} must be integers (class numbers), got {kind_of(value, array)}")
-    if array.shape != (count,):
-        raise ValueError(f"{name} must have the shape ({count},), got {array.shape}")
+    if array.shape != shape:
+        raise ValueError(f"{name} must have the shape {shape}, got {array.shape}")
     if array.size and array.min() < 0:
         raise ValueError(f"{name} must be at least 0, got {array.min()}")
-    if array.size and classes is not None and array.max() >= classes:
+    if array.size and array.max() >= classes:
         raise ValueError(f"{name} must be below the {classes} classes, got {array.max()}")
     return array
 

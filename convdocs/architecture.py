@@ -14,11 +14,14 @@ from numpy.typing import ArrayLike
 
 from . import _args
 from ._args import Array, shown
+from .activation import LeakyReLU, ReLU, Sigmoid, Tanh
 from .conv import Conv2d
-from .fc import Dropout, Flatten, Linear, ReLU
+from .fc import Dropout, Flatten, Linear
 from .layer import Layer, blank
 from .norm import BatchNorm2d
 from .pool import AvgPool2d, MaxPool2d
+from .residual import Residual
+from .transposed import ConvTranspose2d
 
 FEW = 100  # keys that a message shows
 COUNTER = "num_batches_tracked"  # the one buffer that only counts: some files do without it
@@ -30,22 +33,29 @@ class Kind(NamedTuple):
     In PyTorch it has the name and the options of the class here. ``operator`` is ONNX's name;
     ``attributes`` says which attribute holds which option, if an operator of one input, and
     nothing else, is the whole layer. Any other has a writer and a reader of its own in `exchange`.
+    ``single`` says that ONNX Runtime computes the operator in float32 alone.
     """
 
     layer: type[Layer]
     operator: str
     attributes: Mapping[str, str] | None = None
+    single: bool = False
 
 
 KINDS = (
-    Kind(Conv2d, "Conv"),
+    Kind(Conv2d, "Conv", single=True),
+    Kind(ConvTranspose2d, "ConvTranspose", single=True),
     Kind(MaxPool2d, "MaxPool"),
-    Kind(AvgPool2d, "AveragePool"),
+    Kind(AvgPool2d, "AveragePool", single=True),
     Kind(BatchNorm2d, "BatchNormalization"),
     Kind(Linear, "Gemm"),
     Kind(Flatten, "Flatten"),
     Kind(ReLU, "Relu", {}),
+    Kind(LeakyReLU, "LeakyRelu", {"negative_slope": "alpha"}, single=True),
+    Kind(Sigmoid, "Sigmoid", {}),
+    Kind(Tanh, "Tanh", {}),
     Kind(Dropout, "Dropout"),
+    Kind(Residual, "Add"),
 )
 
 
@@ -87,13 +97,17 @@ def described(layers: Sequence[Layer]) -> list[tuple[str, dict[str, Any]]]:
     description = []
     for number, layer in enumerate(layers):
         kind = kind_of(number, layer)
+        options = {
+            name: described(value) if isinstance(value, list) else value  # a row within a layer
+            for name, value in layer.options.items()
+        }
         with blank():
-            like = kind.layer(**layer.options)
+            like = _built(number, (kind.layer.__name__, options))
         given, built = _shapes(layer), _shapes(like)
         if given != built:
             need = f"layers[{number}].params must be as {layer!r} builds them, {built}"
             raise ValueError(f"{need}, got {given}")
-        description.append((kind.layer.__name__, layer.options))
+        description.append((kind.layer.__name__, options))
     return description
 
 
@@ -213,15 +227,20 @@ def _built(number: int, entry: Any) -> Layer:
         classes = {kind.layer.__name__: kind.layer for kind in KINDS}
         if name not in classes:
             raise ValueError(f"a kind is one of {', '.join(classes)}")
+        if classes[name] is Residual:  # its options are rows of layers
+            options = {
+                way: row and [_built(place, each) for place, each in enumerate(row)]
+                for way, row in dict(options).items()
+            }
         return classes[name](**options)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         need = f"layers[{number}] must be the kind of a layer and its options"
         raise ValueError(f"{need}, got {shown(entry)}: {error}") from None
 
 
 def _arrays(layer: Layer) -> dict[str, Array]:
     """Return all that a layer saves: its parameters and its buffers."""
-    return layer.params | layer.buffers
+    return {**layer.params, **layer.buffers}
 
 
 def _shapes(layer: Layer) -> dict[str, tuple[str, tuple[int, ...]]]:

@@ -78,7 +78,8 @@ class CNN(Network):
             checked when it comes: one that cannot be right ends the training with an error, and
             what was learned so far stays.
         y : array_like of shape (N,), optional
-            Class numbers from 0 to K - 1.
+            Class numbers from 0 to K - 1; of shape (N, ...), where the scores are (N, K, ...), such
+            as one for each pixel.
         epochs : int
             How often to go through all images.
         batch_size : int
@@ -145,7 +146,7 @@ class CNN(Network):
 
         Returns
         -------
-        ndarray of shape (N,)
+        ndarray of shape (N,), or (N, ...) of scores (N, K, ...)
             Class numbers; at a tie, the smallest.
         """
         return self._scores(X).argmax(axis=1)
@@ -160,9 +161,9 @@ class CNN(Network):
 
         Returns
         -------
-        ndarray of shape (N, K)
+        ndarray of shape (N, K), or (N, K, ...)
         """
-        return softmax(self._scores(X))
+        return softmax(self._scores(X), axis=1)
 
     def score(self, X: ArrayLike, y: ArrayLike) -> float:
         """Return the accuracy: the share of images whose predicted class is their label.
@@ -172,7 +173,7 @@ class CNN(Network):
         X : array_like of shape (N, C, H, W)
             Images.
         y : array_like of shape (N,)
-            Class numbers.
+            Class numbers, or as for `fit` one for each pixel: then it is the share of pixels.
 
         Returns
         -------
@@ -238,5 +239,5 @@ class CNN(Network):
     def _scores(self, X: ArrayLike) -> Array:
         """Return the scores of the classes for all images; no layer remembers anything."""
         scores = inferred(self.layers, "X", _args.numbers("X", X))
-        batches.classes(scores)
+        batches.refuse_no_scores(scores)
         return scores

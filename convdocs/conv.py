@@ -10,9 +10,6 @@ a matrix; then the sum over (c, u, v) is one matrix product, forward and backwar
 
 from __future__ import annotations
 
-import itertools
-import math
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +18,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from . import _args, memory
 from ._args import Array, Rng, Size
 from .layer import Layer
+from .patches import add_gradient, add_patches, blocks, multiply, patches_of
 from .windows import (
     NO_BORDERS,
     Borders,
@@ -32,10 +30,6 @@ from .windows import (
     tile,
     windows,
 )
-
-BLOCK = 1 << 21  # bytes of patches laid out at a time: near the cache, whatever the image's size
-SMALL_PRODUCT = 1_000_000  # multiplications that BLAS makes without rearranging its matrices
-FEW_WEIGHTS = 4096  # of a group of kernels: above, rearranging pays
 
 
 def conv2d(
@@ -272,9 +266,9 @@ def _forward(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None, slide: _Sl
     with _args.in_memory("x and weight", (F, *seen.shape[3:])):
         y = memory.empty((F, *seen.shape[3:]), dtype)
     kernels = w.reshape(groups, F // groups, -1).astype(dtype, copy=False)
-    for block in _blocks(seen):
-        patches = _patches(seen, block, groups)
-        _multiply(kernels, patches, out=y[:, *block].reshape(groups, F // groups, -1))  # a view
+    for block in blocks(seen):
+        patches = patches_of(seen, block, groups)
+        multiply(kernels, patches, out=y[:, *block].reshape(groups, F // groups, -1))  # a view
     if b is not None:
         y += b.reshape(F, 1, 1, 1)
     return batch_first(y)
@@ -296,22 +290,13 @@ def _backward(
     dlaid = (memory.empty if tiles else memory.zeros)(laid.shape, dtype) if to_images else None
     kernels = w.reshape(groups, len(w) // groups, -1).astype(dtype, copy=False)
     dkernels = np.zeros_like(kernels)
-    for block in _blocks(seen):
-        patches = _patches(seen, block, groups)
+    for block in blocks(seen):
+        patches = patches_of(seen, block, groups)
         dplaces = dy[:, *block].reshape(groups, kernels.shape[1], -1)
-        for some in _pieces(patches, kernels):
-            # dplaces times patches; with the larger matrix first, BLAS is up to twice as fast.
-            dw = patches[:, :, some] @ dplaces[:, :, some].swapaxes(1, 2)
-            dkernels += dw.swapaxes(1, 2)
+        add_gradient(dkernels, dplaces, patches)
         if dlaid is not None:
-            dpatches = memory.empty(seen[:, :, :, *block].shape, dtype)
-            _multiply(kernels.swapaxes(1, 2), dplaces, out=dpatches.reshape(patches.shape))
             dseen = windows(dlaid, window)[:, :, :, *block]
-            for u, v in np.ndindex(window.kernel):  # windows overlap: gradients add up
-                if tiles:
-                    dseen[:, u, v] = dpatches[:, u, v]
-                else:
-                    dseen[:, u, v] += dpatches[:, u, v]
+            add_patches(dseen, kernels, dplaces, alone=tiles)
     dx = None if dlaid is None else batch_first(dlaid, borders)
     return dx, dkernels.reshape(w.shape), dy.reshape(len(dy), -1).sum(axis=1)
 
@@ -377,47 +362,3 @@ def _slide(
         _args.sizes("dilation", dilation, 1, axes),
         _args.integer("groups", groups, 1),
     )
-
-
-def _blocks(seen: Array) -> Iterator[tuple[slice, slice]]:
-    """Cut the output into rows, or parts of one row, whose patches take at most `BLOCK` bytes."""
-    height, width = seen.shape[3:5]
-    place = seen[..., 0, 0, :].nbytes  # the patches at one place, of the whole batch
-    places = max(1, BLOCK // place) if place else height * width  # an empty batch is one block
-    return itertools.product(_evenly(height, max(1, places // width)), _evenly(width, places))
-
-
-def _patches(seen: Array, block: tuple[slice, slice], groups: int) -> Array:
-    """Return the patches of a block side by side, as the columns of a matrix for each group."""
-    C, kH, kW, *_ = seen.shape
-    patches = seen[:, :, :, *block]
-    shape = groups, C // groups * kH * kW, patches[0, 0, 0].size
-    try:
-        return patches.reshape(shape, copy=False)  # of single pixels they lie so already
-    except ValueError:
-        return memory.copy(patches).reshape(shape)
-
-
-def _evenly(n: int, most: int) -> Iterator[slice]:
-    """Cut n things into as few parts as possible, of about one size, of at most so many."""
-    parts = math.ceil(n / most)
-    size = math.ceil(n / parts)
-    return (slice(start, start + size) for start in range(0, n, size))
-
-
-def _multiply(kernels: Array, places: Array, out: Array) -> None:
-    """Write the matrix product into ``out``, by pieces."""
-    for some in _pieces(places, kernels):
-        np.matmul(kernels, places[:, :, some], out=out[:, :, some])
-
-
-def _pieces(places: Array, kernels: Array) -> Iterator[slice]:
-    """Cut the columns of a matrix into pieces that BLAS multiplies by few kernels quickly.
-
-    In a product of up to a million multiplications it takes both matrices as they are; in a larger
-    one it rearranges them first, which many kernels repay and few do not.
-    """
-    columns = places.shape[2]
-    weights = kernels[0].size
-    size = SMALL_PRODUCT // weights if weights <= FEW_WEIGHTS else max(1, columns)
-    return (slice(left, left + size) for left in range(0, columns, size))

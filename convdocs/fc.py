@@ -1,4 +1,4 @@
-"""Fully connected layers, and what stands around them: activation, flattening, dropout."""
+"""Fully connected layers, and what stands around them: flattening and dropout."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from . import _args, memory
 from ._args import Array, Rng
-from .layer import Layer, shut
+from .layer import Layer
 
 
 def linear(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None) -> Array:
@@ -89,35 +89,6 @@ def linear_backward(dy: ArrayLike, x: ArrayLike, weight: ArrayLike) -> tuple[Arr
         dx = product(w.T, dflat.T, dtype).T
         dweight = product(dflat.T, flat, dtype)
     return dx.reshape(x.shape), dweight, dflat.sum(axis=0)
-
-
-def relu(x: ArrayLike) -> Array:
-    """Return the larger of ``x`` and 0, element by element.
-
-    Parameters
-    ----------
-    x : array_like
-        Numbers of any shape; the result has their dtype, integers included.
-
-    Returns
-    -------
-    ndarray of the shape of x
-
-    Raises
-    ------
-    TypeError
-        If ``x`` does not hold real numbers.
-
-    Examples
-    --------
-    >>> print(relu([-1.5, 0, 2]))
-    [0. 0. 2.]
-    """
-    x = _args.numbers("x", x)
-    with _args.in_memory("x", x.shape):
-        y = memory.empty_like(x)
-    y.fill(0)  # a maximum of two arrays is several times faster than one of an array and a number
-    return np.maximum(x, y, out=y)
 
 
 def product(a: Array, b: Array, dtype: np.dtype[Any]) -> Array:
@@ -210,28 +181,6 @@ class Flatten(Layer):
         """Return the rows' gradients in the shape of the maps."""
         _args.same_shape("dy", dy, (len(x), math.prod(x.shape[1:])))
         return (np.moveaxis(dy.T.reshape(*x.shape[1:], len(x)), -1, 0),)
-
-
-class ReLU(Layer):
-    """A layer that lets positive numbers through and sets all others to 0, its gradient alike.
-
-    Examples
-    --------
-    >>> print(ReLU()(np.array([-1.0, 2.0])))
-    [0. 2.]
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-
-    def forward(self, x: Array) -> Array:
-        """Return the larger of ``x`` and 0."""
-        return relu(x)
-
-    def gradients(self, dy: Array, x: Array) -> tuple[Array, ...]:
-        """Return ``dy`` where the input was positive, and 0 elsewhere."""
-        _args.same_shape("dy", dy, x.shape)
-        return (shut(dy, x <= 0),)  # as in PyTorch, a NaN lets dy through
 
 
 class Dropout(Layer):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from contextvars import ContextVar
 from typing import Any, ClassVar
 
@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from . import _args, memory
 from ._args import Array, Rng
+from .windows import Pair, Window
 
 BLANK = ContextVar("BLANK", default=False)  # whether layers are built without their numbers
 
@@ -41,9 +42,10 @@ class Layer:
 
     A subclass defines two methods: ``forward(x)``, which returns the output, and
     ``gradients(dy, x)``, which returns the gradient for the input, followed by one gradient for
-    each parameter. It may also override two: ``__call__``, where training differs from inference,
-    and ``learn``, where the gradients for the parameters alone take less work. What its calls keep
-    beside the input, it names in ``remembered``.
+    each parameter. It may also override others: ``__call__``, where training differs from
+    inference, ``learn``, where the gradients for the parameters alone take less work, and what a
+    summary asks, ``sees`` and ``macs``. What its calls keep beside the input, it names in
+    ``remembered``.
 
     A copy of a layer, or a pickle, holds its parameters, buffers and options, and nothing that the
     layer saw: `backward` needs a new call.
@@ -68,9 +70,9 @@ class Layer:
 
     def __init__(self, **options: Any) -> None:
         self.options = options
-        self.params: dict[str, Array] = {}
-        self.grads: dict[str, Array] = {}
-        self.buffers: dict[str, Array] = {}
+        self.params: MutableMapping[str, Array] = {}
+        self.grads: MutableMapping[str, Array] = {}
+        self.buffers: MutableMapping[str, Array] = {}
         self.x: Array | None = None
 
     def __call__(self, x: ArrayLike, train: bool = False, rng: Rng = None) -> Array:
@@ -152,13 +154,40 @@ class Layer:
         """Return how many images like those of ``x`` a batch must have for the layer to train."""
         return 1
 
+    def inner(self) -> Sequence[Layer]:
+        """Return the layers that this one is made of: of most, none."""
+        return ()
+
+    def sees(self, patch: Pair) -> Pair:
+        """Return rows and columns of the input that a patch of the output depends on."""
+        kernel, stride, dilation = (
+            _args.pair(name, self.options.get(name, 1), 1)
+            for name in ("kernel_size", "stride", "dilation")
+        )
+        height, width = Window(kernel, stride, dilation).span
+        return (patch[0] - 1) * stride[0] + height, (patch[1] - 1) * stride[1] + width
+
+    def macs(self, x: Array, y: Array) -> int:
+        """Return the multiply-accumulates for an image of the shape of those of ``x``.
+
+        Each number of the output ``y`` takes one for each weight of its kernel.
+        """
+        weight = self.params.get("weight")
+        return 0 if weight is None else weight.size // len(weight) * math.prod(y.shape[1:])
+
     def draw_parameters(
-        self, shape: tuple[int, ...], bias: bool, dtype: DTypeLike, rng: Rng
+        self,
+        shape: tuple[int, ...],
+        bias: bool,
+        dtype: DTypeLike,
+        rng: Rng,
+        outputs: int | None = None,
     ) -> None:
         """Draw weight and bias uniformly within one over the root of the fan-in.
 
         That is PyTorch's default for convolution and fully connected layers alike; the fan-in is
-        the number of inputs that one output sums. Drawn in float64, so that one seed means the
+        the number of inputs that one output sums, the weights of ``shape[1:]``. There is a bias for
+        each of ``outputs``, by default ``shape[0]``. Drawn in float64, so that one seed means the
         same parameters in either precision.
         """
         generator = _args.generator(rng)
@@ -172,7 +201,7 @@ class Layer:
 
         self.params["weight"] = new_array(shape, dtype, draw)
         if bias:
-            self.params["bias"] = new_array(shape[:1], dtype, draw)
+            self.params["bias"] = new_array((outputs or shape[0],), dtype, draw)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy or a pickle holds: nothing of the last call."""
@@ -216,6 +245,21 @@ def in_a_row(layers: Iterable[Layer]) -> list[Layer]:
         if not isinstance(layer, Layer):
             raise TypeError(f"layers[{number}] must be a layer, got {_args.shown(layer)}")
     return row
+
+
+def refuse_twice(layers: Iterable[Layer]) -> None:
+    """Refuse a layer that stands in two places, in a row or within layers: it has one memory."""
+    seen: set[int] = set()
+
+    def walk(layer: Layer, number: int) -> None:
+        if id(layer) in seen:
+            raise ValueError(f"layers[{number}] must be a layer of its own, got one twice")
+        seen.add(id(layer))
+        for each in layer.inner():
+            walk(each, number)
+
+    for number, layer in enumerate(layers):
+        walk(layer, number)
 
 
 @contextlib.contextmanager

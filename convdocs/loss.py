@@ -48,10 +48,10 @@ def cross_entropy(logits: ArrayLike, labels: ArrayLike) -> float:
 
     Parameters
     ----------
-    logits : array_like of shape (N, K)
-        Scores of K classes for each of N examples.
-    labels : array_like of shape (N,)
-        Class numbers from 0 to K - 1, of an integer dtype.
+    logits : array_like of shape (N, K) or (N, K, ...)
+        Scores of K classes for each of N examples, or for each place of each, such as its pixels.
+    labels : array_like of shape (N,) or (N, ...)
+        Class numbers from 0 to K - 1, of an integer dtype: one for each place.
 
     Returns
     -------
@@ -69,17 +69,19 @@ def cross_entropy(logits: ArrayLike, labels: ArrayLike) -> float:
     0.6931 0.6931
     """
     logits, labels = _check(logits, labels)
-    if len(labels) == 0:
+    if labels.size == 0:
         return float("nan")
     z = _shifted(logits, 1)
-    losses = np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(labels)), labels]
+    right = np.take_along_axis(z, labels[:, None], axis=1)[:, 0]
+    losses = np.log(np.exp(z).sum(axis=1)) - right
     return float(losses.mean())
 
 
 def cross_entropy_backward(logits: ArrayLike, labels: ArrayLike) -> Array:
     """Return the gradient of `cross_entropy` for the logits.
 
-    It is ``(softmax(logits) - onehot(labels)) / N``: the probabilities, less 1 at the label.
+    It is ``(softmax(logits) - onehot(labels)) / N``: the probabilities, less 1 at the label; with
+    several places in an example, N is the number of all of them.
 
     Parameters
     ----------
@@ -88,7 +90,7 @@ def cross_entropy_backward(logits: ArrayLike, labels: ArrayLike) -> Array:
 
     Returns
     -------
-    ndarray of shape (N, K)
+    ndarray of the shape of logits
 
     Raises
     ------
@@ -102,17 +104,23 @@ def cross_entropy_backward(logits: ArrayLike, labels: ArrayLike) -> Array:
     """
     logits, labels = _check(logits, labels)
     dlogits = softmax(logits, axis=1)
-    dlogits[np.arange(len(labels)), labels] -= 1
-    dlogits /= max(1, len(labels))
+    at = labels[:, None]
+    np.put_along_axis(dlogits, at, np.take_along_axis(dlogits, at, axis=1) - 1, axis=1)
+    dlogits /= max(1, labels.size)
     return dlogits
 
 
 def _check(logits: ArrayLike, labels: ArrayLike) -> tuple[Array, Array]:
     """Check the arguments; return them as arrays."""
-    logits = _args.numbers("logits", logits, "N K")
-    if logits.shape[1] == 0:
-        raise ValueError(f"logits must have at least one class, got shape {logits.shape}")
-    return logits, _args.labels("labels", labels, *logits.shape)
+    logits = _args.numbers("logits", logits)
+    if logits.ndim < 2 or logits.shape[1] == 0:
+        need = "the shape (N, K) or (N, K, ...), of at least one class"
+        raise ValueError(f"logits must have {need}, got {logits.shape}")
+    N, K, *places = logits.shape
+    if places and np.ndim(labels) != logits.ndim - 1:
+        need = f"logits of shape {logits.shape} must meet labels of shape {(N, *places)}"
+        raise ValueError(f"{need}, got {np.shape(labels)}")
+    return logits, _args.labels("labels", labels, (N, *places), K).astype(np.intp, copy=False)
 
 
 def _shifted(x: Array, axis: int) -> Array:

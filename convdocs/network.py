@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from . import _args
 from ._args import Array, Rng
 from .architecture import agreeing, named_arrays
-from .layer import Layer, fitting, in_a_row
+from .layer import Layer, fitting, in_a_row, refuse_twice
 from .summary import Summary
 
 MANY = 256  # images at a time, where nothing is learned from them
@@ -45,11 +45,7 @@ class Network:
 
     def __init__(self, layers: Iterable[Layer]) -> None:
         self.layers = in_a_row(layers)
-        seen: set[int] = set()
-        for number, layer in enumerate(self.layers):
-            if id(layer) in seen:
-                raise ValueError(f"layers[{number}] must be a layer of its own, got one twice")
-            seen.add(id(layer))
+        refuse_twice(self.layers)
 
     def __call__(self, x: ArrayLike, train: bool = False, rng: Rng = None) -> Array:
         """Return the output for images ``x``; each layer remembers what it saw.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ from . import _args
 from ._args import Array
 from .fc import Linear
 from .layer import Layer, fitting
-from .windows import Pair, Window
+from .windows import Pair
 
 
 class Row(NamedTuple):
@@ -37,23 +37,21 @@ class Summary(list[Row]):
             y = np.empty((0, *shape), np.float32)  # an empty batch: shapes, no numbers
         rows = []
         maps: Pair = (shape[1], shape[2])
-        field, jump = (1, 1), (1, 1)
+        steps: list[Callable[[Pair], Pair]] = []  # from what a layer makes to what it sees of it
         for number, layer in enumerate(layers):
-            window = _window(layer)
-            if isinstance(layer, Linear) and y.ndim == 2:  # it sees whole maps at once
-                window = Window(maps, (1, 1), (1, 1))
-                maps = (1, 1)
+            whole = isinstance(layer, Linear) and y.ndim == 2  # it sees whole maps at once
+            steps.append(partial(_all, maps) if whole else layer.sees)
+            x = y
             with fitting("input_shape", number, layer):
-                y = _output(layer, y)
+                y = _output(layer, x)
             if y.ndim == 4:
                 maps = (y.shape[2], y.shape[3])
-            (height, width), (sH, sW) = window.span, window.stride
-            field = field[0] + jump[0] * (height - 1), field[1] + jump[1] * (width - 1)
-            jump = jump[0] * sH, jump[1] * sW
+            field: Pair = (1, 1)
+            for step in reversed(steps):
+                field = step(field)
             parameters = sum(p.size for p in layer.params.values())
-            weight = layer.params.get("weight")
-            macs = 0 if weight is None else weight.size // len(weight) * math.prod(y.shape[1:])
-            rows.append(Row(type(layer).__name__, y.shape[1:], parameters, macs, field))
+            name, macs = type(layer).__name__, layer.macs(x, y)
+            rows.append(Row(name, y.shape[1:], parameters, macs, field))
         return cls(rows)
 
     @property
@@ -89,10 +87,6 @@ def _output(layer: Layer, x: Array) -> Array:
         raise type(error)(str(error).replace("(0, ", "(N, ")) from None
 
 
-def _window(layer: Layer) -> Window:
-    """Return the window that a layer slides over its input; most see one pixel at a time."""
-    kernel, stride, dilation = (
-        _args.pair(name, layer.options.get(name, 1), 1)
-        for name in ("kernel_size", "stride", "dilation")
-    )
-    return Window(kernel, stride, dilation)
+def _all(maps: Pair, patch: Pair) -> Pair:
+    """Return the size of whole maps, whatever patch of the output depends on them."""
+    return maps

@@ -11,11 +11,16 @@ from convdocs import (
     AvgPool2d,
     BatchNorm2d,
     Conv2d,
+    ConvTranspose2d,
     Dropout,
     Flatten,
+    LeakyReLU,
     Linear,
     MaxPool2d,
     ReLU,
+    Residual,
+    Sigmoid,
+    Tanh,
 )
 
 
@@ -46,9 +51,16 @@ def same(one, two):
         np.testing.assert_array_equal(array, two[key])
 
 
+def every(layers):
+    """Yield layers in a row, and those that they are made of."""
+    for layer in layers:
+        yield layer
+        yield from every(layer.inner())
+
+
 def stirred(model, rng):
     """Give batch normalisation statistics and weights as after training."""
-    for layer in model.layers:
+    for layer in every(model.layers):
         if isinstance(layer, BatchNorm2d):
             for array in (*layer.params.values(), layer.buffers["running_mean"]):
                 array[...] = rng.normal(size=array.shape)
@@ -76,7 +88,7 @@ def networks(draw):
     layers, rng = [], np.random.default_rng(draw(st.integers(0, 999)))
     two = st.tuples(st.integers(1, 3), st.integers(1, 3))
     for _ in range(draw(st.integers(0, 5))):
-        kind, size, stride, dilation = (draw(each) for each in (st.integers(0, 5), two, two, two))
+        kind, size, stride, dilation = (draw(each) for each in (st.integers(0, 10), two, two, two))
         flag = draw(st.booleans())
         if kind == 0:
             groups = draw(st.sampled_from([g for g in (1, 2, 3, 4) if C % g == 0]))
@@ -91,8 +103,19 @@ def networks(draw):
         elif kind == 2:
             padding = tuple(draw(st.integers(0, k // 2)) for k in size)
             layer = AvgPool2d(size, stride, padding, flag, draw(st.booleans()))
+        elif kind == 3:
+            more = tuple(draw(st.integers(0, s - 1)) for s in stride)
+            layer = ConvTranspose2d(C, 4, size, stride, 0, more, 1, flag, dilation, rng=rng)
+        elif kind == 4:
+            body = [Conv2d(C, C, 3, padding=1, rng=rng), BatchNorm2d(C), ReLU()]
+            layer = Residual(body[: 1 + draw(st.integers(0, 2))])
+        elif kind == 5:
+            body = [Residual([Tanh()]), Conv2d(C, 3, size, stride, rng=rng), Sigmoid()]
+            layer = Residual(body, [Conv2d(C, 3, size, stride, bias=flag, rng=rng)])
         else:
-            layer = [BatchNorm2d(C), ReLU(), Dropout(draw(st.floats(0, 0.99)))][kind - 3]
+            slope = round(draw(st.floats(0, 1)), 3)
+            others = [ReLU(), LeakyReLU(slope), Tanh(), Dropout(draw(st.floats(0, 0.99)))]
+            layer = [BatchNorm2d(C), *others][kind - 6]
         try:
             y = layer.forward(np.zeros((1, C, H, W), np.float32))
         except ValueError:  # the kernel is larger than what is left of the image

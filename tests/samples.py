@@ -4,13 +4,34 @@ import inspect
 
 import numpy as np
 
-from convdocs import AvgPool2d, BatchNorm2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU
+from convdocs import (
+    AvgPool2d,
+    BatchNorm2d,
+    Conv2d,
+    ConvTranspose2d,
+    Dropout,
+    Flatten,
+    LeakyReLU,
+    Linear,
+    MaxPool2d,
+    ReLU,
+    Residual,
+    Sigmoid,
+    Tanh,
+)
 
 LAYERS = [  # a maker for parameters of a dtype, and the shape of an input
     (lambda t: Conv2d(4, 6, 3, rng=0, dtype=t), (2, 4, 9, 9)),
     (lambda t: Conv2d(4, 6, (3, 2), (2, 1), (0, 3), (1, 2), 2, False, t, 0), (2, 4, 9, 9)),
     (lambda t: Conv2d(4, 4, 2, padding="same", groups=4, rng=0, dtype=t), (2, 4, 9, 9)),
     (lambda t: Conv2d(4, 1, np.int64(3), padding="valid", rng=0, dtype=t), (2, 4, 9, 9)),
+    (lambda t: ConvTranspose2d(4, 6, 3, rng=0, dtype=t), (2, 4, 5, 5)),
+    (
+        lambda t: ConvTranspose2d(
+            4, 6, (3, 2), (2, 3), (0, 1), (1, 2), 2, False, (1, 2), dtype=t, rng=0
+        ),
+        (2, 4, 5, 5),
+    ),
     (lambda t: MaxPool2d(2), (2, 4, 9, 9)),
     (lambda t: MaxPool2d((3, 2), (1, 2), 1, (2, 1), ceil_mode=True), (2, 4, 9, 9)),
     (lambda t: AvgPool2d((2, 3)), (2, 4, 9, 9)),
@@ -21,11 +42,23 @@ LAYERS = [  # a maker for parameters of a dtype, and the shape of an input
     (lambda t: Linear(4, 3, bias=False, rng=0, dtype=t), (5, 4)),
     (lambda t: Flatten(), (2, 4, 9, 9)),
     (lambda t: ReLU(), (2, 4, 9, 9)),
+    (lambda t: LeakyReLU(), (2, 4, 9, 9)),
+    (lambda t: LeakyReLU(0.25), (2, 4)),
+    (lambda t: Sigmoid(), (2, 4, 9)),
+    (lambda t: Tanh(), (2, 4, 9)),
     (lambda t: Dropout(rng=0), (2, 4)),
     (lambda t: Dropout(0.1, rng=0), (2, 4)),
     (lambda t: Dropout(1 / 3, rng=0), (2, 4)),
+    (lambda t: Residual([Conv2d(4, 4, 3, padding=1, rng=0, dtype=t), ReLU()]), (2, 4, 6, 6)),
+    (
+        lambda t: Residual(
+            [Conv2d(4, 6, 3, 2, 1, rng=0, dtype=t), BatchNorm2d(6, dtype=t), Residual([Tanh()])],
+            [Conv2d(4, 6, 1, 2, rng=0, dtype=t)],
+        ),
+        (2, 4, 6, 6),
+    ),
 ]
-ANY_SHAPE = (ReLU, Dropout)  # these take numbers of any shape
+ANY_SHAPE = (ReLU, LeakyReLU, Sigmoid, Tanh, Dropout)  # these take numbers of any shape
 
 
 def one_of_each():

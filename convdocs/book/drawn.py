@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike
 from .. import _args, data
 from .._args import Array
 from .._extras import extra
+from ..activation import ReLU
 from ..cnn import CNN
 from ..conv import Conv2d
-from ..fc import Flatten, Linear, ReLU
+from ..fc import Flatten, Linear
 from ..optim import Adam
 from ..pool import MaxPool2d
 from .trained import fit

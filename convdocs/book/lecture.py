@@ -17,10 +17,11 @@ from numpy.typing import ArrayLike
 
 from .. import _args, data
 from .._args import Array, Rng
+from ..activation import ReLU
 from ..cnn import CNN
 from ..conv import Conv2d
 from ..data import Parts
-from ..fc import Flatten, Linear, ReLU
+from ..fc import Flatten, Linear
 from ..optim import Adam
 from ..pool import MaxPool2d
 from . import trained

@@ -16,9 +16,10 @@ from numpy.typing import DTypeLike
 
 from .. import _args, memory
 from .._args import Array, Rng, Size
+from ..activation import ReLU
 from ..cnn import CNN
 from ..conv import Conv2d
-from ..fc import Flatten, Linear, ReLU
+from ..fc import Flatten, Linear
 from ..layer import Layer, new_array
 from ..pool import MaxPool2d
 from ..windows import batch_first, batch_last, must_fit

@@ -2,14 +2,16 @@
 
 Programs write the same layer in different ways: a fully connected one as a product and a sum, a
 flattening as a new shape that other nodes compute. So the walk computes what is constant, and asks
-of every other node which layers it is. What is not one of the package's layers, it lists.
+of every other node which layers it is. Where two ways from one place meet in a sum, they are a
+residual block. What is not one of the package's layers, it lists.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -19,6 +21,8 @@ from ..conv import Conv2d
 from ..fc import Linear
 from ..layer import Layer
 from ..norm import BatchNorm2d
+from ..residual import Residual
+from ..transposed import ConvTranspose2d
 from .onnx_constants import Constants
 from .onnx_layers import PADDED, Reader, reader_of
 from .onnx_node import Maps, Node, Pad, Side
@@ -28,9 +32,25 @@ STANDARD = ("", "ai.onnx")  # the two names of the domain of the standard's oper
 # these numbers by chance, it does not say of all, so `layers_of` tries both rows.
 OPEN_SIZES = ((8191, 8179, 8171, 8167), (8161, 8147, 8123, 8117))
 # The axis on which a layer asks for a size, and the option that says which.
-ASKED = {Conv2d: (0, "in_channels"), BatchNorm2d: (0, "num_features"), Linear: (-1, "in_features")}
+ASKED = {
+    Conv2d: (0, "in_channels"),
+    ConvTranspose2d: (0, "in_channels"),
+    BatchNorm2d: (0, "num_features"),
+    Linear: (-1, "in_features"),
+}
 
 Shape = tuple[Side, ...]
+
+
+class Point(NamedTuple):
+    """Where maps stand: behind a layer, which stands behind others."""
+
+    shape: Shape
+    layer: Layer | None = None
+    before: Point | None = None
+    depth: int = 0  # how many layers lead here
+    alone: bool = False  # whether nothing else takes what the layer makes
+    pad: Pad | None = None  # what a node adds around the maps, for the one behind it
 
 
 def layers_of(proto: onnx.ModelProto) -> tuple[list[Layer], list[str]]:
@@ -90,20 +110,28 @@ class Walk:
         self._functions = {each.name for each in proto.functions if each.domain in STANDARD}
         self._sparse = {each.values.name for each in proto.graph.sparse_initializer}
         self._open_sizes = open_sizes
-        # Where the walk stands: the name of the maps, what they are, and what is added to them.
-        self._here = ""
         self._images = open_sizes[0]
-        self._shape: Shape = ()
         self._dtype: np.dtype[Any] = np.dtype(np.float32)
-        self._pad: Pad | None = None
-        self._sizes: dict[str, list[int]] = {}  # of all maps on the way
+        self._points: dict[str, Point] = {}  # of all maps on the way, by their name
+        self._last = ""  # the name of the newest of them
+        self._takers = Counter(  # how many nodes take maps to compute with
+            name
+            for node in proto.graph.node
+            for name in node.input
+            if node.op_type not in ("Shape", "Size")
+        )
+        self._sizes: dict[str, list[int]] = {}  # of all maps without a border to come
         self._vague: set[str] = set()  # what would be constant, were it not for a problem
         self._begin(proto.graph)
         for node in proto.graph.node:
             self._step(node)
         outputs = [str(each.name) for each in proto.graph.output]
-        if not self.problems and (outputs != [self._here] or self._pad):
+        if self.problems:
+            return
+        end = self._points[self._last]
+        if outputs != [self._last] or end.pad:
             self.problems.append(f"the output {', '.join(outputs)}, not the last node's")
+        self.layers = _row(None, end)
 
     def _begin(self, graph: onnx.GraphProto) -> None:
         """Take the graph's input."""
@@ -126,14 +154,14 @@ class Walk:
             for dim, size in zip(kind.shape.dim, self._open_sizes, strict=False)
         )
         self._images = images.size
-        self._shape = tuple(sides)
-        self._move(name)
+        self._move(name, Point(tuple(sides)))
 
-    def _move(self, name: str) -> None:
+    def _move(self, name: str, point: Point) -> None:
         """Go on to the maps of this name."""
-        self._here = name
-        if self._pad is None:
-            self._sizes[name] = [self._images, *(side.size for side in self._shape)]
+        self._points[name] = point
+        self._last = name
+        if point.pad is None:
+            self._sizes[name] = [self._images, *(side.size for side in point.shape)]
 
     def _step(self, node: onnx.NodeProto) -> None:
         """Take one node: compute it if it is constant, or make layers of it."""
@@ -172,26 +200,63 @@ class Walk:
         self._constants[node.output[0]] = result
 
     def _read(self, reader: Reader, proto: onnx.NodeProto, unknown: list[str]) -> None:
-        """Make layers of a node that takes the last layer's output and constants."""
+        """Make layers of a node that takes maps on the way, and constants."""
         operator = proto.op_type
         if sparse := self._sparse.intersection(unknown):
             raise ValueError(f"the tensor {sparse.pop()!r} is sparse")
-        if unknown != [self._here]:
-            raise ValueError("it is not behind the node before it, in a row")
-        if proto.input[0] != self._here and operator != "Add":  # a sum may begin with the bias
+        if not self._points.keys() >= {*unknown}:
+            raise ValueError("it is not behind the nodes before it")
+        if operator == "Add" and len(unknown) == 2:
+            self._move(proto.output[0], _sum(*(self._points[name] for name in unknown)))
+            return
+        if len(unknown) > 1:
+            raise ValueError("it takes more maps than one")
+        if proto.input[0] != unknown[0] and operator != "Add":  # a sum may begin with the bias
             raise ValueError("its first input is a constant, not what is before it")
-        if self._pad and operator not in PADDED:
+        point = self._points[unknown[0]]
+        if point.pad and operator not in PADDED:
             raise ValueError("it does not take the border before it")
         self.measured |= operator == "Reshape"
-        behind = self.layers[-1] if self.layers else None
-        node = Node(proto, self._opset, self._constants, self._pad)
-        found = reader(node, Maps(self._images, self._shape, self._dtype, behind))
-        layers = [] if isinstance(found, Pad) else found
-        self._pad = found if isinstance(found, Pad) else None
-        for layer in layers:
-            self.layers.append(layer)
-            self._shape = _behind(layer, self._shape)
-        self._move(proto.output[0])
+        alone = self._takers[unknown[0]] == 1
+        behind = point.layer if alone and point.alone else None
+        node = Node(proto, self._opset, self._constants, point.pad)
+        found = reader(node, Maps(self._images, point.shape, self._dtype, behind))
+        pad = found if isinstance(found, Pad) else None
+        point = point._replace(pad=pad, alone=alone and point.alone)
+        for layer in [] if isinstance(found, Pad) else found:
+            shape = _behind(layer, point.shape)
+            point = Point(shape, layer, point, point.depth + 1, alone=True)
+        self._move(proto.output[0], point)
+
+
+def _row(start: Point | None, end: Point) -> list[Layer]:
+    """Return the layers from one point to another, or from the input."""
+    row = []
+    least = start.depth if start else 0
+    while end.depth > least and end.before and end.layer:
+        row.append(end.layer)
+        end = end.before
+    return row[::-1]
+
+
+def _sum(one: Point, other: Point) -> Point:
+    """Return where two ways meet: behind a residual block, which begins where they part."""
+    if one.pad or other.pad:
+        raise ValueError("it does not take the border before it")
+    sizes = [[side.size for side in point.shape] for point in (one, other)]
+    if sizes[0] != sizes[1]:
+        raise ValueError(f"a sum of maps of {sizes[0]} and {sizes[1]}")
+    fork, end = one, other
+    while fork.layer is not end.layer:
+        if fork.depth < end.depth:
+            fork, end = end, fork
+        assert fork.before  # the input is at depth 0
+        fork = fork.before
+    rows = _row(fork, one), _row(fork, other)
+    if not any(rows):
+        raise ValueError("a sum of maps with themselves")
+    body, shortcut = rows if rows[0] else rows[::-1]
+    return Point(one.shape, Residual(body, shortcut), fork, fork.depth + 1, alone=True)
 
 
 def _behind(layer: Layer, shape: Shape) -> Shape:

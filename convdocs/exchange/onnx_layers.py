@@ -22,6 +22,7 @@ from ..fc import Dropout, Flatten, Linear
 from ..layer import Layer, blank
 from ..norm import BatchNorm2d
 from ..pool import AvgPool2d, MaxPool2d
+from ..transposed import ConvTranspose2d
 from ..windows import Pair
 from .onnx_node import Maps, Node, Pad, Side, Sliding
 
@@ -58,6 +59,32 @@ def _conv(node: Node, maps: Maps) -> list[Layer]:
         "bias": node.optional(2) is not None,
     }
     return [_built(Conv2d, maps, options, weight=weight, bias=node.optional(2))]
+
+
+def _conv_transpose(node: Node, maps: Maps) -> list[Layer]:
+    weight = node.array(1)
+    if weight.ndim != 4 or 0 in weight.shape:
+        raise ValueError(f"weights of shape {weight.shape}, not (C, F, kH, kW)")
+    C, F, kH, kW = weight.shape
+    said = list(node.attributes.get("kernel_shape", (kH, kW)))
+    if said != [kH, kW]:
+        raise ValueError(f"kernel_shape={said} for weights of shape {weight.shape}")
+    if node.attributes.get("output_shape") or node.attributes["auto_pad"].startswith(b"SAME"):
+        raise ValueError("output_shape or auto_pad, from which programs make different borders")
+    slide = Sliding.of(node, maps, (kH, kW), value=0)
+    groups = node.attributes["group"]
+    options = {
+        "in_channels": C,
+        "out_channels": F * groups,
+        "kernel_size": (kH, kW),
+        "stride": slide.window.stride,
+        "padding": slide.padding(),
+        "output_padding": tuple(node.attributes.get("output_padding", (0, 0))),
+        "dilation": slide.window.dilation,
+        "groups": groups,
+        "bias": node.optional(2) is not None,
+    }
+    return [_built(ConvTranspose2d, maps, options, weight=weight, bias=node.optional(2))]
 
 
 def _max_pool(node: Node, maps: Maps) -> list[Layer]:
@@ -161,14 +188,15 @@ def _matmul(node: Node, maps: Maps) -> list[Layer]:
 def _add(node: Node, maps: Maps) -> list[Layer]:
     """Give the layer before a bias."""
     layer = maps.behind
-    if not isinstance(layer, Conv2d | Linear) or layer.options["bias"]:
+    if not isinstance(layer, Conv2d | ConvTranspose2d | Linear) or layer.options["bias"]:
         raise ValueError("only a bias behind weights can be added")
     if node.since < 7:
         raise ValueError("a sum by the rules of before opset 7")
     axes = len(maps.shape) + 1
-    axis = 1 if isinstance(layer, Conv2d) else axes - 1
+    outputs = layer.options["out_features" if isinstance(layer, Linear) else "out_channels"]
+    axis = axes - 1 if isinstance(layer, Linear) else 1
     weight = layer.params["weight"]
-    bias = _bias(node.summand(), len(weight), axis, axes)
+    bias = _bias(node.summand(), outputs, axis, axes)
     _check_dtype("bias", bias, maps)
     layer.options["bias"] = True
     layer.params["bias"] = np.array(bias, weight.dtype)
@@ -263,6 +291,7 @@ Reader = Callable[[Node, Maps], Found]
 
 READERS: dict[str, Reader] = {
     "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
     "MaxPool": _max_pool,
     "AveragePool": _average_pool,
     "GlobalMaxPool": functools.partial(_whole, MaxPool2d),

@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import _extras, store
 from .._args import Path
-from ..architecture import COUNTER
+from ..architecture import COUNTER, named_arrays
 from ..cnn import CNN
 from ..layer import Layer
 
@@ -19,10 +19,10 @@ def from_onnx(path: Path) -> CNN:
     """Return the network that an ONNX file holds, from whichever program it comes.
 
     It may be made of the operators of the package's layers, in a row from one input to one output,
-    in float32 or float64. Attributes that are left out are those of the file's version of the
-    standard. What does not depend on the image is computed, whatever operators it takes, if the
-    work is in proportion to the file; nothing of the file is executed. Of dropout and batch
-    normalisation, only those for inference are taken.
+    with sums of two ways from one place for residual blocks, in float32 or float64. Attributes that
+    are left out are those of the file's version of the standard. What does not depend on the image
+    is computed, whatever operators it takes, if the work is in proportion to the file; nothing of
+    the file is executed. Of dropout and batch normalisation, only those for inference are taken.
 
     Parameters
     ----------
@@ -73,11 +73,8 @@ def _cut(text: str) -> str:
 
 def _count_batches(layers: list[Layer], proto: Any) -> None:
     """Take from the metadata the one buffer that no operator takes."""
-    counts = {
-        f"{number}.{COUNTER}": layer.buffers[COUNTER]
-        for number, layer in enumerate(layers)
-        if COUNTER in layer.buffers
-    }
+    arrays = named_arrays(layers)
+    counts = {key: array for key, array in arrays.items() if key.endswith(COUNTER)}
     for prop in proto.metadata_props:
         if not isinstance(prop.key, str) or not isinstance(prop.value, str):
             raise ValueError(f"the metadata {prop.key!r} are no text")  # not UTF-8

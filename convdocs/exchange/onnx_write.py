@@ -16,6 +16,7 @@ from .._args import Array, Path
 from ..architecture import COUNTER, described, kind_of, named_arrays
 from ..layer import Layer, fitting
 from ..network import Network
+from ..residual import Residual
 from ..windows import Pair, same_borders
 from .weights import network
 
@@ -40,15 +41,22 @@ class Node(NamedTuple):
 class Place(NamedTuple):
     """Where a layer stands: the names of the maps before and behind it, and their shapes."""
 
-    number: int
+    name: str  # such as "3", or "3.body.0" within a block
     here: str
     there: str
     shape_here: tuple[int, ...]
     shape_there: tuple[int, ...]
 
+    @property
+    def where(self) -> str:
+        """The place as Python writes it, for errors."""
+        number, *steps = self.name.split(".")
+        pairs = zip(steps[::2], steps[1::2], strict=True)
+        return f"layers[{number}]" + "".join(f".{way}[{n}]" for way, n in pairs)
+
     def key(self, name: str) -> str:
         """Return the name that a state dictionary gives to an array of the layer."""
-        return f"{self.number}.{name}"
+        return f"{self.name}.{name}"
 
 
 class Graph:
@@ -64,6 +72,7 @@ class Graph:
         self.dtype = dtype
         self.nodes: list[Node] = []
         self.arrays: dict[str, Array] = {}
+        self.maps: dict[str, tuple[int, ...]] = {}  # the shape of one image's maps, by their name
 
     def node(
         self,
@@ -75,7 +84,7 @@ class Graph:
         **attributes: Attribute,
     ) -> None:
         """Append a node of a layer."""
-        name = f"{place.number}.{type(layer).__name__}.{operator}"
+        name = f"{place.name}.{type(layer).__name__}.{operator}"
         self.nodes.append(Node(operator, list(inputs), output, attributes, name))
 
     def array(self, name: str, array: Array) -> str:
@@ -94,9 +103,10 @@ def to_onnx(
 
     The graph takes ``x``, any number of images, and gives ``y``. Weights have the names of
     `CNN.state_dict`, and nodes the numbers of their layers. What ONNX Runtime would not run is
-    refused: convolution and average pooling in float64, and dropout of everything. With a dilation,
+    refused: convolution, transposed or not, average pooling and the leaky ReLU in float64, an
+    output padding as wide as the stride, and dropout of everything. With a dilation,
     ``padding='same'`` is written in numbers, and the padding of a maximum that is as wide as the
-    window, or fills one, as a node of its own.
+    window, or fills one, as a node of its own. A residual block is its two ways and their sum.
 
     Parameters
     ----------
@@ -135,9 +145,12 @@ def to_onnx(
         raise ValueError(f"input_shape must be (C, H, W), got {input_shape!r}")
     shape = tuple(_args.integer("input_shape", side, 1) for side in input_shape)
 
-    maps = {"x": shape} | _write(graph, model.layers, shape)
+    _write(graph, model.layers, shape)
     element = make.np_dtype_to_tensor_dtype(graph.dtype)
-    values = [make.make_tensor_value_info(name, element, ["N", *maps[name]]) for name in maps]
+    values = [
+        make.make_tensor_value_info(name, element, ["N", *sides])
+        for name, sides in graph.maps.items()
+    ]
     nodes = [
         make.make_node(node.operator, node.inputs, [node.output], node.name, **node.attributes)
         for node in graph.nodes
@@ -157,39 +170,55 @@ def to_onnx(
         file.write(content)
 
 
-def _write(graph: Graph, layers: list[Layer], shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
-    """Write all layers; return the shape of one image's maps behind each, under their names."""
+def _write(graph: Graph, layers: list[Layer], shape: tuple[int, ...]) -> None:
+    """Write all layers, from ``x`` to ``y``."""
     for key, array in named_arrays(layers).items():
         if COUNTER not in key:
             graph.array(key, array)
-    maps = {}
-    y = np.empty((0, *shape), graph.dtype)
-    here = "x"
-    for number, layer in enumerate(layers):
-        there = "y" if number == len(layers) - 1 else f"{number}.y"
-        before = y.shape
-        with fitting("input_shape", number, layer):
-            y = layer.forward(y)
-        _write_layer(graph, layer, Place(number, here, there, before, y.shape))
-        maps[there] = y.shape[1:]
-        here = there
+    graph.maps["x"] = shape
+    _write_row(graph, layers, "", "x", "y", (0, *shape))
     if not layers:
         graph.nodes.append(Node("Identity", ["x"], "y", {}, ""))
-        maps["y"] = shape
-    return maps
+        graph.maps["y"] = shape
+
+
+def _write_row(
+    graph: Graph,
+    layers: Sequence[Layer],
+    before: str,
+    here: str,
+    end: str,
+    shape: tuple[int, ...],
+) -> None:
+    """Write layers in a row, from the maps ``here`` to those called ``end``.
+
+    Before each layer's number in the row stands, in all names, what leads to the row.
+    """
+    y = np.empty(shape, graph.dtype)
+    for number, layer in enumerate(layers):
+        there = end if number == len(layers) - 1 else f"{before}{number}.y"
+        x = y
+        with fitting("input_shape", number, layer):
+            y = layer.forward(x)
+        _write_layer(graph, layer, Place(f"{before}{number}", here, there, x.shape, y.shape))
+        graph.maps[there] = y.shape[1:]
+        here = there
 
 
 def _write_layer(graph: Graph, layer: Layer, place: Place) -> None:
     """Write one layer, as its row in the table says."""
-    kind = kind_of(place.number, layer)
+    kind = kind_of(0, layer)
+    if kind.single and graph.dtype != np.float32:
+        need = f"{place.where} must be of a network of float32 for ONNX Runtime"
+        raise ValueError(f"{need}, got {layer!r} in one of {graph.dtype}")
     if kind.attributes is None:
         if kind.operator not in WRITERS:
-            need = f"layers[{place.number}] must be a layer with a writer for ONNX"
+            need = f"{place.where} must be a layer with a writer for ONNX"
             raise TypeError(f"{need}, got {layer!r}")
         WRITERS[kind.operator](graph, layer, place)
         return
     if layer.options.keys() - kind.attributes.keys() or layer.params or layer.buffers:
-        need = f"layers[{place.number}] must be no more than the attributes in its row of the table"
+        need = f"{place.where} must be no more than the attributes in its row of the table"
         raise TypeError(f"{need}, {dict(kind.attributes)}, got {layer!r}")
     attributes = {kind.attributes[option]: value for option, value in layer.options.items()}
     graph.node(layer, place, kind.operator, [place.here], place.there, **attributes)
@@ -199,7 +228,6 @@ def _write_layer(graph: Graph, layer: Layer, place: Place) -> None:
 
 
 def _conv(graph: Graph, layer: Layer, place: Place) -> None:
-    _in_float32(graph, layer, place)
     options = layer.options
     attributes = _window(options) | {"dilations": options["dilation"], "group": options["groups"]}
     if options["padding"] == "same" and options["dilation"] != (1, 1):
@@ -211,6 +239,16 @@ def _conv(graph: Graph, layer: Layer, place: Place) -> None:
     else:
         attributes["pads"] = options["padding"] * 2
     graph.node(layer, place, "Conv", _inputs(layer, place), place.there, **attributes)
+
+
+def _conv_transpose(graph: Graph, layer: Layer, place: Place) -> None:
+    options = layer.options
+    if any(more >= s for more, s in zip(options["output_padding"], options["stride"], strict=True)):
+        need = f"{place.where}.output_padding must be smaller than the stride for ONNX Runtime"
+        raise ValueError(f"{need}, got {layer!r}")
+    attributes = _window(options) | {"dilations": options["dilation"], "group": options["groups"]}
+    attributes |= {"pads": options["padding"] * 2, "output_padding": options["output_padding"]}
+    graph.node(layer, place, "ConvTranspose", _inputs(layer, place), place.there, **attributes)
 
 
 def _max_pool(graph: Graph, layer: Layer, place: Place) -> None:
@@ -228,7 +266,6 @@ def _max_pool(graph: Graph, layer: Layer, place: Place) -> None:
 
 
 def _average_pool(graph: Graph, layer: Layer, place: Place) -> None:
-    _in_float32(graph, layer, place)
     attributes = _window(layer.options) | {"pads": layer.options["padding"] * 2}
     attributes |= {name: int(layer.options[name]) for name in ("ceil_mode", "count_include_pad")}
     graph.node(layer, place, "AveragePool", [place.here], place.there, **attributes)
@@ -257,7 +294,7 @@ def _linear(graph: Graph, layer: Layer, place: Place) -> None:
 def _dropout(graph: Graph, layer: Layer, place: Place) -> None:
     p = layer.options["p"]
     if np.float32(p) == 1:
-        raise ValueError(f"layers[{place.number}].p must be below 1 for ONNX, got {layer!r}")
+        raise ValueError(f"{place.where}.p must be below 1 for ONNX, got {layer!r}")
     ratio = graph.array(place.key("ratio"), np.array(p))
     graph.node(layer, place, "Dropout", [place.here, ratio], place.there)
 
@@ -266,14 +303,26 @@ def _flatten(graph: Graph, layer: Layer, place: Place) -> None:
     graph.node(layer, place, "Flatten", [place.here], place.there, axis=1)
 
 
+def _residual(graph: Graph, layer: Layer, place: Place) -> None:
+    assert isinstance(layer, Residual)
+    ends = []
+    for way, row in (("body", layer.body), ("shortcut", layer.shortcut)):
+        end = place.key(f"{way}.y") if row else place.here
+        _write_row(graph, row, place.key(f"{way}."), place.here, end, place.shape_here)
+        ends.append(end)
+    graph.node(layer, place, "Add", ends, place.there)
+
+
 WRITERS: dict[str, Callable[[Graph, Layer, Place], None]] = {
     "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
     "MaxPool": _max_pool,
     "AveragePool": _average_pool,
     "BatchNormalization": _norm,
     "Gemm": _linear,
     "Dropout": _dropout,
     "Flatten": _flatten,
+    "Add": _residual,
 }
 
 
@@ -285,13 +334,6 @@ def _inputs(layer: Layer, place: Place) -> list[str]:
 def _window(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the attributes of how a window slides."""
     return {"kernel_shape": options["kernel_size"], "strides": options["stride"]}
-
-
-def _in_float32(graph: Graph, layer: Layer, place: Place) -> None:
-    """Refuse what ONNX Runtime computes in float32 alone."""
-    if graph.dtype != np.float32:
-        need = f"layers[{place.number}] must be of a network of float32 for ONNX Runtime"
-        raise ValueError(f"{need}, got {layer!r} in one of {graph.dtype}")
 
 
 def _pads_within_windows(options: Mapping[str, Any], place: Place) -> bool:

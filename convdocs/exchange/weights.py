@@ -7,6 +7,7 @@ JSON, which says of each array its dtype, its shape and where it lies, and the n
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,13 +57,28 @@ def to_torch(model: Network) -> Any:
         If ``model`` is no network, or a layer not one of the package's own.
     """
     torch = _extras.library("torch")
-    layers = []
-    for kind, options in described(network(model).layers):
-        dtype = {"dtype": getattr(torch, options["dtype"])} if "dtype" in options else {}
-        layers.append(getattr(torch.nn, kind)(**options | dtype))
-    net = torch.nn.Sequential(*layers)
+    net = torch.nn.Sequential(*_modules(described(network(model).layers)))
     net.load_state_dict({key: torch.from_numpy(a) for key, a in model.state_dict().items()})
     return net.eval()
+
+
+def _modules(description: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Any]:
+    """Return PyTorch's layers of a description."""
+    import torch
+
+    from .torch_residual import Residual
+
+    modules = []
+    for kind, described_options in description:
+        options = dict(described_options)
+        if kind == "Residual":
+            rows = {way: row and _modules(row) for way, row in options.items()}
+            modules.append(Residual(**rows))
+            continue
+        if "dtype" in options:
+            options["dtype"] = getattr(torch, options["dtype"])
+        modules.append(getattr(torch.nn, kind)(**options))
+    return modules
 
 
 def save_safetensors(model: Network, path: Path) -> None:

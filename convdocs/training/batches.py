@@ -43,7 +43,7 @@ class FromArrays:
         What the images must fit.
     X : array_like of shape (N, C, H, W)
         In memory, or mapped from a file that is larger than it.
-    y : array_like of shape (N,)
+    y : array_like of shape (N,), or (N, ...) with one label for each place of the scores
     batch_size : int
         Images a batch; the last may have fewer.
     ranks : int
@@ -149,16 +149,24 @@ def examples(
 ) -> tuple[Array, Array]:
     """Return images and labels as arrays, checked against each other and against the layers."""
     images = _args.numbers(X_name, X)
-    count = classes(of_one(layers, X_name, images))
-    return images, _args.labels(y_name, y, len(images), count)
+    scores = of_one(layers, X_name, images)
+    refuse_no_scores(scores)
+    if scores.ndim > 2 and np.ndim(_args.as_array(y_name, y)) == 1:  # one label an image
+        raise _no_scores(scores)
+    _, K, *places = scores.shape
+    return images, _args.labels(y_name, y, (len(images), *places), K)
 
 
-def classes(scores: Array) -> int:
-    """Return how many classes a network's output tells apart; refuse what is no table of scores."""
-    if scores.ndim != 2:
-        need = "layers must end in scores of shape (N, K), as Flatten and Linear give them"
-        raise ValueError(f"{need}, got {scores.shape}")
-    return scores.shape[1]
+def refuse_no_scores(scores: Array) -> None:
+    """Raise an error if a network's output has no axis for the classes."""
+    if scores.ndim < 2:
+        raise _no_scores(scores)
+
+
+def _no_scores(scores: Array) -> ValueError:
+    """Return the error for an output that gives an image no scores."""
+    need = "layers must end in scores of shape (N, K), as Flatten and Linear give them"
+    return ValueError(f"{need}, got {scores.shape}")
 
 
 def digest(X: Array, y: Array) -> str:

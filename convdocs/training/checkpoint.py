@@ -25,7 +25,7 @@ WORDS = {  # how to say that settings differ which are too long to show
 class State(NamedTuple):
     """A training at some place: so many epochs done, so many steps into the next.
 
-    Of ``sums``, the images, their loss and the hits in the steps of the epoch that has begun. The
+    Of ``sums``, the labels, their loss and the hits in the steps of the epoch that has begun. The
     state of the random generator is that at the beginning of the epoch, and that now.
     """
 
@@ -81,12 +81,12 @@ def read(path: Path) -> State | None:
         raise ValueError(f"{need}, got {path!r} with the format {kind!r}")
     try:
         optimizer_steps, counts = description["optimizer"]
-        images, loss, hits = description["sums"]
+        labels, loss, hits = description["sums"]
         return State(
             settings=dict(description["settings"]),
             epoch=_count(description["epoch"]),
             step=_count(description["step"]),
-            sums=(_count(images), float(loss), _count(hits)),
+            sums=(_count(labels), float(loss), _count(hits)),
             begun=dict(description["begun"]),
             rng=dict(description["rng"]),
             optimizer_steps=_count(optimizer_steps),

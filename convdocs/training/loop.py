@@ -28,9 +28,12 @@ SECONDS = 60.0  # how much work of a long epoch a kill may cost
 
 
 class Sums(NamedTuple):
-    """What is counted over many images: how many they are, their loss, and those that are right."""
+    """What is counted over many labels: how many they are, their loss, and those that are met.
 
-    images: int = 0
+    An image has one label, or one for each of its places.
+    """
+
+    labels: int = 0
     loss: float = 0.0
     hits: int = 0
 
@@ -38,21 +41,22 @@ class Sums(NamedTuple):
     def of(cls, scores: Array, labels: Array, counted: int) -> Sums:
         """Return the sums over all images of a rank's share, or over none of them."""
         hits = (scores.argmax(axis=1) == labels)[:counted].sum()
-        return cls(counted, counted * cross_entropy(scores, labels), int(hits))
+        number = counted * math.prod(labels.shape[1:])
+        return cls(number, number * cross_entropy(scores, labels), int(hits))
 
     @classmethod
     def total(cls, parts: Iterable[Sums]) -> Sums:
-        """Return the sums over the images of all parts."""
-        images, losses, hits = zip(*parts, strict=True)
-        return cls(sum(images), sum(losses), sum(hits))
+        """Return the sums over the labels of all parts."""
+        labels, losses, hits = zip(*parts, strict=True)
+        return cls(sum(labels), sum(losses), sum(hits))
 
     def mean_loss(self) -> float:
-        """Return the loss of an image; of none, it is not a number."""
-        return self.loss / self.images if self.images else float("nan")
+        """Return the loss of a label; of none, it is not a number."""
+        return self.loss / self.labels if self.labels else float("nan")
 
     def accuracy(self) -> float:
-        """Return the share of images that are right."""
-        return self.hits / self.images if self.images else float("nan")
+        """Return the share of labels that are met."""
+        return self.hits / self.labels if self.labels else float("nan")
 
 
 def train(

@@ -16,7 +16,7 @@ import copy
 import os
 import pickle
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 import numpy as np
@@ -249,7 +249,7 @@ class Ranks:
 class Home(NamedTuple):
     """Where an array stands that is averaged, and what it is like before there is one."""
 
-    holder: dict[str, Array]
+    holder: MutableMapping[str, Array]
     name: str
     like: Array
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from convdocs import conv, conv1d, conv2d, conv2d_backward
+from convdocs import conv, conv1d, conv2d, conv2d_backward, patches
 
 CASES = {  # x, weight, and how
     "one pixel": ((1, 1, 1, 1), (1, 1, 1, 1), {}),
@@ -356,9 +356,9 @@ def test_blocks_of_rows_give_the_same(monkeypatch, rng, name, rows):
     whole = conv2d(x, w, b, **how), *conv2d_backward(dy, x, w, **how)
     row = x.itemsize * len(x) * x.shape[1] * np.prod(w.shape[2:]) * dy.shape[3]
     blocks = []
-    cut = conv._blocks
-    monkeypatch.setattr(conv, "BLOCK", int(rows * row))
-    monkeypatch.setattr(conv, "_blocks", lambda seen: blocks.append(list(cut(seen))) or blocks[-1])
+    cut = conv.blocks
+    monkeypatch.setattr(patches, "BLOCK", int(rows * row))
+    monkeypatch.setattr(conv, "blocks", lambda seen: blocks.append(list(cut(seen))) or blocks[-1])
     parts = conv2d(x, w, b, **how), *conv2d_backward(dy, x, w, **how)
     assert [len(block) for block in blocks] == 2 * [-(-dy.shape[2] // rows)]
     reference.same_results(parts, whole)
@@ -372,7 +372,7 @@ def test_blocks_smaller_than_a_row_give_the_same(monkeypatch, rng, name, places)
     x, w, how = CASES[name]
     x, w, b, dy = arrays_for(rng, x, w, how)
     place = x.itemsize * len(x) * x.shape[1] * w.shape[2] * w.shape[3]
-    monkeypatch.setattr(conv, "BLOCK", places * place)
+    monkeypatch.setattr(patches, "BLOCK", places * place)
     reference.same_results(conv2d(x, w, b, **how), reference.conv2d(x, w, b, **how))
     expected = reference.conv2d_backward(dy, x, w, **how)
     reference.same_results(conv2d_backward(dy, x, w, **how), expected)
@@ -396,7 +396,7 @@ def test_the_patches_of_a_large_image_never_lie_in_memory_at_once():
 def test_products_in_pieces_give_the_same(monkeypatch, rng, name, columns):
     x, w, how = CASES[name]
     x, w, b, dy = arrays_for(rng, x, w, how)
-    monkeypatch.setattr(conv, "SMALL_PRODUCT", columns * w.size // how.get("groups", 1))
+    monkeypatch.setattr(patches, "SMALL_PRODUCT", columns * w.size // how.get("groups", 1))
     reference.same_results(conv2d(x, w, b, **how), reference.conv2d(x, w, b, **how))
     expected = reference.conv2d_backward(dy, x, w, **how)
     reference.same_results(conv2d_backward(dy, x, w, **how), expected)

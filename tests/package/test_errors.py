@@ -26,20 +26,27 @@ from convdocs import (
     Linear,
     MaxPool2d,
     ReLU,
+    Residual,
     avg_pool2d,
     avg_pool2d_backward,
     conv1d,
     conv2d,
     conv2d_backward,
+    conv_transpose2d,
+    conv_transpose2d_backward,
     cross_entropy,
     cross_entropy_backward,
+    leaky_relu,
     linear,
     linear_backward,
     max_pool2d,
     max_pool2d_backward,
     relu,
+    sigmoid,
     softmax,
+    tanh,
 )
+from convdocs.layer import Layer
 
 REFUSALS = (ValueError, TypeError)
 HUGE = 10**30
@@ -204,9 +211,15 @@ KINDS = {
     **dict.fromkeys(("in_features", "out_features", "batch_size"), INTEGER),
     **dict.fromkeys(("ceil_mode", "count_include_pad", "progress", "train"), FLAG),
     **dict.fromkeys(("lr", "weight_decay", "eps"), REAL),
-    **dict.fromkeys(("p", "momentum"), SHARE),
+    **dict.fromkeys(("p", "momentum", "negative_slope"), SHARE),
     **dict.fromkeys(("labels", "y"), LABELS),
-    **{"padding": SIZE_0, "epochs": INTEGER_0, "betas": BETAS, "dtype": DTYPE},
+    **{
+        "padding": SIZE_0,
+        "output_padding": SIZE_0,
+        "epochs": INTEGER_0,
+        "betas": BETAS,
+        "dtype": DTYPE,
+    },
     **{"rng": RNG, "validation": VALIDATION, "input_shape": INPUT_SHAPE},
     "axis": cases([2, -3, HUGE, -HUGE], [*NO_INTEGERS, *SEQUENCES]),
     "bias": cases([a(5), a(7), a(6, 1), a(1, 6), a(0), 1.0]),
@@ -224,6 +237,7 @@ def trained():
 MODEL, OPTIMIZER = trained()
 X4, Y4, POOLED = a(2, 4, 6, 6), a(2, 6, 3, 3), a(2, 4, 3, 3)
 SLIDE = {"stride": 2, "padding": 1, "dilation": 1, "groups": 2}
+SPREAD = {**SLIDE, "output_padding": 1}
 POOL = {"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": False}
 LOSS = {"logits": a(2, 3), "labels": [0, 2]}
 DATA = {"X": a(2, 1, 4, 4), "y": [0, 2]}
@@ -235,6 +249,14 @@ def valid(model, optimizer):
         "conv1d": (conv1d, {"x": a(2, 4, 9), "weight": a(6, 2, 3), "bias": a(6), **SLIDE}),
         "conv2d": (conv2d, {"x": X4, "weight": a(6, 2, 3, 3), "bias": a(6), **SLIDE}),
         "conv2d_backward": (conv2d_backward, {"dy": Y4, "x": X4, "weight": a(6, 2, 3, 3), **SLIDE}),
+        "conv_transpose2d": (
+            conv_transpose2d,
+            {"x": Y4, "weight": a(6, 2, 3, 3), "bias": a(4), **SPREAD},
+        ),
+        "conv_transpose2d_backward": (
+            conv_transpose2d_backward,
+            {"dy": X4, "x": Y4, "weight": a(6, 2, 3, 3), **SPREAD},
+        ),
         "max_pool2d": (max_pool2d, {"x": X4, **POOL, "dilation": 1}),
         "max_pool2d_backward": (
             max_pool2d_backward,
@@ -248,6 +270,9 @@ def valid(model, optimizer):
         "linear": (linear, {"x": a(2, 4), "weight": a(6, 4), "bias": a(6)}),
         "linear_backward": (linear_backward, {"dy": a(2, 6), "x": a(2, 4), "weight": a(6, 4)}),
         "relu": (relu, {"x": a(3)}),
+        "leaky_relu": (leaky_relu, {"x": a(3), "negative_slope": 0.1}),
+        "sigmoid": (sigmoid, {"x": a(3)}),
+        "tanh": (tanh, {"x": a(3)}),
         "softmax": (softmax, {"x": a(2, 3), "axis": 0}),
         "cross_entropy": (cross_entropy, LOSS),
         "cross_entropy_backward": (cross_entropy_backward, LOSS),
@@ -333,21 +358,22 @@ def right(name, argument, value):
     if value is None and argument == "bias":
         return name[0].islower()
     if value is None:
-        return argument in ("rng", "optimizer", "validation", "progress") or (
+        return argument in ("rng", "optimizer", "validation", "progress", "shortcut") or (
             argument == "stride" and "ool" in name
         )
     if argument == "rng":
         numbers = np.ndarray, np.timedelta64, list, tuple, frozenset
         return isinstance(value, numbers)  # what NumPy takes for a seed, or at least as numbers
-    return argument == "layers" and type(value) in (str, dict, frozenset) and not value
+    empty = type(value) in (str, dict, frozenset) and not value
+    return argument in ("layers", "shortcut") and empty
 
 
 def misshaped(name, argument, value):
     """Return arrays of a shape that cannot be right."""
     layer, _, method = name.partition(".")
     kinds = [kind.__name__ for kind in ANY_SHAPE]
-    free = {"softmax", *kinds, *map(str.lower, kinds)}  # a layer's function has its name
-    if method != "backward" and layer in free:
+    free = {"softmax", *map(str.lower, kinds)}  # a layer's function has its name
+    if method != "backward" and layer.replace("_", "").lower() in free:
         return []
     if argument == "x" and layer in ("Flatten", "Linear", "linear", "linear_backward"):
         return [1.5, a(), a(3)]
@@ -391,6 +417,15 @@ def test_each_function_and_method_gets_fifty_wrong_calls():
         count[name] += len(wrong_values(name, argument))
     assert min(count.values()) >= 50
 
+
+class Sums(Layer):
+    """A layer that gives one number for each image."""
+
+    def forward(self, x):
+        return x.sum(axis=(1, 2, 3))
+
+
+RELU = ReLU()
 
 # Arguments that are wrong together: a call, its error, and what the message says.
 x, w, one = a(2, 4, 6, 6), a(6, 2, 3, 3), a(1, 1, 4, 4)
@@ -496,7 +531,13 @@ TOGETHER = [
     (lambda: linear_backward(a(6), a(2, 4), a(6, 4)), ValueError, r"dy .*\(2, 6\), got \(6,\)"),
     (lambda: softmax(5), ValueError, "x must .*axis.*got .*5"),
     (lambda: softmax(a(2, 3), axis=2), ValueError, "axis must .*2 axes, got 2"),
-    (lambda: cross_entropy(a(3), [0, 1, 2]), ValueError, r"logits must .*\(N, K\), got \(3,\)"),
+    (lambda: cross_entropy(a(3), [0, 1, 2]), ValueError, r"logits must .*\(N, K\).*got \(3,\)"),
+    (lambda: cross_entropy(a(2, 3, 4), [0, 1]), ValueError, r"logits .*\(2, 4\), got \(2,\)"),
+    (
+        lambda: cross_entropy(a(2, 3, 4), np.zeros((2, 5), int)),
+        ValueError,
+        r"labels must have the shape \(2, 4\), got \(2, 5\)",
+    ),
     (lambda: cross_entropy(a(2, 0), [0, 0]), ValueError, r"logits must .*class.*\(2, 0\)"),
     (lambda: cross_entropy(a(2, 3), [0, 3]), ValueError, "labels must .*3 classes, got 3"),
     (lambda: cross_entropy(a(2, 3), [-1, 0]), ValueError, "labels must be at least 0, got -1"),
@@ -551,8 +592,57 @@ TOGETHER = [
     (lambda: MODEL.predict(a(16)), ValueError, r"X must .*\(N, C, H, W\), got \(16,\)"),
     (lambda: MODEL.predict(a(1, 4, 4)), ValueError, r"X must .*\(1, 4, 4\)"),
     (lambda: MODEL.predict(a(1, 1, 2, 2)), ValueError, r"X must .*layers\[0\].* 3 x 3 .* 2 x 2 "),
-    (lambda: CNN([ReLU()]).predict(one), ValueError, r"layers must end .*\(N, K\).*got .*4, 4\)"),
-    (lambda: CNN([]).predict_proba(one), ValueError, r"layers must end .*\(N, K\).*got"),
+    (lambda: CNN([Sums()]).predict(one), ValueError, r"layers must end .*\(N, K\).*got \(1,\)"),
+    (lambda: CNN([Sums()]).predict_proba(one), ValueError, r"layers must end .*\(N, K\).*got"),
+    (
+        lambda: CNN([ReLU()]).fit(one, np.zeros((1, 3, 4), int)),
+        ValueError,
+        r"y must have the shape \(1, 4, 4\), got \(1, 3, 4\)",
+    ),
+    (
+        lambda: CNN([ReLU()]).score(one, np.ones((1, 4, 4), int)),
+        ValueError,
+        "y must be below the 1 classes, got 1",
+    ),
+    (lambda: Residual([Conv2d(1, 2, 3)])(one), ValueError, r"x must get one shape .*got .*2, 2\)"),
+    (lambda: Residual([Conv2d(2, 1, 1)])(one), ValueError, r"x must fit layers\[0\].*2 channels"),
+    (lambda: Residual([]), ValueError, r"layers must hold at least one layer, got \[\]"),
+    (lambda: Residual([ReLU()], [7]), TypeError, r"shortcut\[0\] must be a layer, got 7"),
+    (lambda: Residual(2 * [ReLU()]), ValueError, r"layers\[1\] must be a layer of its own"),
+    (
+        lambda: CNN([RELU, Residual([Residual([RELU])])]),
+        ValueError,
+        r"layers\[1\] must be a layer of its own",
+    ),
+    (
+        lambda: conv_transpose2d(one, one, padding=4),
+        ValueError,
+        r"padding must leave something of an output of 7 x 7, got \(4, 4\)",
+    ),
+    (
+        lambda: conv_transpose2d(one, one, stride=2, output_padding=(1, 2)),
+        ValueError,
+        r"output_padding must be smaller than stride \(2, 2\) .*got \(1, 2\)",
+    ),
+    (lambda: conv_transpose2d(one, a(2, 1, 1, 1)), ValueError, "x must have 2 channels.*got 1"),
+    (
+        lambda: conv_transpose2d(one, a(1, 1, 1, 1), groups=2),
+        ValueError,
+        "weight must .*groups=2 channels, got 1",
+    ),
+    (
+        lambda: conv_transpose2d(one, a(1, 3, 1, 1), a(2)),
+        ValueError,
+        r"bias must have the shape \(3,\).*got \(2,\)",
+    ),
+    (lambda: conv_transpose2d(a(1, 1, 0, 4), one), ValueError, "x must have at least one pixel"),
+    (lambda: conv_transpose2d(one, one, stride=HUGE), ValueError, "stride must .*got"),
+    (lambda: conv_transpose2d(one, one, stride=2**40), ValueError, "x and weight must ask for no"),
+    (
+        lambda: conv_transpose2d_backward(one, one, one),
+        ValueError,
+        r"dy must have the output's shape \(1, 1, 7, 7\), got",
+    ),
     (lambda: CNN([ReLU()]).fit(one, [0]), ValueError, r"layers must end .*\(N, K\).*got"),
     (lambda: CNN([ReLU()]).score(one, [0]), ValueError, r"layers must end .*\(N, K\).*got"),
     (lambda: MODEL.fit(one, [0, 1]), ValueError, r"y must .*\(1,\), got \(2,\)"),

@@ -14,31 +14,48 @@ import convdocs
 from convdocs import (
     AvgPool2d,
     Conv2d,
+    ConvTranspose2d,
     Dropout,
     Flatten,
+    LeakyReLU,
     Linear,
     MaxPool2d,
     ReLU,
+    Residual,
+    Sigmoid,
+    Tanh,
     architecture,
     avg_pool2d,
     avg_pool2d_backward,
     conv2d,
     conv2d_backward,
+    conv_transpose2d,
+    conv_transpose2d_backward,
     cross_entropy,
     cross_entropy_backward,
+    leaky_relu,
     linear,
     linear_backward,
     max_pool2d,
     max_pool2d_backward,
     relu,
+    sigmoid,
+    tanh,
 )
 from convdocs.layer import Layer
 
 CONV = {"stride": (2, 1), "padding": (1, 2), "dilation": (1, 2), "groups": 2}
+SPREAD = {"stride": (2, 3), "padding": 1, "output_padding": (0, 2), "dilation": (1, 2), "groups": 2}
 SAME = {"padding": "same"}
 MAX = {"stride": (2, 1), "padding": 1, "dilation": (1, 2), "ceil_mode": True}
 AVERAGE = {"stride": 2, "padding": 1, "ceil_mode": True, "count_include_pad": False}
 DOUBLE = {"dtype": np.float64, "rng": 0}
+
+
+def added(dx, gradients):
+    """Return gradients, the first of them with another added."""
+    return (dx + gradients[0], *gradients[1:])
+
 
 LAYERS = {  # a maker, the input, and the functions forward and backward
     "Conv2d": (
@@ -52,6 +69,24 @@ LAYERS = {  # a maker, the input, and the functions forward and backward
         (2, 2, 5, 6),
         lambda x, *params: conv2d(x, *params, **SAME),
         lambda dy, x, w: conv2d_backward(dy, x, w, **SAME)[:2],
+    ),
+    "ConvTranspose2d": (
+        lambda **how: ConvTranspose2d(4, 6, (2, 3), **SPREAD, **how),
+        (2, 4, 5, 3),
+        lambda x, *params: conv_transpose2d(x, *params, **SPREAD),
+        lambda dy, x, w, b: conv_transpose2d_backward(dy, x, w, **SPREAD),
+    ),
+    "ConvTranspose2d without bias": (
+        lambda **how: ConvTranspose2d(2, 3, 2, 2, bias=False, **how),
+        (2, 2, 3, 4),
+        lambda x, *params: conv_transpose2d(x, *params, stride=2),
+        lambda dy, x, w: conv_transpose2d_backward(dy, x, w, stride=2)[:2],
+    ),
+    "Residual": (
+        lambda **how: Residual([Conv2d(3, 3, 3, padding=1, **how)]),
+        (2, 3, 5, 4),
+        lambda x, *params: x + conv2d(x, *params, padding=1),
+        lambda dy, x, w, b: added(dy, conv2d_backward(dy, x, w, padding=1)),
     ),
     "Linear": (
         lambda **how: Linear(5, 3, **how),
@@ -84,6 +119,19 @@ LAYERS = {  # a maker, the input, and the functions forward and backward
         lambda dy, x: (avg_pool2d_backward(dy, x, (3, 2), **AVERAGE),),
     ),
     "ReLU": (lambda **how: ReLU(), (2, 3, 4), relu, lambda dy, x: (dy * (x > 0),)),
+    "LeakyReLU": (
+        lambda **how: LeakyReLU(0.25),
+        (2, 3, 4),
+        lambda x: leaky_relu(x, 0.25),
+        lambda dy, x: (np.where(x > 0, dy, dy / 4),),
+    ),
+    "Sigmoid": (
+        lambda **how: Sigmoid(),
+        (2, 3, 4),
+        sigmoid,
+        lambda dy, x: (dy * (sigmoid(x) - sigmoid(x) * sigmoid(x)),),
+    ),
+    "Tanh": (lambda **how: Tanh(), (2, 3), tanh, lambda dy, x: (dy * (1 - tanh(x) * tanh(x)),)),
     "Flatten": (
         lambda **how: Flatten(),
         (2, 3, 4, 5),
@@ -95,7 +143,9 @@ LAYERS = {  # a maker, the input, and the functions forward and backward
 every = pytest.mark.parametrize(
     ("make", "shape", "forward", "backward"), LAYERS.values(), ids=LAYERS
 )
-with_parameters = pytest.mark.parametrize("name", ["Conv2d", "Conv2d without bias", "Linear"])
+with_parameters = pytest.mark.parametrize(
+    "name", ["Conv2d", "Conv2d without bias", "ConvTranspose2d", "Residual", "Linear"]
+)
 
 
 # --- Layers and functions ------------------------------------------------------------------------
@@ -292,6 +342,7 @@ DRAWN = {  # a layer with many parameters, and its fan-in
     "Linear": (lambda **how: Linear(50, 2000, **how), 50),
     "Conv2d": (lambda **how: Conv2d(6, 500, (3, 5), **how), 6 * 3 * 5),
     "Conv2d of groups": (lambda **how: Conv2d(20, 1000, (4, 3), groups=4, **how), 5 * 4 * 3),
+    "ConvTranspose2d": (lambda **how: ConvTranspose2d(20, 500, 3, groups=2, **how), 250 * 9),
 }
 drawn = pytest.mark.parametrize(("make", "fan_in"), DRAWN.values(), ids=DRAWN)
 
@@ -315,7 +366,8 @@ def test_parameters_start_in_the_range_of_torch(torch, make, fan_in):
         theirs = torch.nn.Linear(50, 2000)
     else:
         options = ("in_channels", "out_channels", "kernel_size", "groups")
-        theirs = torch.nn.Conv2d(**{name: ours.options[name] for name in options})
+        kind = getattr(torch.nn, type(ours).__name__)
+        theirs = kind(**{name: ours.options[name] for name in options})
     for name, parameter in theirs.named_parameters():
         assert ours.params[name].shape == tuple(parameter.shape)
         largest = abs(parameter.detach().numpy()).max()
@@ -494,7 +546,8 @@ def test_a_copy_holds_weights_buffers_and_options_alone(how, make, shape):
     dx = layer.backward(np.ones(y.shape))
     twin = how(layer)
     assert repr(twin) == repr(layer)
-    kept = [*layer.params.values(), *layer.buffers.values()]
+    parts = layer.inner() or [layer]
+    kept = [array for part in parts for array in (*part.params.values(), *part.buffers.values())]
     for one, other in zip(arrays(twin), kept, strict=True):
         assert_array_equal(one, other, strict=True)
     with pytest.raises(RuntimeError, match="backward needs a forward pass before it"):

@@ -164,6 +164,36 @@ def test_cross_entropy_equals_torch(torch, rng, N, K, dtype):
     assert_allclose(cross_entropy_backward(logits, labels), gradient, **close, strict=True)
 
 
+@pytest.mark.parametrize("places", [(1,), (3,), (2, 3), (2, 1, 3)])
+@pytest.mark.parametrize("layout", ["C order", "batch innermost", "reversed"])
+def test_a_label_for_each_place_is_an_example_of_its_own(rng, places, layout):
+    logits, labels = rng.normal(0, 3, (4, 5, *places)), rng.integers(0, 5, (4, *places))
+    rows, flat = np.moveaxis(logits, 1, -1).reshape(-1, 5), labels.ravel()
+    laid = reference.LAYOUTS[layout](logits)
+    assert_allclose(cross_entropy(laid, labels), cross_entropy(rows, flat), rtol=1e-13)
+    expected = np.moveaxis(cross_entropy_backward(rows, flat).reshape(4, *places, 5), -1, 1)
+    assert_allclose(cross_entropy_backward(laid, labels), expected, rtol=1e-13)
+    gradient = cross_entropy_backward(logits, labels)
+    loss = lambda a: np.float64(cross_entropy(a, labels))  # noqa: E731
+    assert reference.gradient_error(loss, [gradient], [logits]) <= reference.EXACT
+
+
+@pytest.mark.parametrize("places", [(3,), (2, 3), (2, 1, 3)])
+def test_a_label_for_each_place_equals_torch(torch, rng, places):
+    logits, labels = rng.normal(0, 3, (4, 5, *places)), rng.integers(0, 5, (4, *places))
+    loss, (gradient,) = reference.autograd(
+        torch, lambda a: torch.nn.functional.cross_entropy(a, torch.tensor(labels)), [logits]
+    )
+    assert_allclose(cross_entropy(logits, labels), loss, rtol=1e-13)
+    assert_allclose(cross_entropy_backward(logits, labels), gradient, rtol=1e-13, strict=True)
+
+
+def test_no_places_are_like_no_examples():
+    logits, labels = np.ones((2, 3, 0), np.float32), np.ones((2, 0), int)
+    assert math.isnan(cross_entropy(logits, labels))
+    reference.same_results(cross_entropy_backward(logits, labels), logits)
+
+
 @given(SCORES)
 def test_the_gradients_of_each_example_sum_to_zero(logits):
     labels = np.arange(len(logits)) % logits.shape[1]

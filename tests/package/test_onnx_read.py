@@ -430,14 +430,38 @@ def test_large_images_and_windows_cost_nothing_to_read(path, name):
 
 REFUSED = {
     "every unknown operator at once": (
-        [("Sigmoid", "x", "a", {}), ("Relu", "a", "b", {}), ("Softmax", "b", "c", {}),
+        [("Softplus", "x", "a", {}), ("Relu", "a", "b", {}), ("Softmax", "b", "c", {}),
          ("Shape", "c", "s", {}), ("Gather", "s i", "n", {}),
          ("LSTM", "c w w", "y", {"hidden_size": 3})], {"w": W, "i": I8(0)},
-        ["which has Sigmoid (n0); Softmax (n2); LSTM (n5)"]),
-    "a sum of two ways": (
-        [("Relu", "x", "a", {}), ("Add", "x a", "y", {})], {}, ["Add (n1): it is not behind"]),
-    "two ways": (
-        [("Relu", "x", "a", {}), ("Relu", "x", "y", {})], {}, ["Relu (n1): it is not behind"]),
+        ["which has Softplus (n0); Softmax (n2); LSTM (n5)"]),
+    "a sum of maps and themselves": (
+        [("Relu", "x", "a", {}), ("Add", "a a", "y", {})], {}, ["Add (n1): a sum of maps with"]),
+    "a sum of maps of two sizes": (
+        [("MaxPool", "x", "a", {"kernel_shape": [2, 2]}), ("Add", "x a", "y", {})], {},
+        ["Add (n1): a sum of maps of [2, 6, 6] and [2, 5, 5]"]),
+    "ways that share a layer and do not part there": (
+        [("Relu", "x", "a", {}), ("Tanh", "a", "b", {}), ("Relu", "b", "c", {}),
+         ("Add", "c a", "d", {}), ("Relu", "b", "e", {}), ("Add", "d e", "y", {})], {},
+        ["Add (n5): ", "a layer of its own, got one twice"]),
+    "a product of two ways": (
+        [("Relu", "x", "a", {}), ("Mul", "x a", "y", {})], {}, ["which has Mul (n1)"]),
+    "a bias of maps that others take, too": (
+        [("Conv", "x w", "a", {}), ("Identity", "a", "i", {}), ("Add", "i c", "b", {}),
+         ("Add", "a b", "y", {})], {"w": W, "c": B[:, None, None]}, ["Add (n2): only a bias"]),
+    "a way that ends beside the output": (
+        [("Relu", "x", "y", {}), ("Relu", "x", "a", {})], {}, ["the output y, not the last"]),
+    "a border that a sum does not take": (
+        [("Relu", "x", "a", {}), ("Pad", "a p", "b", {}), ("Add", "b x", "y", {})],
+        {"p": [0, 0, 1, 1, 0, 0, 1, 1]}, ["Add (n2): it does not take the border"]),
+    "an output of a size that is said": (
+        [("ConvTranspose", "x u", "y", {"output_shape": [9, 9]})], {"u": W.swapaxes(0, 1)},
+        ["ConvTranspose (n0): output_shape"]),
+    "borders of an output that programs work out": (
+        [("ConvTranspose", "x u", "y", {"auto_pad": "SAME_UPPER"})], {"u": W.swapaxes(0, 1)},
+        ["ConvTranspose (n0): output_shape or auto_pad"]),
+    "an added border that is too wide": (
+        [("ConvTranspose", "x u", "y", {"output_padding": [1, 1]})], {"u": W.swapaxes(0, 1)},
+        ["ConvTranspose (n0): output_padding must be smaller"]),
     "a second output": (
         [("MaxPool", "x", "a b", {"kernel_shape": [2, 2]}), ("Relu", "b", "y", {})], {},
         ["Relu (n1): it is not behind"]),
@@ -528,7 +552,7 @@ REFUSED = {
     "a function": (
         [("Conv", "x w", "y", {"domain": "org.example"})], {"w": W}, ["org.example.Conv (n0)"]),
     "a kernel that moves": (
-        [("Relu", "x", "a", {}), ("MatMul", "a a", "y", {})], {}, ["MatMul (n1): it is not"]),
+        [("Relu", "x", "a", {}), ("MatMul", "a a", "y", {})], {}, ["MatMul (n1): it takes more"]),
     "images that do not fit": ([(*CONV, {})], {"w": W[:, :1]}, ["Conv (n0): x must have 1"]),
     "maps that do not fit": (
         [("Conv", "x w", "a", {}), ("Conv", "a w", "y", {})], {"w": W}, ["Conv (n1): x must have"]),

@@ -183,6 +183,10 @@ INTERFACE = {
     "conv1d": "x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1",
     "conv2d": "x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1",
     "conv2d_backward": "dy, x, weight, stride=1, padding=0, dilation=1, groups=1",
+    "conv_transpose2d": "x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, "
+    "dilation=1",
+    "conv_transpose2d_backward": "dy, x, weight, stride=1, padding=0, output_padding=0, groups=1, "
+    "dilation=1",
     "max_pool2d": "x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False",
     "max_pool2d_backward": "dy, x, kernel_size, stride=None, padding=0, dilation=1, "
     "ceil_mode=False",
@@ -192,16 +196,25 @@ INTERFACE = {
     "linear": "x, weight, bias=None",
     "linear_backward": "dy, x, weight",
     "relu": "x",
+    "leaky_relu": "x, negative_slope=0.01",
+    "sigmoid": "x",
+    "tanh": "x",
     "softmax": "x, axis=-1",
     "cross_entropy": "logits, labels",
     "cross_entropy_backward": "logits, labels",
     "Conv2d": "in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, "
     "bias=True, dtype=float32, rng=None",
+    "ConvTranspose2d": "in_channels, out_channels, kernel_size, stride=1, padding=0, "
+    "output_padding=0, groups=1, bias=True, dilation=1, dtype=float32, rng=None",
     "MaxPool2d": "kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False",
     "AvgPool2d": "kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True",
     "Linear": "in_features, out_features, bias=True, dtype=float32, rng=None",
     "Flatten": "",
     "ReLU": "",
+    "LeakyReLU": "negative_slope=0.01",
+    "Sigmoid": "",
+    "Tanh": "",
+    "Residual": "layers, shortcut=None",
     "Dropout": "p=0.5, rng=None",
     "BatchNorm2d": "num_features, eps=1e-05, momentum=0.1, dtype=float32",
     "SGD": "lr=0.001, momentum=0.0, weight_decay=0.0",

@@ -58,7 +58,7 @@ def test_a_layer_comes_back_bit_for_bit(make, shape, dtype, tmp_path):
     first.save(tmp_path / "model.npz")
     second = CNN.load(tmp_path / "model.npz")
     assert same(first, second)
-    assert first.layers[0].options == second.layers[0].options
+    assert repr(first) == repr(second)
     x = np.random.default_rng(0).normal(size=shape).astype(dtype)
     y = first(x)
     assert y.tobytes() == second(x).tobytes()

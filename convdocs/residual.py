@@ -1,0 +1,294 @@
+"""Residual blocks: layers that learn what to add to their input."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from . import _args, memory
+from ._args import Array, Rng
+from .layer import Layer, fitting, in_a_row, refuse_twice
+from .windows import Pair
+
+Group = Literal["params", "grads", "buffers"]
+
+
+class Residual(Layer):
+    """A block that adds its input to what its layers make of it: ``x + f(x)``.
+
+    On the way back, the gradient reaches the input by both ways, and on the shorter one unchanged.
+
+    Its parameters have the names that PyTorch gives them where such a block holds two rows of
+    layers: ``'body.0.weight'`` and, of the shortcut, ``'shortcut.0.weight'``.
+
+    Parameters
+    ----------
+    layers : iterable of layers
+        In a row; they are ``body``.
+    shortcut : iterable of layers, optional
+        What brings the input into the shape of the sum, where ``layers`` change it: mostly a 1 x 1
+        convolution. By default nothing.
+
+    Attributes
+    ----------
+    body, shortcut : list of layers
+
+    Raises
+    ------
+    ValueError, TypeError
+        If something in them is not a layer, or one stands there twice, or ``layers`` is empty.
+
+    References
+    ----------
+    K. He, X. Zhang, S. Ren and J. Sun, "Deep residual learning for image recognition", CVPR 2016,
+    arXiv:1512.03385.
+
+    Examples
+    --------
+    >>> from convdocs import Conv2d, ReLU
+    >>> block = Residual([Conv2d(4, 4, 3, padding=1, rng=0), ReLU()])
+    >>> block(np.zeros((2, 4, 8, 8), np.float32)).shape
+    (2, 4, 8, 8)
+    >>> list(block.params)
+    ['body.0.weight', 'body.0.bias']
+    """
+
+    def __init__(self, layers: Iterable[Layer], shortcut: Iterable[Layer] | None = None) -> None:
+        super().__init__()
+        body = in_a_row(layers)
+        if not body:
+            raise ValueError("layers must hold at least one layer, got []")
+        other = [] if shortcut is None else _row(shortcut)
+        refuse_twice([*body, *other])
+        self.options = {"layers": body, "shortcut": other or None}
+
+    @property
+    def body(self) -> list[Layer]:
+        """The layers whose output is added to the input."""
+        return self.options.get("layers", [])
+
+    @property
+    def shortcut(self) -> list[Layer]:
+        """The layers on the way past them; mostly none."""
+        return self.options.get("shortcut") or []
+
+    def inner(self) -> Sequence[Layer]:
+        """Return all layers of the block."""
+        return [*self.body, *self.shortcut]
+
+    def __call__(self, x: ArrayLike, train: bool = False, rng: Rng = None) -> Array:
+        """Return the sum of both ways; each layer remembers what it saw."""
+        x, train = _args.numbers("x", x), _args.flag("train", train)
+        if rng is not None:
+            rng = _args.generator(rng)  # one stream for all layers
+        ends = []
+        with _unchanged_by_errors(list(_all_of(self.inner()))):
+            for row in (self.body, self.shortcut):
+                y = x
+                for number, layer in enumerate(row):
+                    with fitting("x", number, layer):
+                        y = layer(y, train=train, rng=rng)
+                ends.append(y)
+            y = self._sum(*ends)
+        self.x = x
+        return y
+
+    def forward(self, x: Array) -> Array:
+        """Return the sum of both ways, as outside of training."""
+        return self._sum(_through(self.body, x), _through(self.shortcut, x))
+
+    def backward(self, dy: ArrayLike) -> Array:
+        """Return the sum of what comes back by both ways; every layer's ``grads`` are set."""
+        x = self.seen()
+        dy = _args.numbers("dy", dy)
+        ends = []
+        for row in (self.body, self.shortcut):
+            dx = dy
+            for layer in reversed(row):
+                dx = layer.backward(dx)
+            self._same_shape("the input", dx, x)
+            ends.append(dx)
+        return _added(*ends)
+
+    def least_images(self, x: Array) -> int:
+        """Return the most that any of the layers needs."""
+        least = 1
+        for row in (self.body, self.shortcut):
+            y = x
+            for layer in row:
+                least = max(least, layer.least_images(y))
+                y = layer.forward(y)
+        return least
+
+    def sees(self, patch: Pair) -> Pair:
+        """Return the larger of the patches that both ways see."""
+        ends = []
+        for row in (self.body, self.shortcut):
+            seen = patch
+            for layer in reversed(row):
+                seen = layer.sees(seen)
+            ends.append(seen)
+        (height, width), (other_height, other_width) = ends
+        return max(height, other_height), max(width, other_width)
+
+    def macs(self, x: Array, y: Array) -> int:
+        """Return the multiply-accumulates of all layers."""
+        total = 0
+        for row in (self.body, self.shortcut):
+            here = x
+            for layer in row:
+                there = layer.forward(here)
+                total += layer.macs(here, there)
+                here = there
+        return total
+
+    @property
+    def params(self) -> MutableMapping[str, Array]:
+        """The live parameters of all layers."""
+        return Joined(self, "params")
+
+    @params.setter
+    def params(self, arrays: MutableMapping[str, Array]) -> None:
+        Joined(self, "params").replace(arrays)
+
+    @property
+    def grads(self) -> MutableMapping[str, Array]:
+        """The gradients of all layers."""
+        return Joined(self, "grads")
+
+    @grads.setter
+    def grads(self, arrays: MutableMapping[str, Array]) -> None:
+        Joined(self, "grads").replace(arrays)
+
+    @property
+    def buffers(self) -> MutableMapping[str, Array]:
+        """The buffers of all layers."""
+        return Joined(self, "buffers")
+
+    @buffers.setter
+    def buffers(self, arrays: MutableMapping[str, Array]) -> None:
+        Joined(self, "buffers").replace(arrays)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy or a pickle holds: copies of the layers, and nothing of a call."""
+        rows = {
+            name: row and [copy.copy(layer) for layer in row] for name, row in self.options.items()
+        }
+        return {"options": rows, "x": None}
+
+    def _sum(self, y: Array, past: Array) -> Array:
+        """Return the sum of the ends of both ways, if they have one shape."""
+        if y.shape != past.shape:
+            need = f"x must get one shape by both ways through {self!r}"
+            raise ValueError(f"{need}, got {y.shape} by layers and {past.shape} by the shortcut")
+        return _added(y, past)
+
+
+class Joined(MutableMapping[str, Array]):
+    """The dictionaries of a block's layers as one: what is set here is set there.
+
+    Parameters
+    ----------
+    block : Residual
+    group : str
+        Which of their dictionaries: ``'params'``, ``'grads'`` or ``'buffers'``.
+    """
+
+    def __init__(self, block: Residual, group: Group) -> None:
+        self.group = group
+        self.homes: dict[str, MutableMapping[str, Array]] = {
+            f"{way}.{number}": getattr(layer, group)
+            for way, row in (("body", block.body), ("shortcut", block.shortcut))
+            for number, layer in enumerate(row)
+        }
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through all names, in the order of the layers."""
+        return (f"{place}.{name}" for place, home in self.homes.items() for name in home)
+
+    def __len__(self) -> int:
+        """Return how many arrays there are."""
+        return sum(map(len, self.homes.values()))
+
+    def __getitem__(self, key: str) -> Array:
+        """Return the array of this name."""
+        home, name = self._home(key)
+        return home[name]
+
+    def __setitem__(self, key: str, array: Array) -> None:
+        """Put an array into the dictionary of its layer."""
+        home, name = self._home(key)
+        home[name] = array
+
+    def __delitem__(self, key: str) -> None:
+        """Take an array out of the dictionary of its layer."""
+        home, name = self._home(key)
+        del home[name]
+
+    def __repr__(self) -> str:
+        """Show it as the dictionary that it stands for."""
+        return repr(dict(self))
+
+    def replace(self, arrays: MutableMapping[str, Array]) -> None:
+        """Hold these arrays and no others."""
+        new = dict(arrays)
+        self.clear()
+        self.update(new)
+
+    def _home(self, key: str) -> tuple[MutableMapping[str, Array], str]:
+        """Return the dictionary of a layer, and a name in it."""
+        way, _, rest = str(key).partition(".")
+        number, _, name = rest.partition(".")
+        try:
+            return self.homes[f"{way}.{number}"], name
+        except KeyError:
+            raise KeyError(key) from None
+
+
+def _row(shortcut: Iterable[Layer]) -> list[Layer]:
+    """Return the layers of a shortcut as a list."""
+    try:
+        return in_a_row(shortcut)
+    except TypeError as error:
+        raise TypeError(str(error).replace("layers", "shortcut", 1)) from None
+
+
+@contextlib.contextmanager
+def _unchanged_by_errors(layers: Sequence[Layer]) -> Iterator[None]:
+    """Give layers back what they held, if one of them refuses what the others took."""
+    held = [(layer, vars(layer).copy()) for layer in layers]
+    buffers = [(array, array.copy()) for layer in layers for array in layer.buffers.values()]
+    try:
+        yield
+    except BaseException:
+        for layer, attributes in held:
+            vars(layer).update(attributes)
+        for array, copied in buffers:
+            array[...] = copied
+        raise
+
+
+def _all_of(layers: Sequence[Layer]) -> Iterator[Layer]:
+    """Go through layers, and those that they are made of."""
+    for layer in layers:
+        yield layer
+        yield from _all_of(layer.inner())
+
+
+def _through(row: Sequence[Layer], x: Array) -> Array:
+    """Return what layers in a row make of ``x``; none of them remembers it."""
+    for number, layer in enumerate(row):
+        with fitting("x", number, layer):
+            x = layer.forward(x)
+    return x
+
+
+def _added(one: Array, other: Array) -> Array:
+    """Return the sum of two arrays of one shape, on memory that was used before."""
+    dtype = _args.floating(one, other)
+    return np.add(one, other, out=memory.empty_like(one, dtype), dtype=dtype)

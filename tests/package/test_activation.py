@@ -1,0 +1,105 @@
+"""Activations equal their definitions, ONNX Runtime and PyTorch, and so do their gradients."""
+
+import math
+
+import numpy as np
+import pytest
+import reference
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.testing import assert_allclose, assert_array_equal
+
+from convdocs import LeakyReLU, Sigmoid, Tanh, leaky_relu, sigmoid, tanh
+
+
+def squashed(z):
+    """Return the sigmoid of one number, without overflow."""
+    return 1 / (1 + math.exp(-z)) if z > -700 else math.exp(z)
+
+
+KINDS = {  # the function, the layer, ONNX's name and attributes, PyTorch's name, the definition
+    "leaky ReLU": (
+        lambda x: leaky_relu(x, 0.1),
+        LeakyReLU(0.1),
+        ("LeakyRelu", {"alpha": 0.1}),
+        "leaky_relu",
+        lambda z: z if z > 0 else 0.1 * z,
+    ),
+    "sigmoid": (sigmoid, Sigmoid(), ("Sigmoid", {}), "sigmoid", squashed),
+    "tanh": (tanh, Tanh(), ("Tanh", {}), "tanh", math.tanh),
+}
+kinds = pytest.mark.parametrize(
+    ("function", "layer", "onnx", "name", "definition"), KINDS.values(), ids=KINDS
+)
+NUMBERS = hnp.arrays(np.float64, hnp.array_shapes(max_dims=4), elements=st.floats(-800, 800))
+SPECIAL = np.array([-np.inf, -1e30, -100, -1, -0.0, 0.0, 1e-30, 1, 100, 1e30, np.inf, np.nan])
+
+
+@kinds
+def test_by_definition(function, layer, onnx, name, definition):
+    @given(NUMBERS)
+    def equals(x):
+        y = function(x)
+        assert y.shape == x.shape
+        expected = [definition(z) for z in x.ravel().tolist()]
+        assert_allclose(y.ravel(), expected, rtol=1e-14, atol=1e-300)
+
+    equals()
+
+
+@kinds
+def test_equals_onnx_runtime(rng, function, layer, onnx, name, definition):
+    x = rng.normal(0, 3, (2, 3, 4)).astype(np.float32)
+    operator, attributes = onnx
+    expected = reference.onnx_run(operator, x, **attributes)
+    assert_allclose(function(x), expected, rtol=2e-6, atol=1e-7, strict=True)
+
+
+@kinds
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_equals_torch_with_specials(torch, rng, function, layer, onnx, name, definition, dtype):
+    theirs = {"negative_slope": 0.1} if name == "leaky_relu" else {}
+    f = getattr(torch.nn.functional if theirs else torch, name)
+    x = np.concatenate([SPECIAL, rng.normal(0, 5, 50)]).astype(dtype)
+    dy = rng.normal(size=x.shape).astype(dtype)
+    y, (dx,) = reference.autograd(torch, lambda a: f(a, **theirs), [x], dy)
+    tiny = {"rtol": 1e-5, "atol": 1e-6} if dtype == np.float32 else {"rtol": 1e-12, "atol": 1e-15}
+    assert_allclose(layer(x), y, **tiny, strict=True)
+    assert_allclose(layer.backward(dy), dx, **tiny, strict=True)
+
+
+@kinds
+def test_the_gradient_equals_differences(rng, function, layer, onnx, name, definition):
+    x = reference.apart(rng, 3, 4) / 4
+    dy = rng.normal(size=x.shape)
+    layer(x)
+    dx = layer.backward(dy)
+    assert reference.gradient_error(function, [dx], [x], dy) <= reference.EXACT
+
+
+@kinds
+def test_an_infinite_gradient_stays_where_it_is(function, layer, onnx, name, definition):
+    layer(np.ones(3))
+    dx = layer.backward(np.array([np.inf, 1.0, -np.inf]))
+    assert_array_equal(np.isinf(dx), [True, False, True])
+
+
+@kinds
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int64, bool])
+def test_integers_are_computed_in_float64(function, layer, onnx, name, definition, dtype):
+    x = np.array([[0, 1], [100, 5]]).astype(dtype)
+    assert_array_equal(function(x), function(x.astype(float)), strict=True)
+    assert_array_equal(function(x.tolist()), function(x.astype(float)), strict=True)
+
+
+@kinds
+@pytest.mark.parametrize("layout", reference.LAYOUTS)
+def test_memory_layout_changes_nothing(rng, function, layer, onnx, name, definition, layout):
+    reference.layout_changes_nothing(function, [reference.whole(rng, 2, 3, 4, 5)], layout)
+
+
+def test_leaky_relu_of_a_slope_of_zero_and_one(rng):
+    x = reference.whole(rng, 20)
+    assert_array_equal(leaky_relu(x, 0), np.maximum(x, 0))
+    assert_array_equal(leaky_relu(x, 1), x)
