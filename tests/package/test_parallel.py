@@ -70,6 +70,8 @@ FITS = {  # 41 images: the last batch is incomplete, in the second case a single
     "one left": "net().fit(X, Y, 3, 8, rng=2, validation=(X[:1], Y[:1]), comm=comm)",
     "one a batch": "net().fit(X[:5], Y[:5], 2, 1, rng=2, comm=comm)",
     "momentum": "net().fit(X, Y, 3, 41, np.random.default_rng(2), SGD(0.1, 0.9, 0.01), comm=comm)",
+    "blocks": "net(Residual([Conv2d(4, 4, 3, padding=1, dtype='f8', rng=0)]))"
+    ".fit(X, Y, 2, 16, rng=2, comm=comm)",
     "batches": "net().fit([(X[:9], Y[:9]), (X[9:], Y[9:])], epochs=3, rng=2, comm=comm)",
 }
 SAVE = """
