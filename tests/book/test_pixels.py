@@ -261,10 +261,10 @@ def test_the_page_stands_still_and_answers_at_once(visit):
     page = visit("pixels", viewport={"width": 1280, "height": 900})
     lab, heights, times = page.locator(".lab"), set(), []
     for step, number in ((0, 0), (1, 5), (2, 5), (3, 5), (4, 9), (5, 9), (6, 9), (7, 3), (8, 3)):
-        times.append(tile(page, step, number).evaluate(TIMED))
+        times.append(min(tile(page, step, number).evaluate(TIMED) for _ in range(5)))
         heights.add(lab.bounding_box()["height"])
     assert len(heights) == 1
-    assert np.median(times) < 32  # milliseconds: two frames
+    assert max(times) < 32  # milliseconds: two frames
     shifts = """() => new Promise(resolve => {
       new PerformanceObserver(list => resolve(list.getEntries().reduce(
         (sum, each) => sum + each.value, 0))).observe({type: 'layout-shift', buffered: true});

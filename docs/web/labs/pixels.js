@@ -38,10 +38,11 @@ const color = value => COLORS[Number(value < 0)];
 
 function paint(canvas, values, most) {
   const picture = new ImageData(canvas.width, canvas.height);
-  values.forEach((value, at) => {
-    const strength = Math.round((255 * Math.abs(value)) / (most || 1));
-    picture.data.set([...color(value), strength], 4 * at);
-  });
+  let place = 0;
+  for (const value of values) {
+    for (const part of color(value)) picture.data[place++] = part;
+    picture.data[place++] = Math.round((255 * Math.abs(value)) / (most || 1));
+  }
   canvas.getContext("2d").putImageData(picture, 0, 0);
 }
 
@@ -223,6 +224,15 @@ function grid(title, values, columns, { most = largest(values), strong = -1 } = 
   return `<table class="numbers"><caption>${title}</caption>${rows.join("")}</table>`;
 }
 
+// The pictures of what a step comes from; another number of the same step only changes them.
+let framed = -1;
+function frame(kind, inside) {
+  if (framed === at.s) return;
+  framed = at.s;
+  from.className = `from ${kind}`;
+  from.innerHTML = inside().join("");
+}
+
 const sign = text => `<span class="sign">${text}</span>`;
 const place = () => `row ${at.i}, column ${at.j}`;
 const terms = numbers =>
@@ -242,14 +252,15 @@ function showParts(value) {
   const [, C, k, width] = shape;
   at.c = Math.min(at.c, C - 1);
   const several = C > 1 || isList(at.s);
-  const item = c => `<button type="button" aria-pressed="${c === at.c}"
-    aria-label="from map ${c}: ${read(sums[c])}"><small>${c}</small>${map(x.shape)}
-    ${map([1, k, width])}${map([1, k, width])}<b>${read(sums[c], 2)}</b></button>`;
-  from.className = `from ${several ? `many n${C}` : "one"}`;
-  from.innerHTML = several
-    ? `<p>Of each map before: its numbers, the ${isList(at.s) ? "weights" : "kernel"}, the products,
-      their sum.</p>${count(C).map(item).join("")}`
-    : map(x.shape);
+  const item = c => `<button type="button"><small>${c}</small>${map(x.shape)}
+    ${map([1, k, width])}${map([1, k, width])}<b></b></button>`;
+  if (several)
+    frame(`many n${C}`, () => [
+      `<p>Of each map before: its numbers, the ${isList(at.s) ? "weights" : "kernel"}, the products,
+      their sum.</p>`,
+      ...count(C).map(item),
+    ]);
+  else frame("one", () => [map(x.shape)]);
   const box = seen(at.s, [at.i, at.j, at.i + 1, at.j + 1]);
   const scale = key => largest(found.flatMap(part => part[key]));
   const scales = [largest(x.data), scale("kernel"), scale("products")];
@@ -258,6 +269,9 @@ function showParts(value) {
     paint(source.firstChild, slice(x, c), scales[0]);
     mark(source, x.shape, !isList(at.s) && box);
     if (!several) return;
+    each.setAttribute("aria-pressed", c === at.c);
+    each.setAttribute("aria-label", `from map ${c}: ${read(sums[c])}`);
+    each.lastChild.textContent = read(sums[c], 2);
     paint(kernel.firstChild, found[c].kernel, scales[1]);
     paint(product.firstChild, found[c].products, scales[2]);
   });
@@ -313,8 +327,7 @@ function showPool(value) {
 function windowOf() {
   const x = volumes[at.s - 1];
   const [top, left, bottom, right] = seen(at.s, [at.i, at.j, at.i + 1, at.j + 1]);
-  from.className = "from one";
-  from.innerHTML = map(x.shape);
+  frame("one", () => [map(x.shape)]);
   paint(from.querySelector("canvas"), slice(x, at.f), largest(x.data));
   mark(from, x.shape, [top, left, bottom, right]);
   const values = slice(x, at.f);
@@ -331,11 +344,14 @@ function showSoftmax(value) {
     <td>${read(z[k])}</td><td>${read(z[k] - most)}</td><td>${read(power, 4)}</td>
     <td>${read(power / whole, 4)}</td></tr>`;
   const heads = ["class", "score", "minus the largest", "exponential", "share"];
-  from.className = "from table";
-  from.innerHTML = `<table class="shares"><thead><tr>${heads
-    .map(head => `<th scope="col">${head}</th>`)
-    .join("")}</tr></thead><tbody>${powers.map(row).join("")}</tbody><tfoot><tr>
-    <th scope="row">sum</th><td></td><td></td><td>${read(whole, 4)}</td><td>1</td></tr></tfoot></table>`;
+  frame("table", () => [
+    `<table class="shares"><thead><tr>`,
+    ...heads.map(head => `<th scope="col">${head}</th>`),
+    "</tr></thead><tbody></tbody><tfoot></tfoot></table>",
+  ]);
+  from.querySelector("tbody").innerHTML = powers.map(row).join("");
+  from.querySelector("tfoot").innerHTML = `<tr><th scope="row">sum</th><td></td><td></td>
+    <td>${read(whole, 4)}</td><td>1</td></tr>`;
   sum.innerHTML = "";
   words.innerHTML = `exp(${read(z[at.f])} − ${most < 0 ? `(${read(most)})` : read(most)}) =
     ${read(powers[at.f], 4)}, and ${read(powers[at.f], 4)} / ${read(whole, 4)} =
@@ -343,8 +359,8 @@ function showSoftmax(value) {
 }
 
 function showPicture(value) {
-  from.className = "from none";
-  from.innerHTML = sum.innerHTML = "";
+  frame("none", () => []);
+  sum.innerHTML = "";
   words.innerHTML = `The pixel at ${place()} is <b>${read(value)}</b>: ${Math.round(255 * value)}
     of 255.`;
 }
@@ -465,7 +481,6 @@ from.addEventListener("click", event => {
   if (!item) return;
   at.c = [...from.querySelectorAll("button")].indexOf(item);
   show();
-  from.querySelectorAll("button")[at.c].focus();
 });
 new ResizeObserver(() => links.innerHTML && show()).observe(stage);
 
