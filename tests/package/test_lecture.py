@@ -104,6 +104,13 @@ def test_what_is_reported_is_a_plain_training(few):
     assert trial.moved[1] == np.mean([model.score(X, few.y_test) for X in moves])
 
 
+def test_few_pictures_are_measured_once(few):
+    parts = few._replace(X_train=few.X_train[:50], y_train=few.y_train[:50])
+    (row,) = lecture.measure(small, parts=parts)
+    (usual,) = lecture.measure(small, parts=few)
+    assert row.many == row.few == usual.few
+
+
 def test_a_build_measures_once(few, tmp_path, monkeypatch):
     monkeypatch.setenv(trained.FOLDER, str(tmp_path))
     (row,) = lecture.measure(small, parts=few)
