@@ -1,5 +1,6 @@
 """What makes the book one that a beginner can walk: its minutes, its terms, its formulas."""
 
+import ast
 import re
 
 import pytest
@@ -95,6 +96,130 @@ def test_a_term_is_linked_or_explained_where_it_is_first_used(page, name):
     plain = [term for term, kind in first.items() if kind == "plain" and term not in longer]
     assert len(first) > 5
     assert plain == []
+
+
+# Commands that are no letters; what stands in braces behind the first ones is a word.
+WORDS = r"\\(?:text|operatorname|mathrm|mathsf|begin|end)\s*\{[^{}]*\}"
+COMMANDS = set(
+    "approx bar big Big bigl bigr Bigl Bigr bmod cdot cdots dots frac ge hat infty langle lceil le"
+    " left leftarrow lfloor ln log lvert lVert max min ne odot overline partial pm qquad quad"
+    " rangle rceil rfloor right rvert rVert sqrt star sum tanh tfrac tilde times to"
+    " underbrace".split()
+)
+ACCENTED = r"\\(?:bar|hat|tilde)\s*\\?\w+"
+INDEX = r"[_^](?:\{[^{}]*\}|\\?\w)"
+
+
+def symbols(formula):
+    """Return the letters of a formula, in indices too."""
+    tokens = re.findall(r"\\[A-Za-z]+|o[HW]|[A-Za-z]", re.sub(WORDS, " ", formula))
+    return {token for token in tokens if token[1:] not in COMMANDS or token[0] != "\\"}
+
+
+def formulas(name):
+    text = (ROOT / f"docs/{name}.md").read_text("utf-8")
+    text = re.sub(r"(?ms)^```\{code-cell\}.*?^```$", "", text)
+    displayed = re.findall(r"(?s)\$\$(.*?)\$\$", text)
+    return [*displayed, *re.findall(r"\$([^$`]+)\$", re.sub(r"(?s)\$\$.*?\$\$", "", text))]
+
+
+def test_each_letter_has_one_meaning_on_a_page_and_a_row_that_says_it():
+    trees = re.findall(r"(?s)```\{toctree\}(.*?)```", (ROOT / "docs/index.md").read_text("utf-8"))
+    names = re.findall(r"(?m)^[a-z-]+$", " \n".join(trees))
+    order = [
+        name
+        for name in names
+        if (ROOT / f"docs/{name}.md").exists() and name not in ("notation", "glossary")
+    ]
+    used = {name: set().union(*map(symbols, formulas(name))) for name in order}
+    assert sum(map(len, used.values())) > 200
+    page = (ROOT / "docs/notation.md").read_text("utf-8")
+    intro, letters, signs = re.split(r"\n## (?:Pictures|Signs)", page, maxsplit=2)
+    meanings = {}
+    for row in re.findall(r"(?ms)^\* - (\$.*?)\n(?=\* -|```)", letters):
+        cells = row.split("\n  - ")
+        where, named = cells[-1].split()[0], re.findall(r"\{doc\}`(.*?)`", cells[-1])
+        assert len(cells) == 5
+        assert where == "on" or (where == "from" and len(named) == 1), row
+        heads = set()
+        for formula in re.findall(r"\$(.*?)\$", cells[0]):
+            bare = re.sub(r"\(.*?\)", "", re.sub(WORDS, "", re.sub(ACCENTED, "", formula)))
+            counted = re.fullmatch(r"\S+?_\d", bare)  # a letter with a number, such as W_1
+            heads |= {bare} if counted else symbols(re.sub(INDEX, "", bare))
+        start = order.index(named[0])
+        holds = set(named) if where == "on" else set(order[start:])
+        for head in heads:
+            assert all(head.split("_")[0] in used[name] for name in named), (head, row)
+            meanings.setdefault(head, []).append((where, holds, row))
+    several = {head for head, rows in meanings.items() if len(rows) > 1}
+    assert set().union(*map(symbols, re.findall(r"\$(.*?)\$", intro))) == several
+    for head, rows in meanings.items():
+        alone = [holds for where, holds, _ in rows if where == "on"]
+        assert len(rows) - len(alone) <= 1, head
+        assert sum(map(len, alone)) == len(set().union(*alone)), f"two meanings of {head} on a page"
+    missing = [
+        f"{letter} on {name}"
+        for name, found in used.items()
+        for letter in sorted(found)
+        if not any(
+            name in holds
+            for head, rows in meanings.items()
+            for _, holds, _ in rows
+            if head.split("_")[0] == letter
+        )
+    ]
+    assert missing == []
+    for row in re.findall(r"(?ms)^\* - (\$.*?)\n(?=\* -|```)", signs):
+        symbol, first = row.split("\n  - ")[0], re.findall(r"\{doc\}`(.*?)`", row)
+        for name in first:
+            assert any(
+                command in formula
+                for command in re.findall(r"\\[A-Za-z]+|[*|\[]", symbol)
+                for formula in formulas(name)
+            ), f"{symbol} is not on {name}"
+
+
+def cells(name):
+    """Return the cells of a page, each as its tags and its tree."""
+    text = (ROOT / f"docs/{name}.md").read_text("utf-8")
+    for cell in re.findall(r"(?ms)^```\{code-cell\} python\n(.*?)^```$", text):
+        head, code = re.match(r"(?s)(---.*?---\n|:tags: .*?\n|)(.*)", cell).groups()
+        plain = "\n".join(line for line in code.split("\n") if not line.startswith("%"))
+        yield set(re.findall(r"[\w-]+", "".join(re.findall(r"tags: (.*)", head)))), ast.parse(plain)
+
+
+def bound(tree):
+    """Return the names that a cell gives a meaning."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            yield from ((each.asname or each.name).split(".")[0] for each in node.names)
+        elif isinstance(node, ast.arg):
+            yield node.arg
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "docs").glob("*.md")))
+def test_no_cell_that_is_shown_needs_one_that_is_not(name):
+    text = re.sub(
+        r"(?ms)^```\{code-cell\}.*?^```$", "", (ROOT / f"docs/{name}.md").read_text("utf-8")
+    )
+    hidden = set()
+    for tags, tree in cells(name):
+        names = set(bound(tree))
+        if tags & {"remove-cell", "remove-input"}:
+            hidden |= names
+            continue
+        loaded = {
+            node.id
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+        }
+        needed = {each for each in (loaded & hidden) - names if f"`{each}`" not in text}
+        assert not needed, f"a hidden cell defines {needed}"
+        hidden -= names
 
 
 SOLVE = "dispatchEvent(new CustomEvent('solved', {detail: 'ex-problem-count'}))"
