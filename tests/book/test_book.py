@@ -328,8 +328,8 @@ def test_builds_in_any_order_after_edits_give_the_pages_of_a_clean_build(book, e
     book.built()
     (book.docs / "old.md").unlink()
     book.write("other", OTHER)
+    book.built("epub")  # of the book before the last edit, so that no page leads to it
     book.write("page", MORE)
-    book.built("epub")
     book.built()
     assert differing(book.site(), edited) == []
 

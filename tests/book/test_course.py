@@ -253,7 +253,7 @@ def test_what_was_solved_is_marked_and_the_front_page_leads_on(site, browser):
 def test_the_front_page_reads_a_digit_and_keeps_its_place(site, browser):
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.goto(f"{site}index.html")
-    expect(page.locator(".lab [role=status]")).to_have_text("This looks like a 3.")
+    expect(page.locator(".lab [role=status]")).to_have_text("This looks like the digit 3.")
     sheet = page.locator(".lab .sheet")
     ink = "c => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v)"
     assert sheet.evaluate(ink)  # the digit is on the sheet, not in the network's view alone
@@ -262,7 +262,7 @@ def test_the_front_page_reads_a_digit_and_keeps_its_place(site, browser):
     page.mouse.down()
     page.mouse.move(box["x"] + 112, box["y"] + 200, steps=8)
     page.mouse.up()
-    expect(page.locator(".lab [role=status]")).to_have_text("This looks like a 1.")
+    expect(page.locator(".lab [role=status]")).to_have_text("This looks like the digit 1.")
     page.locator(".lab .undo").click()
     expect(page.locator(".lab [role=status]")).to_contain_text("The sheet is empty")
     shift = """() => new Promise(resolve => new PerformanceObserver(list => resolve(

@@ -302,7 +302,7 @@ def test_a_drawing_and_a_picture_carry_over_and_are_forgotten(browser, built, tm
     expect(mine).to_have_count(0)
     go("draw")
     stroke(page, STROKES[7])
-    expect(page.locator(".lab [role=status]")).to_have_text("This looks like a 7.")
+    expect(page.locator(".lab [role=status]")).to_have_text("This looks like the digit 7.")
     drawn = page.locator("canvas.cells").evaluate(SHOWN)[2][::4]
     go("pixels")
     expect(page.locator(".answer")).to_contain_text("answer: 7")
@@ -322,7 +322,7 @@ def test_a_drawing_and_a_picture_carry_over_and_are_forgotten(browser, built, tm
     expect(page.locator(".answer")).to_contain_text("answer: 0")
     here = volumes(page)[0]
     go("draw")
-    expect(page.locator(".lab [role=status]")).to_have_text("This looks like a 0.")
+    expect(page.locator(".lab [role=status]")).to_have_text("This looks like the digit 0.")
     drawn = page.locator("canvas.cells").evaluate(SHOWN)[2][::4]
     np.testing.assert_allclose(255 * here.ravel(), drawn, atol=1e-9)
     go("about")

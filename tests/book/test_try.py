@@ -475,7 +475,7 @@ def probabilities(page):
 def test_a_digit_is_drawn_and_read_however_large_and_wherever(visit, digit):
     page = visit("draw")
     stroke(page, STROKES[digit])
-    expect(page.locator(".lab [role=status]")).to_have_text(f"This looks like a {digit}.")
+    expect(page.locator(".lab [role=status]")).to_have_text(f"This looks like the digit {digit}.")
     large = seen(page)
     assert page.locator(".sheet").evaluate(INK) > 1000
     rows, columns = (np.flatnonzero(large.any(axis=axis)) for axis in (1, 0))
@@ -487,18 +487,18 @@ def test_a_digit_is_drawn_and_read_however_large_and_wherever(visit, digit):
     assert not seen(page).any()
     assert page.locator(".sheet").evaluate(INK) == 0
     stroke(page, STROKES[digit], scale=1, left=100, top=20)
-    expect(page.locator(".lab [role=status]")).to_have_text(f"This looks like a {digit}.")
+    expect(page.locator(".lab [role=status]")).to_have_text(f"This looks like the digit {digit}.")
     assert np.abs(seen(page) - large).mean() < 6
 
 
 def test_bars_and_maps_are_those_of_the_package(visit):
     page, model = visit("draw"), trained()
     stroke(page, STROKES[3])
-    expect(page.locator(".lab [role=status]")).to_have_text("This looks like a 3.")
+    expect(page.locator(".lab [role=status]")).to_have_text("This looks like the digit 3.")
     for source in ("drawn", "a test image"):
         if source == "a test image":
             page.get_by_role("button", name="a 8", exact=True).click()
-            expect(page.locator(".lab [role=status]")).to_have_text("This looks like a 8.")
+            expect(page.locator(".lab [role=status]")).to_have_text("This looks like the digit 8.")
         x = (seen(page) / 255)[None, None].astype(np.float32)
         np.testing.assert_allclose(probabilities(page), 100 * model.predict_proba(x)[0], atol=0.051)
         outputs = []
@@ -517,7 +517,7 @@ def test_test_images_and_single_pixels_from_the_keyboard(visit):
     for example in embedded("draw")["examples"]:
         digit = example["label"]
         page.get_by_role("button", name=f"a {digit}", exact=True).press("Enter")
-        expect(page.locator(status)).to_have_text(f"This looks like a {digit}.")
+        expect(page.locator(status)).to_have_text(f"This looks like the digit {digit}.")
         np.testing.assert_array_equal(seen(page), np.round(255 * example["x"]))
     before = seen(page)
     cells = page.locator(".cells")
@@ -551,7 +551,7 @@ def test_an_answer_is_spoken_once(visit):
         }"""
     )
     stroke(page, STROKES[0])
-    expect(page.locator(".lab [role=status]")).to_have_text("This looks like a 0.")
+    expect(page.locator(".lab [role=status]")).to_have_text("This looks like the digit 0.")
     spoken = page.evaluate("spoken")
     assert len(spoken) >= 2
     assert all(one != other for one, other in itertools.pairwise(spoken))

@@ -63,7 +63,7 @@ function show(picture) {
   });
   const words = blank
     ? "The sheet is empty: there is nothing to read."
-    : `This looks like a ${best}.`;
+    : `This looks like the digit ${best}.`;
   if (said.textContent !== words) said.textContent = words; // and so is spoken once
   maps(outputs.filter((_, number) => layers[number].kind in SHOWN));
 }
