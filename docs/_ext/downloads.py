@@ -138,7 +138,7 @@ class Words:
             block = next(self.included)
             return f"```{block['language']}\n{block.astext().rstrip()}\n```"
         if name == "lab":
-            return body
+            return OPTION.sub("", body).strip()
         if name in ("hint", "admonition"):
             return f"**{title or 'Hint'}**\n\n{OPTION.sub('', body).strip()}"
         if name == "depth":

@@ -13,7 +13,7 @@ ROAD = [
     *("problem", "locality", "symmetry", "two-dimensions", "steps", "edges", "hyperparameters"),
     *("layers", "pooling", "connected", "history"),
 ]
-SAID = re.compile(r"(\d+) minutes?")
+SAID = re.compile(r"(\d+)\sminutes?")
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def terms(page):
 @pytest.mark.parametrize("name", ROAD)
 def test_a_term_is_linked_or_explained_where_it_is_first_used(page, name):
     article = BeautifulSoup(str(page(name).article), "html.parser")
-    for exercises in article.select("section#exercises, .downloads, p.minutes"):
+    for exercises in article.select("section#exercises, .downloads, p.minutes, .output"):
         exercises.decompose()
     for other in article.select("h1, h2, h3, pre, code, .math, .katex, table, .admonition, script"):
         other.replace_with(" ; ")

@@ -46,12 +46,12 @@ STYLE: dict[Any, Any] = {
     "ytick.color": INK,
 }
 SHEET = """<style>
-text { font-family: -apple-system, "Segoe UI", Helvetica, Arial, sans-serif }
+text { font-family: Figures, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif }
 svg { color: #1f2328 }
 @media (prefers-color-scheme: dark) { svg { color: #d8dce2 } }
 </style>"""
 
-FAMILY = re.compile(r" font-family: [^;]*;")  # the sheet above names the page's
+FAMILY = re.compile(r" font-family: [^;]*;")  # the sheet names the page's, or what print brings
 FORMULA = re.compile(r"(?<=<text>)(?:\s*<tspan [^>]*>[^<]*</tspan>)+\s*(?=</text>)")
 LETTER = re.compile(r'<tspan x="([^"]*)" y="([^"]*)" style="([^"]*)">([^<]*)</tspan>')
 
