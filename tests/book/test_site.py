@@ -37,7 +37,8 @@ LOOK = r"""async () => {
 # and at no kind that it has seen on another page.
 INKS = """async known => {
   for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
-  await Promise.allSettled(document.getAnimations().map(each => each.finished));  // of opening
+  for (const each of document.getAnimations())  // of opening: one that is out of sight never ends
+    if (each.effect.getComputedTiming().endTime < Infinity) each.finish();
   const all = [...document.querySelectorAll('body *')];
   const kinds = new Map(), kept = new Set();
   for (const each of all) {

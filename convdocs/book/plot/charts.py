@@ -109,6 +109,7 @@ def _measured(axes: Axes, places: Floats) -> None:
 
 def _named_at_ends(axes: Axes) -> bool:
     """Write each curve's name where it ends, at the right; return whether there is room."""
+    axes.autoscale_view()  # else the places of ends may be those of empty axes
     ends: list[Floats] = []
     for line in axes.lines:
         points = np.asarray(line.get_xydata())
