@@ -101,10 +101,10 @@ def test_a_term_is_linked_or_explained_where_it_is_first_used(page, name):
 # Commands that are no letters; what stands in braces behind the first ones is a word.
 WORDS = r"\\(?:text|operatorname|mathrm|mathsf|begin|end)\s*\{[^{}]*\}"
 COMMANDS = set(
-    "approx bar big Big bigl bigr Bigl Bigr bmod cdot cdots dots frac ge hat infty langle lceil le"
-    " left leftarrow lfloor ln log lvert lVert max min ne odot overline partial pm qquad quad"
-    " rangle rceil rfloor right rvert rVert sqrt star sum tanh tfrac tilde times to"
-    " underbrace".split()
+    "approx bar big Big bigl bigr Bigl Bigr bmod cap cdot cdots cup dots frac ge hat infty"
+    " langle lceil le left leftarrow lfloor ln log lvert lVert max min ne odot overline"
+    " partial pm qquad quad rangle rceil rfloor right rvert rVert sqrt star sum tanh tfrac"
+    " tilde times to underbrace".split()
 )
 ACCENTED = r"\\(?:bar|hat|tilde)\s*\\?\w+"
 INDEX = r"[_^](?:\{[^{}]*\}|\\?\w)"
