@@ -37,8 +37,6 @@ LOOK = r"""async () => {
 # and at no kind that it has seen on another page.
 INKS = """async known => {
   for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
-  for (const each of document.getAnimations())  // of opening: one that is out of sight never ends
-    if (each.effect.getComputedTiming().endTime < Infinity) each.finish();
   const all = [...document.querySelectorAll('body *')];
   const kinds = new Map(), kept = new Set();
   for (const each of all) {
@@ -83,6 +81,10 @@ FAULTS = """async () => {
 }"""
 
 
+# All laid out, and nothing on its way: what moves where nobody sees it never arrives.
+AT_REST = "#exercises { content-visibility: visible !important } * { transition: none !important }"
+
+
 # What no page need link to: the browser, the server or Sphinx itself leads there.
 GENERATED = "404.html", "genindex.html", "py-modindex.html", "search.html", "_modules/index.html"
 
@@ -116,6 +118,7 @@ def visit(browser):
         asked.clear()
         page.set_viewport_size({"width": 1280, "height": 800})
         page.goto(url)
+        page.add_style_tag(content=AT_REST)
         seen = page.evaluate(LOOK)
         seen |= {"asked": asked[:], "overflow": [], "barriers": []}
         page.evaluate(AXE)
