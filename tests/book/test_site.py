@@ -335,8 +335,9 @@ def test_without_javascript_the_front_page_shows_what_its_network_reads(built, b
 def test_the_contents_show_where_one_is(site, browser):
     page = browser.new_page()
     page.goto(f"{site}edges.html")
-    page.locator("#the-laplacian").evaluate("section => section.scrollIntoView()")
-    expect(page.locator(".toc-tree .scroll-current > a").last).to_have_text("The Laplacian")
+    page.locator("#vertical-and-horizontal-edges").evaluate("each => each.scrollIntoView()")
+    current = page.locator(".toc-tree .scroll-current > a").last
+    expect(current).to_have_text("Vertical and horizontal edges")
     page.close()
 
 
