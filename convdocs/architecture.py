@@ -59,16 +59,16 @@ KINDS = (
 )
 
 
-def kind_of(number: int, layer: Layer) -> Kind:
-    """Return the row of a network's layer in the table, or refuse the layer by its number."""
+def kind_of(where: str, layer: Layer) -> Kind:
+    """Return the row of a network's layer in the table, or refuse the layer by its place."""
     for kind in KINDS:
         if type(layer) is kind.layer:
             return kind
     names = ", ".join(kind.layer.__name__ for kind in KINDS)
-    raise TypeError(f"layers[{number}] must be a layer of convdocs ({names}), got {layer!r}")
+    raise TypeError(f"{where} must be a layer of convdocs ({names}), got {layer!r}")
 
 
-def described(layers: Sequence[Layer]) -> list[tuple[str, dict[str, Any]]]:
+def described(layers: Sequence[Layer], where: str = "layers") -> list[tuple[str, dict[str, Any]]]:
     """Return the kind and the options of each layer, and refuse what these would not rebuild.
 
     Nothing is drawn, and no memory is taken.
@@ -76,6 +76,8 @@ def described(layers: Sequence[Layer]) -> list[tuple[str, dict[str, Any]]]:
     Parameters
     ----------
     layers : sequence of layers
+    where : str
+        What errors call them.
 
     Returns
     -------
@@ -96,16 +98,19 @@ def described(layers: Sequence[Layer]) -> list[tuple[str, dict[str, Any]]]:
     """
     description = []
     for number, layer in enumerate(layers):
-        kind = kind_of(number, layer)
-        options = {
-            name: described(value) if isinstance(value, list) else value  # a row within a layer
-            for name, value in layer.options.items()
-        }
+        place = f"{where}[{number}]"
+        kind = kind_of(place, layer)
+        options = dict(layer.options)
+        if isinstance(layer, Residual):  # its options are rows of layers
+            options = {
+                "layers": described(layer.body, f"{place}.body"),
+                "shortcut": described(layer.shortcut, f"{place}.shortcut") or None,
+            }
         with blank():
             like = _built(number, (kind.layer.__name__, options))
         given, built = _shapes(layer), _shapes(like)
         if given != built:
-            need = f"layers[{number}].params must be as {layer!r} builds them, {built}"
+            need = f"{place}.params must be as {layer!r} builds them, {built}"
             raise ValueError(f"{need}, got {given}")
         description.append((kind.layer.__name__, options))
     return description

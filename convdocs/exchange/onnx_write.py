@@ -207,7 +207,7 @@ def _write_row(
 
 def _write_layer(graph: Graph, layer: Layer, place: Place) -> None:
     """Write one layer, as its row in the table says."""
-    kind = kind_of(0, layer)
+    kind = kind_of(place.where, layer)
     if kind.single and graph.dtype != np.float32:
         need = f"{place.where} must be of a network of float32 for ONNX Runtime"
         raise ValueError(f"{need}, got {layer!r} in one of {graph.dtype}")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from convdocs import (
+    CNN,
     AvgPool2d,
     BatchNorm2d,
     Conv2d,
@@ -16,9 +17,11 @@ from convdocs import (
     Linear,
     MaxPool2d,
     ReLU,
+    Residual,
     architecture,
 )
 from convdocs.architecture import agreeing, described, named_arrays, rebuilt
+from convdocs.exchange import to_onnx
 from convdocs.layer import Layer, blank
 
 
@@ -152,6 +155,21 @@ def test_a_new_kind_is_one_row(monkeypatch):
     monkeypatch.setattr(architecture, "KINDS", rows)
     (layer,) = rebuilt(described([Sine()]), {})
     assert type(layer) is Sine
+
+
+@pytest.mark.parametrize(
+    ("layers", "place"),
+    [
+        ([Residual([ReLU(), Sine()])], "layers[0].body[1]"),
+        ([ReLU(), Residual([ReLU()], [Sine()])], "layers[1].shortcut[0]"),
+        ([Residual([ReLU()], [Residual([Sine()])])], "layers[0].shortcut[0].body[0]"),
+    ],
+)
+def test_a_layer_within_a_block_is_named_by_its_place(layers, place):
+    with pytest.raises(TypeError, match=f"^{re.escape(place)} must be a layer of convdocs"):
+        described(layers)
+    with pytest.raises(TypeError, match=f"^{re.escape(place)} must be a layer of convdocs"):
+        to_onnx(CNN(layers), "never.onnx", (1, 4, 4))
 
 
 def test_a_subclass_is_another_kind():
