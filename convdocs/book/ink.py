@@ -6,9 +6,8 @@ BLUE = "#2f7fd0"  # each readable on any page, light or dark
 ORANGE = "#d2691e"
 GREEN = "#2e9e5b"
 VIOLET = "#9a5fd0"
-RED = "#d0402f"  # for what is below zero
 COLORS = BLUE, ORANGE, GREEN, VIOLET
-RED = "#d04040"  # below zero, where blue is above it
+RED = "#d04040"  # below zero, where blue is above it (docs/web/labs/paint.mjs has both, too)
 
 
 def written(value: float) -> str:

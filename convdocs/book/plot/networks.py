@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 from matplotlib.typing import LineStyleType
@@ -27,6 +26,7 @@ from .picture import (
     answer,
     canvas,
     outline,
+    signed,
     style,
     subplots,
     tint,
@@ -321,7 +321,7 @@ def maps(volumes: Mapping[str, ArrayLike] | Sequence[ArrayLike]) -> Picture:
     )
     left = 0.0
     for (title, values), width in zip(drawn, wide, strict=True):
-        shade = _shades(values)
+        shade = signed(values)
         axes.text(left + width / 2, -0.08 / scale, title, ha="center", va="bottom", size=8)
         for number in range(len(values)):
             box = _place(values, number, left)
@@ -346,13 +346,6 @@ def _values(name: str, value: ArrayLike) -> Floats:
         need = f"{name} must be (C, H, W) or (K,), with at most {LOOKS * ROWS} of C or K"
         raise ValueError(f"{need}, got {array.shape}")
     return array
-
-
-def _shades(values: Floats) -> Floats:
-    """Return colours for numbers, as red, green, blue and strength."""
-    most = np.abs(values).max() or 1
-    colors = np.where((values < 0)[..., None], to_rgb(RED), to_rgb(BLUE))
-    return np.concatenate([colors, np.abs(values)[..., None] / most], axis=-1)
 
 
 def _wide(values: Floats) -> float:

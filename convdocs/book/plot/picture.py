@@ -14,11 +14,16 @@ from html import escape
 from typing import IO, Any, Literal, NamedTuple
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.typing import LineStyleType
 from PIL import Image, features
+
+from ..ink import BLUE, RED
+from .arguments import Floats
 
 Pair = tuple[float, float]
 Box = tuple[float, float, float, float]  # x, y, width, height
@@ -190,6 +195,17 @@ def mark(axes: Axes, box: Box, color: str, strength: float = 0.25) -> None:
     """Tint a box, and frame it."""
     tint(axes, box, color, strength)
     outline(axes, box, color, 2)
+
+
+def signed(values: Floats, far: float = 0) -> Floats:
+    """Return colours: red below zero, blue above, and zero as the page; at ``far`` all is seen.
+
+    They are red, green, blue and strength. By default, ``far`` is the largest number there.
+    """
+    sizes = np.abs(values)
+    seen = np.minimum(sizes / (far or sizes.max() or 1), 1)
+    hues = np.where(values[..., None] < 0, to_rgb(RED), to_rgb(BLUE))
+    return np.concatenate([hues, seen[..., None]], axis=-1)
 
 
 def answer(axes: Axes, place: Box, words: str, *sources: Box) -> None:

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from numpy.typing import ArrayLike
 
 from ... import _args
-from ..ink import BLUE, GREEN, ORANGE, RED
+from ..ink import GREEN, ORANGE
 from . import arguments
 from .arguments import Arrays, Floats
-from .picture import WIDTH, Picture, outline, style, subplots
+from .picture import WIDTH, Picture, outline, signed, style, subplots
 
 TOLD_APART = 99.5  # percent of a map's numbers; the few beyond look alike
 SLIM = 20  # times as high as wide: what a page can show
@@ -85,9 +84,7 @@ def _show(axes: Axes, array: Floats, far: float = 0) -> None:
     elif far or array.min() < 0:
         strength = np.abs(array)
         far = far or float(np.percentile(strength, TOLD_APART) or strength.max())
-        colours = np.where(array[..., None] < 0, to_rgb(RED), to_rgb(BLUE))
-        seen = np.minimum(strength / far, 1)[..., None]  # a zero is as bright as the page
-        axes.imshow(np.concatenate([colours, seen], axis=-1), interpolation=smooth)
+        axes.imshow(signed(array, far), interpolation=smooth)
     else:
         axes.imshow(array, "gray", vmin=0, vmax=1, interpolation=smooth)
 

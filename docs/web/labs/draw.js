@@ -2,6 +2,7 @@
 
 import { embedded, forward, softmax } from "./nn.mjs";
 import { empty, keepInk, pad, recallInk, SIDE } from "./pad.mjs";
+import { grey, paint } from "./paint.mjs";
 
 const { layers, examples, thick } = embedded("draw-data");
 const lab = document.querySelector(".lab");
@@ -40,19 +41,9 @@ const bars = [...lab.querySelectorAll(".bars tr")];
 let x = empty(); // what the network sees: 0 (paper) to 1 (ink)
 let at = 0; // the pixel that the keys have reached
 
-const shade = value => Math.round(LARGEST * Math.min(1, value));
-
-function paint(canvas, width, values) {
-  const picture = new ImageData(width, values.length / width);
-  values.forEach((value, at) => {
-    picture.data.set([shade(value), shade(value), shade(value), LARGEST], 4 * at);
-  });
-  canvas.getContext("2d").putImageData(picture, 0, 0);
-}
-
 function show(picture) {
   x = picture;
-  paint(cells, SIDE, x);
+  paint(cells, x, grey);
   const outputs = forward(layers, { shape: [1, SIDE, SIDE], data: x });
   const blank = x.every(value => value === 0);
   const p = softmax(outputs.at(-1).data);
@@ -73,11 +64,7 @@ function maps(outputs) {
   outputs.forEach(({ shape: [, H, W], data }, number) => {
     const most = Math.max(...data) || 1;
     volumes.children[number].querySelectorAll("canvas").forEach((canvas, f) => {
-      paint(
-        canvas,
-        W,
-        data.slice(f * H * W, (f + 1) * H * W).map(value => value / most),
-      );
+      paint(canvas, data.slice(f * H * W, (f + 1) * H * W), value => grey(value / most));
     });
   });
 }
@@ -96,7 +83,7 @@ const { replace, clear, undo } = pad(sheet, thick, show);
 // The pixel that a click or a key has reached, and what it is now.
 function tell() {
   const [i, j] = [Math.floor(at / SIDE), at % SIDE];
-  told.textContent = `row ${1 + i}, column ${1 + j}: ${shade(x[at])} of ${LARGEST}`;
+  told.textContent = `row ${1 + i}, column ${1 + j}: ${Math.round(LARGEST * Math.min(1, x[at]))} of ${LARGEST}`;
 }
 function toggle() {
   const changed = x.slice();

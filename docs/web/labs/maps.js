@@ -2,17 +2,18 @@
 // sum, the bias and ReLU.
 
 import { cover, listen, written } from "../figures/sums.mjs";
-import { conv2d, embedded, relu } from "./nn.mjs";
+import { conv2d, embedded, parts, relu } from "./nn.mjs";
+import { grey, largest, paint, signed } from "./paint.mjs";
 
 const { x, weight, bias } = embedded("inside-data");
 const [, H, W] = x.shape;
 const [F, , k] = weight.shape;
-const sums = conv2d(x, { shape: [F, 1, k, k], data: weight.data }, bias);
+const kernels = { shape: [F, 1, k, k], data: weight.data };
+const sums = conv2d(x, kernels, bias);
 const y = relu(sums);
 const [, oH, oW] = y.shape;
 const count = n => [...Array(n).keys()];
-const part = (array, at, size) => Array.from(array.slice(at * size, (at + 1) * size));
-const LARGEST = 255;
+const slice = (array, at, size) => array.slice(at * size, (at + 1) * size);
 
 const lab = document.querySelector(".lab.maps");
 const canvas = (width, height) => `<canvas width="${width}" height="${height}"></canvas>`;
@@ -31,26 +32,10 @@ const [picture, ...maps] = lab.querySelectorAll(".asked canvas");
 const three = lab.querySelector(".three");
 const said = lab.querySelector("[role=status]");
 
-// From black to white, or where numbers are negative, from red over white to blue.
-const grey = value => Array(3).fill(LARGEST * value);
-const signed = value =>
-  (value < 0 ? [178, 24, 43] : [33, 102, 172]).map(
-    full => LARGEST + Math.abs(value) * (full - LARGEST),
-  );
-function paint(canvas, values, color) {
-  const image = new ImageData(canvas.width, canvas.height);
-  values.forEach((value, at) => {
-    image.data.set([...color(value), LARGEST], 4 * at);
-  });
-  canvas.getContext("2d").putImageData(image, 0, 0);
-}
-const most = values => values.reduce((far, value) => Math.max(far, Math.abs(value)), 0) || 1;
-const scaled = (values, far) => values.map(value => value / far);
-
-paint(picture, Array.from(x.data), grey);
-const far = most(y.data);
+paint(picture, x.data, grey);
+const far = largest(y.data);
 maps.forEach((map, f) => {
-  paint(map, scaled(part(y.data, f, oH * oW), far), grey);
+  paint(map, slice(y.data, f, oH * oW), value => grey(value / far));
 });
 
 const under = cover(picture);
@@ -64,15 +49,13 @@ function show(next) {
     layer.mark("here", g === f ? [[j / oW, i / oH, 1 / oW, 1 / oH]] : []);
   });
   under.mark("source", [[j / W, i / H, k / W, k / H]]);
-  const kernel = part(weight.data, f, k * k);
-  const patch = kernel.map((_, at) => x.data[(i + Math.floor(at / k)) * W + j + (at % k)]);
-  const products = kernel.map((w, at) => w * patch[at]);
+  const [{ patch, kernel, products, sum }] = parts(x, kernels, f, i, j);
   three.hidden = false;
-  const wide = most(weight.data);
-  [scaled(kernel, wide), patch, scaled(products, wide)].forEach((values, n) => {
-    paint(three.querySelectorAll("canvas")[n], values, n === 1 ? grey : signed);
+  const color = signed(largest(weight.data));
+  const shown = [kernel, color, patch, grey, products, color];
+  three.querySelectorAll("canvas").forEach((canvas, n) => {
+    paint(canvas, shown[2 * n], shown[2 * n + 1]);
   });
-  const sum = products.reduce((a, b) => a + b);
   const b = bias.data[f];
   const value = sums.data[(f * oH + i) * oW + j];
   const sign = b < 0 ? "−" : "+";

@@ -2,6 +2,7 @@
 
 import { embedded, forward, parts, softmax } from "./nn.mjs";
 import { pad, recallInk, SIDE } from "./pad.mjs";
+import { hue, largest, paint, signed } from "./paint.mjs";
 
 const { layers, examples, thick } = embedded("draw-data");
 const lab = document.querySelector(".lab");
@@ -29,24 +30,6 @@ function read(value, digits = 3) {
   return Number(text) === 0 ? text.replace("-", "") : text.replace("-", "−");
 }
 
-// Blue above zero, red below, as in the book's figures; zero is the ground of the page.
-const COLORS = [
-  [47, 127, 208],
-  [208, 64, 64],
-];
-const color = value => COLORS[Number(value < 0)];
-
-function paint(canvas, values, most) {
-  const picture = new ImageData(canvas.width, canvas.height);
-  let place = 0;
-  for (const value of values) {
-    for (const part of color(value)) picture.data[place++] = part;
-    picture.data[place++] = Math.round((255 * Math.abs(value)) / (most || 1));
-  }
-  canvas.getContext("2d").putImageData(picture, 0, 0);
-}
-
-const largest = values => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 const slice = ({ shape: [, H, W], data }, f) => data.slice(f * H * W, (f + 1) * H * W);
 
 let volumes = []; // what each step gives
@@ -150,13 +133,13 @@ function showAll() {
     const most = largest(volume.data);
     tiles[s].forEach((tile, f) => {
       if (!isList(s)) {
-        paint(tile.querySelector("canvas"), slice(volume, f), most);
+        paint(tile.querySelector("canvas"), slice(volume, f), signed(most));
         return;
       }
       const value = volume.data[f];
       const share = steps[s].kind === "Softmax";
       tile.lastElementChild.textContent = share ? `${read(100 * value, 1)} %` : read(value, 1);
-      tile.style.setProperty("--color", `rgb(${color(value).join(" ")} / 0.4)`);
+      tile.style.setProperty("--color", `rgb(${hue(value).join(" ")} / 0.4)`);
       tile.style.setProperty("--share", `${(100 * Math.abs(value)) / most}%`);
     });
   });
@@ -204,7 +187,7 @@ function showLinks(sums) {
       const bend = aside
         ? `${(a + c) / 2} ${b} ${(a + c) / 2} ${d}`
         : `${a} ${(b + d) / 2} ${c} ${(b + d) / 2}`;
-      const stroke = sums ? `rgb(${color(sums[n]).join(" ")})` : "currentColor";
+      const stroke = sums ? `rgb(${hue(sums[n]).join(" ")})` : "currentColor";
       const strength = sums ? 0.25 + (0.75 * Math.abs(sums[n])) / (most || 1) : 0.7;
       return `<path d="M${a} ${b}C${bend} ${c} ${d}" stroke="${stroke}" opacity="${strength}"/>`;
     })
@@ -215,7 +198,7 @@ function showLinks(sums) {
 
 function grid(title, values, columns, { most = largest(values), strong = -1 } = {}) {
   const cell = (value, n) =>
-    `<td${n === strong ? ' class="strong"' : ""} style="background: rgb(${color(value).join(" ")} /
+    `<td${n === strong ? ' class="strong"' : ""} style="background: rgb(${hue(value).join(" ")} /
       ${(0.5 * Math.abs(value)) / (most || 1)})">${read(value, 2)}</td>`;
   const rows = count(values.length / columns).map(row => {
     const cells = values.slice(row * columns, (row + 1) * columns);
@@ -266,14 +249,14 @@ function showParts(value) {
   const scales = [largest(x.data), scale("kernel"), scale("products")];
   (several ? from.querySelectorAll("button") : [from]).forEach((each, c) => {
     const [source, kernel, product] = each.querySelectorAll(".map");
-    paint(source.firstChild, slice(x, c), scales[0]);
+    paint(source.firstChild, slice(x, c), signed(scales[0]));
     mark(source, x.shape, !isList(at.s) && box);
     if (!several) return;
     each.setAttribute("aria-pressed", c === at.c);
     each.setAttribute("aria-label", `from map ${c}: ${read(sums[c])}`);
     each.lastChild.textContent = read(sums[c], 2);
-    paint(kernel.firstChild, found[c].kernel, scales[1]);
-    paint(product.firstChild, found[c].products, scales[2]);
+    paint(kernel.firstChild, found[c].kernel, signed(scales[1]));
+    paint(product.firstChild, found[c].products, signed(scales[2]));
   });
   const part = found[at.c];
   sum.innerHTML =
@@ -328,7 +311,7 @@ function windowOf() {
   const x = volumes[at.s - 1];
   const [top, left, bottom, right] = seen(at.s, [at.i, at.j, at.i + 1, at.j + 1]);
   frame("one", () => [map(x.shape)]);
-  paint(from.querySelector("canvas"), slice(x, at.f), largest(x.data));
+  paint(from.querySelector("canvas"), slice(x, at.f), signed(largest(x.data)));
   mark(from, x.shape, [top, left, bottom, right]);
   const values = slice(x, at.f);
   const rows = count(bottom - top).map(u => (top + u) * x.shape[2]);
@@ -395,7 +378,7 @@ function show() {
     const canvas = glass.querySelector("canvas");
     Object.assign(canvas, { width: W, height: H });
     const most = largest(volume.data);
-    paint(canvas, slice(volume, at.f), most);
+    paint(canvas, slice(volume, at.f), signed(most));
     mark(glass, volume.shape, [at.i, at.j, at.i + 1, at.j + 1]);
     glass.setAttribute("aria-label", `${find(".here").textContent}: numbers, by the arrow keys`);
     const low = volume.data.some(value => value < 0) ? `<span>−${read(most, 1)}</span>` : "";
