@@ -110,8 +110,6 @@ def give_figures_their_place(app: Sphinx, doctree: nodes.document, docname: str)
 def check_alternative_texts(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Warn of a figure that says nothing to someone who cannot see it."""
     for image in doctree.findall(nodes.image):
-        if "decorative" in image["classes"]:
-            continue  # the words beside it say all
         text = image.get("alt", "")
         if len(text) < 15 or text.endswith((".svg", ".png")):
             message = "%s: a figure has no alternative text (image: alt: ...), or one too short: %r"

@@ -90,10 +90,7 @@ class Fill(SphinxPostTransform):
                 raise ExtensionError(f"cards: {page} has {len(figures)} figures {name}, not one")
             card = nodes.container("", classes=["card"])
             if self.app.builder.name == "html":
-                picture = next(figures[0].findall(nodes.image)).deepcopy()
-                picture["alt"] = ""
-                picture["classes"].append("decorative")
-                card += picture
+                card += next(figures[0].findall(nodes.image)).deepcopy()
             (number,) = self.env.titles[page]["secnumber"]
             name = self.link(f"{number}. {title(chapter)}", page)
             card += nodes.paragraph("", "", name, classes=["card-title"])

@@ -21,8 +21,7 @@ LOOK = r"""async () => {
   const seen = {
     'ids used twice': ids.filter((id, place) => ids.indexOf(id) !== place),
     'pictures that do not load': pictures.filter(each => !each.naturalWidth).map(each => each.src),
-    'pictures that say nothing': pictures.filter(each => !each.matches('.card .decorative')).map(
-      each => each.alt).filter(
+    'pictures that say nothing': pictures.map(each => each.alt).filter(
       alt => alt.length < 15 || /^\S*$|\.(svg|png|jpe?g|gif|webp)$/.test(alt)),
     'pictures of no size': pictures.filter(
       each => !each.hasAttribute('width') || !each.hasAttribute('height')).map(each => each.src),
@@ -338,6 +337,17 @@ def test_the_contents_show_where_one_is(site, browser):
     page.locator("#vertical-and-horizontal-edges").evaluate("each => each.scrollIntoView()")
     current = page.locator(".toc-tree .scroll-current > a").last
     expect(current).to_have_text("Vertical and horizontal edges")
+    page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_name_in_code_looks_like_a_link(site, browser, scheme):
+    page = browser.new_page(color_scheme=scheme)
+    page.goto(f"{site}edges.html")
+    names = page.locator(".highlight :is(.nn, .nc)")
+    assert names.count() > 5
+    looks = "all => all.map(each => getComputedStyle(each).textDecorationLine)"
+    assert set(names.evaluate_all(looks)) == {"none"}
     page.close()
 
 
