@@ -99,11 +99,12 @@ class BatchNorm2d(Layer):
         self.x = x
         self.used = used
         self.trained = train
-        return self._normalise(x, *used)[1]
+        return self._scaled(self._normalised(x, *used))
 
     def forward(self, x: Array) -> Array:
         """Return ``x`` normalised by the running statistics, as outside of training."""
-        return self._normalise(self._check(x), self._running("mean"), self._running("var"))[1]
+        xhat = self._normalised(self._check(x), self._running("mean"), self._running("var"))
+        return self._scaled(xhat)
 
     def gradients(self, dy: Array, x: Array) -> tuple[Array, ...]:
         """Return the gradients for the maps, the weight and the bias.
@@ -113,7 +114,7 @@ class BatchNorm2d(Layer):
         """
         _args.same_shape("dy", dy, x.shape)
         assert self.used is not None
-        xhat, _ = self._normalise(x, *self.used)
+        xhat = self._normalised(x, *self.used)
         dx = np.multiply(dy, xhat, out=memory.empty_like(xhat, np.result_type(dy, xhat)))
         dbias, dweight = dy.sum(axis=AXES), dx.sum(axis=AXES)
         if not self.trained:
@@ -144,7 +145,10 @@ class BatchNorm2d(Layer):
             need = "x must have at least two numbers in each channel to train"
             raise ValueError(f"{need}, got the shape {x.shape}")
         with np.errstate(invalid="ignore", over="ignore"):  # NaN and infinity travel through
-            mean, var = x.mean(axis=AXES), x.var(axis=AXES)
+            mean = x.mean(axis=AXES)
+            squares = np.subtract(x, _of_channels(mean), out=memory.empty_like(x))
+            squares *= squares
+            var = squares.mean(axis=AXES)
             share = self.options["momentum"]
             for name, new in ("mean", mean), ("var", var * (n / (n - 1))):
                 running = self._running(name)
@@ -152,15 +156,19 @@ class BatchNorm2d(Layer):
         self.buffers["num_batches_tracked"] += 1
         return mean, var
 
-    def _normalise(self, x: Array, mean: Array, var: Array) -> tuple[Array, Array]:
-        """Return ``xhat`` and ``y``."""
+    def _normalised(self, x: Array, mean: Array, var: Array) -> Array:
+        """Return ``xhat``, in memory of its own."""
         with np.errstate(invalid="ignore", over="ignore"):
-            xhat, y = memory.empty_like(x), memory.empty_like(x)
-            np.subtract(x, _of_channels(mean), out=xhat)
+            xhat = np.subtract(x, _of_channels(mean), out=memory.empty_like(x))
             xhat /= _of_channels(np.sqrt(var + self.options["eps"]))
-            np.multiply(xhat, _of_channels(self.params["weight"]), out=y)
-            y += _of_channels(self.params["bias"])
-            return xhat, y
+            return xhat
+
+    def _scaled(self, xhat: Array) -> Array:
+        """Turn ``xhat`` into ``y``, where it lies."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            xhat *= _of_channels(self.params["weight"])
+            xhat += _of_channels(self.params["bias"])
+            return xhat
 
     def _check(self, x: ArrayLike) -> Array:
         """Check the input; return it in the dtype to compute in."""
