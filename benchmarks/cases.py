@@ -16,16 +16,20 @@ from scipy import signal
 from convdocs import (
     CNN,
     SGD,
+    BatchNorm2d,
     Conv2d,
+    ConvTranspose2d,
     Flatten,
     Linear,
     MaxPool2d,
     ReLU,
+    Residual,
     conv2d,
     conv2d_backward,
     cross_entropy,
     cross_entropy_backward,
 )
+from convdocs.exchange import to_torch
 from convdocs.layer import Layer
 
 Floats = NDArray[np.float32]
@@ -227,6 +231,54 @@ def layer(shape: Shape, backward: bool) -> Runs:
     return runs
 
 
+def single(make: Callable[[np.random.Generator], Layer], shape: tuple[int, int, int, int]) -> Runs:
+    """Return a layer in training, forward and backward for its input and its parameters."""
+    rng = np.random.default_rng(0)
+    N, *maps = shape
+    x = rng.standard_normal((*maps, N), np.float32).transpose(3, 0, 1, 2)
+    ours = make(rng)
+    dy = np.ones_like(ours(x, train=True))
+
+    def steps() -> None:
+        ours(x, train=True)
+        ours.backward(dy)
+
+    runs: Runs = {"convdocs": steps}
+    if TORCH:
+        import torch
+
+        theirs = to_torch(CNN([ours])).train()
+        tensor = torch.from_numpy(np.ascontiguousarray(x)).requires_grad_()
+        grad = torch.from_numpy(np.ascontiguousarray(dy))
+        wanted = (tensor, *theirs.parameters())
+        runs["PyTorch"] = lambda: torch.autograd.grad(theirs(tensor), wanted, grad)
+    return runs
+
+
+def block(C: int, rng: np.random.Generator) -> Layer:
+    """Return a residual block of two convolutions, as in ResNet."""
+    first, second = (Conv2d(C, C, 3, padding=1, bias=False, rng=rng) for _ in range(2))
+    return Residual([first, BatchNorm2d(C), ReLU(), second, BatchNorm2d(C)])
+
+
+SINGLE: dict[str, tuple[Callable[[np.random.Generator], Layer], tuple[int, int, int, int]]] = {
+    "residual block, 16 maps of 32 x 32": (functools.partial(block, 16), (32, 16, 32, 32)),
+    "residual block, 64 maps of 28 x 28": (functools.partial(block, 64), (16, 64, 28, 28)),
+    "transposed 4x4, 64 to 16, stride 2": (
+        lambda rng: ConvTranspose2d(64, 16, 4, 2, 1, rng=rng),
+        (16, 64, 16, 16),
+    ),
+    "transposed 2x2, 64 to 32, stride 2": (
+        lambda rng: ConvTranspose2d(64, 32, 2, 2, rng=rng),
+        (16, 64, 16, 16),
+    ),
+    "transposed 3x3, 32 to 32": (
+        lambda rng: ConvTranspose2d(32, 32, 3, 1, 1, rng=rng),
+        (16, 32, 28, 28),
+    ),
+}
+
+
 def edges(height: int, width: int) -> Runs:
     """Return edge detection on one grey photograph: Sobel's two kernels of 3 x 3."""
     photo = np.random.default_rng(0).random((height, width), np.float32)
@@ -284,6 +336,10 @@ CASES: dict[Case, Callable[[], Runs]] = {
         Case(f"layer, {name}", key): functools.partial(layer, shape, backward)
         for name, backward in (("forward", False), ("forward and backward", True))
         for key, shape in LAYERS.items()
+    },
+    **{
+        Case("residual and transposed", key): functools.partial(single, *one)
+        for key, one in SINGLE.items()
     },
     **{
         Case("edge detection", key): functools.partial(edges, *size) for key, size in PHOTOS.items()
