@@ -73,8 +73,13 @@ def leaky_relu(x: ArrayLike, negative_slope: float = 0.01) -> Array:
     [-0.15  0.    2.  ]
     """
     x = _floating(x)
-    y = np.multiply(x, _slope(negative_slope), out=memory.empty_like(x))
-    return np.maximum(x, y, out=y)  # of two slopes up to 1, the larger product is right
+    slope = _slope(negative_slope)
+    y = memory.empty_like(x)
+    y.fill(0)
+    np.minimum(x, y, out=y)  # what is negative alone: 0 times infinity would be NaN
+    with np.errstate(invalid="ignore"):
+        y *= slope
+    return np.maximum(x, y, out=y)
 
 
 def sigmoid(x: ArrayLike) -> Array:
@@ -140,6 +145,13 @@ def _floating(x: ArrayLike) -> Array:
         return array.astype(_args.floating(array), copy=False)
 
 
+def _times(dy: Array, slope: Array) -> Array:
+    """Return a gradient times the slope, an array even of a single number."""
+    out = memory.empty_like(slope, _args.floating(dy, slope))
+    with np.errstate(invalid="ignore"):  # 0 times infinity is NaN, as it should be
+        return np.multiply(dy, slope, out=out)
+
+
 def _slope(value: float) -> float:
     """Return ``value`` as the slope of a leaky ReLU."""
     return _args.number("negative_slope", value, 0, 1, "a number from 0 to 1")
@@ -196,9 +208,10 @@ class LeakyReLU(Layer):
     def gradients(self, dy: Array, x: Array) -> tuple[Array, ...]:
         """Return ``dy`` where the input was positive, and a share of it elsewhere."""
         _args.same_shape("dy", dy, x.shape)
-        slope = (x > 0).astype(_args.floating(dy))  # as in PyTorch, a NaN counts as negative
+        slope = memory.empty_like(x, _args.floating(dy))
+        np.greater(x, 0, out=slope)  # as in PyTorch, a NaN counts as negative
         np.maximum(slope, self.options["negative_slope"], out=slope)
-        return (np.multiply(slope, dy),)
+        return (_times(dy, slope),)
 
 
 class Sigmoid(Layer):
@@ -221,8 +234,9 @@ class Sigmoid(Layer):
         """Return the gradient for the numbers: with ``y``, the slope is ``y (1 - y)``."""
         _args.same_shape("dy", dy, x.shape)
         y = sigmoid(x)
-        y -= y * y
-        return (dy * y,)
+        slope = np.subtract(1, y, out=memory.empty_like(y))  # exact near 1, as y - y y is not
+        slope *= y
+        return (_times(dy, slope),)
 
 
 class Tanh(Layer):
@@ -247,4 +261,4 @@ class Tanh(Layer):
         y = tanh(x)
         np.multiply(y, y, out=y)
         np.subtract(1, y, out=y)
-        return (dy * y,)
+        return (_times(dy, y),)

@@ -232,10 +232,10 @@ class Dropout(Layer):
             draw = generator.random(out=memory.empty(x.shape, np.float64))
         keep = 1 - self.options["p"]
         dtype = _args.floating(x)
-        self.mask = (draw < keep).astype(dtype)
+        self.mask = np.less(draw, keep, out=memory.empty(x.shape, dtype))
         if keep:
             self.mask /= dtype.type(keep)
-        return x * self.mask
+        return np.multiply(x, self.mask, out=memory.empty_like(x, dtype))
 
     def forward(self, x: Array) -> Array:
         """Return ``x``: outside of training, dropout does nothing."""
@@ -244,4 +244,7 @@ class Dropout(Layer):
     def gradients(self, dy: Array, x: Array) -> tuple[Array, ...]:
         """Return the gradient through what was let through."""
         _args.same_shape("dy", dy, x.shape)
-        return (dy if self.mask is None else dy * self.mask,)
+        if self.mask is None:
+            return (dy,)
+        out = memory.empty_like(dy, _args.floating(dy, self.mask))
+        return (np.multiply(dy, self.mask, out=out),)

@@ -99,6 +99,26 @@ def test_memory_layout_changes_nothing(rng, function, layer, onnx, name, definit
     reference.layout_changes_nothing(function, [reference.whole(rng, 2, 3, 4, 5)], layout)
 
 
+@pytest.mark.parametrize("slope", [0.0, 1e-45, 0.01, 1.0])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_leaky_relu_of_any_slope_equals_torch_with_specials(torch, slope, dtype):
+    x, dy = SPECIAL.astype(dtype), np.resize([1.0, -2.0, np.inf], SPECIAL.size).astype(dtype)
+    theirs = lambda a: torch.nn.functional.leaky_relu(a, slope)  # noqa: E731
+    y, (dx,) = reference.autograd(torch, theirs, [x], dy)
+    layer = LeakyReLU(slope)
+    assert_array_equal(layer(x), y, strict=True)
+    assert_array_equal(layer.backward(dy), dx, strict=True)
+
+
+def test_the_slope_of_a_sigmoid_near_one_is_as_exact_as_in_torch(torch):
+    x = np.linspace(5, 18, 500, dtype=np.float32)
+    _, (dx,) = reference.autograd(torch, torch.sigmoid, [x], np.ones_like(x))
+    layer = Sigmoid()
+    y = layer(x)
+    assert_array_equal(layer.backward(np.ones_like(x)), (1 - y) * y)
+    assert_allclose(layer.backward(np.ones_like(x)), dx, rtol=1e-6, atol=2e-7)
+
+
 def test_leaky_relu_of_a_slope_of_zero_and_one(rng):
     x = reference.whole(rng, 20)
     assert_array_equal(leaky_relu(x, 0), np.maximum(x, 0))

@@ -129,7 +129,7 @@ LAYERS = {  # a maker, the input, and the functions forward and backward
         lambda **how: Sigmoid(),
         (2, 3, 4),
         sigmoid,
-        lambda dy, x: (dy * (sigmoid(x) - sigmoid(x) * sigmoid(x)),),
+        lambda dy, x: (dy * ((1 - sigmoid(x)) * sigmoid(x)),),
     ),
     "Tanh": (lambda **how: Tanh(), (2, 3), tanh, lambda dy, x: (dy * (1 - tanh(x) * tanh(x)),)),
     "Flatten": (
@@ -585,3 +585,29 @@ def test_every_kind_of_layer_is_tried():
     kinds = {what for what in public if isinstance(what, type) and issubclass(what, Layer)}
     assert {kind.layer for kind in architecture.KINDS} == kinds
     assert {type(make("f4")) for make, _ in samples.LAYERS} == kinds
+
+
+ONE_BY_ONE = [make(np.float64) for make, _ in samples.LAYERS]
+ONE_BY_ONE = [layer for layer in ONE_BY_ONE if isinstance(layer, samples.ANY_SHAPE)]
+
+
+@pytest.mark.parametrize("layer", ONE_BY_ONE, ids=repr)
+@pytest.mark.parametrize("train", [False, True])
+def test_a_single_number_is_an_array_forward_and_backward(layer, train):
+    for one in (layer, Residual([layer])):
+        y = one(0.5, train=train, rng=0)
+        dx = one.backward(2.0)
+        for result in (y, dx):
+            assert type(result) is np.ndarray
+            assert result.shape == ()
+        row = one([0.5], train=train, rng=0)
+        assert_array_equal(row, [y])
+        assert_array_equal(one.backward([2.0]), [dx])
+
+
+@pytest.mark.parametrize("layer", [LeakyReLU(), Sigmoid(), Tanh(), Dropout()], ids=repr)
+@pytest.mark.parametrize("dtype", [np.int8, np.int64, bool])
+def test_a_gradient_of_integers_is_computed_in_float64(layer, dtype):
+    layer(np.linspace(-1, 1, 4, dtype=np.float32), train=True, rng=0)
+    dy = np.array([1, 0, 1, 1]).astype(dtype)
+    assert_array_equal(layer.backward(dy), layer.backward(dy.astype(float)), strict=True)
