@@ -117,9 +117,10 @@ def _check(logits: ArrayLike, labels: ArrayLike) -> tuple[Array, Array]:
         need = "the shape (N, K) or (N, K, ...), of at least one class"
         raise ValueError(f"logits must have {need}, got {logits.shape}")
     N, K, *places = logits.shape
-    if places and np.ndim(labels) != logits.ndim - 1:
+    shape = _args.as_array("labels", labels).shape
+    if places and len(shape) != logits.ndim - 1:
         need = f"logits of shape {logits.shape} must meet labels of shape {(N, *places)}"
-        raise ValueError(f"{need}, got {np.shape(labels)}")
+        raise ValueError(f"{need}, got {shape}")
     return logits, _args.labels("labels", labels, (N, *places), K).astype(np.intp, copy=False)
 
 

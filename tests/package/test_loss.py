@@ -263,3 +263,18 @@ WRONG_LABELS = [
 def test_wrong_labels_are_refused(function, labels, error, message):
     with pytest.raises(error, match=message):
         function(np.ones((2, 3)), labels)
+
+
+class Raising:
+    """Something that becomes no array."""
+
+    def __array__(self, *how, **more):
+        raise RuntimeError("no")
+
+
+@pytest.mark.parametrize("function", [cross_entropy, cross_entropy_backward])
+@pytest.mark.parametrize("shape", [(1, 2), (1, 2, 2), (1, 2, 2, 2)])
+@pytest.mark.parametrize("labels", [[[0], [0, 1]], [[[0], [1, 0]]], Raising(), [Raising()]])
+def test_labels_that_are_no_array_are_named(function, shape, labels):
+    with pytest.raises((ValueError, TypeError), match="labels must be a rectangular array, got"):
+        function(np.zeros(shape), labels)
