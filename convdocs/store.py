@@ -230,6 +230,8 @@ def _content(file: BinaryIO, length: int) -> dict[str, Array]:
         entries = archive.infolist()
         if any(entry.file_size != entry.compress_size for entry in entries):
             raise ValueError("its arrays must not be compressed")
+        if any(entry.comment for entry in entries):  # by a wrong length, the entries behind it
+            raise ValueError("its arrays must have no comments")
         if sum(entry.file_size for entry in entries) > length:
             raise ValueError("it holds less than it says")
         names = [entry.filename.removesuffix(".npy") for entry in entries]

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from samples import LAYERS
 
-from convdocs import CNN, Conv2d, Flatten, Linear, ReLU
+from convdocs import CNN, Conv2d, Flatten, Linear, ReLU, store
 from convdocs.layer import Layer
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX system")
@@ -528,6 +528,19 @@ def test_a_flipped_byte_never_gives_another_model(flip, step, saved):
         assert loaded is None or same(loaded, model()), place
         refused += loaded is None
     assert refused > len(whole) // step // 4
+
+
+def test_a_length_that_hides_the_arrays_behind_it_is_refused(saved):
+    whole = saved.read_bytes()
+    heads = [head.start() for head in re.finditer(rb"PK\x01\x02", whole)]
+    for number, head in enumerate(heads[:-1]):
+        for later in heads[number + 2 :] or [whole.rindex(b"PK\x05\x06")]:
+            damaged = bytearray(whole)
+            hidden = later - heads[number + 1]  # as the length of a comment
+            damaged[head + 32 : head + 34] = hidden.to_bytes(2, "little")
+            saved.write_bytes(damaged)
+            with pytest.raises(ValueError, match="path must be a whole model file"):
+                store.read(saved)
 
 
 def test_any_compression_method_and_flag_is_read_rightly_or_refused(saved):
