@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from . import _args, memory
 from ._args import Array, Rng
 from .layer import Layer
+from .windows import Pair
 
 
 def linear(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None) -> Array:
@@ -156,6 +157,10 @@ class Linear(Layer):
         """Return the gradients for the inputs, the weight and the bias."""
         dx, dweight, dbias = linear_backward(dy, x, self.params["weight"])
         return (dx, dweight, dbias) if "bias" in self.params else (dx, dweight)
+
+    def sees(self, patch: Pair) -> Pair:
+        """Return the patch of maps behind one of the output: of their rows, which it sums, all."""
+        return patch[0], self.options["in_features"]
 
 
 class Flatten(Layer):

@@ -262,6 +262,25 @@ def refuse_twice(layers: Iterable[Layer]) -> None:
         walk(layer, number)
 
 
+def all_of(layers: Iterable[Layer]) -> Iterator[Layer]:
+    """Go through layers, and those that they are made of."""
+    for layer in layers:
+        yield layer
+        yield from all_of(layer.inner())
+
+
+@contextlib.contextmanager
+def unmoved_by_errors(layers: Iterable[Layer]) -> Iterator[None]:
+    """Give buffers back their numbers, if a layer refuses what others have learned from."""
+    held = [(array, array.copy()) for layer in layers for array in layer.buffers.values()]
+    try:
+        yield
+    except BaseException:
+        for array, copied in held:
+            array[...] = copied
+        raise
+
+
 @contextlib.contextmanager
 def fitting(name: str, number: int, layer: Layer) -> Iterator[None]:
     """Say in an error which argument did not get through which layer of the network."""

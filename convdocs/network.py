@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from . import _args
 from ._args import Array, Rng
 from .architecture import agreeing, named_arrays
-from .layer import Layer, fitting, in_a_row, refuse_twice
+from .layer import Layer, fitting, in_a_row, refuse_twice, unmoved_by_errors
 from .summary import Summary
 
 MANY = 256  # images at a time, where nothing is learned from them
@@ -68,7 +68,7 @@ class Network:
         if rng is not None:
             rng = _args.generator(rng)  # one stream for all layers
         y = x
-        with _advised(self.layers, "x", x):
+        with unmoved_by_errors(self.layers), _advised(self.layers, "x", x):
             for number, layer in enumerate(self.layers):
                 with fitting("x", number, layer):
                     y = layer(y, train=train, rng=rng)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Iterable, Iterator, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from . import _args, memory
 from ._args import Array, Rng
-from .layer import Layer, fitting, in_a_row, refuse_twice
+from .layer import Layer, all_of, fitting, in_a_row, refuse_twice, unmoved_by_errors
 from .windows import Pair
 
 Group = Literal["params", "grads", "buffers"]
@@ -65,17 +65,17 @@ class Residual(Layer):
             raise ValueError("layers must hold at least one layer, got []")
         other = [] if shortcut is None else _row(shortcut)
         refuse_twice([*body, *other])
-        self.options = {"layers": body, "shortcut": other or None}
+        self.body, self.shortcut = body, other
 
     @property
-    def body(self) -> list[Layer]:
-        """The layers whose output is added to the input."""
-        return self.options.get("layers", [])
+    def options(self) -> dict[str, Any]:
+        """The arguments that build the block again."""
+        return {"layers": self.body, "shortcut": self.shortcut or None}
 
-    @property
-    def shortcut(self) -> list[Layer]:
-        """The layers on the way past them; mostly none."""
-        return self.options.get("shortcut") or []
+    @options.setter
+    def options(self, options: Mapping[str, Any]) -> None:
+        self.body = list(options.get("layers") or ())
+        self.shortcut = list(options.get("shortcut") or ())
 
     def inner(self) -> Sequence[Layer]:
         """Return all layers of the block."""
@@ -87,7 +87,7 @@ class Residual(Layer):
         if rng is not None:
             rng = _args.generator(rng)  # one stream for all layers
         ends = []
-        with _unchanged_by_errors(list(_all_of(self.inner()))):
+        with _unchanged_by_errors(list(all_of(self.inner()))):
             for row in (self.body, self.shortcut):
                 y = x
                 for number, layer in enumerate(row):
@@ -176,10 +176,8 @@ class Residual(Layer):
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy or a pickle holds: copies of the layers, and nothing of a call."""
-        rows = {
-            name: row and [copy.copy(layer) for layer in row] for name, row in self.options.items()
-        }
-        return {"options": rows, "x": None}
+        body, shortcut = ([copy.copy(layer) for layer in row] for row in (self.body, self.shortcut))
+        return {**vars(self), "body": body, "shortcut": shortcut, "x": None}
 
     def _sum(self, y: Array, past: Array) -> Array:
         """Return the sum of the ends of both ways, if they have one shape."""
@@ -234,9 +232,15 @@ class Joined(MutableMapping[str, Array]):
         """Show it as the dictionary that it stands for."""
         return repr(dict(self))
 
+    def copy(self) -> dict[str, Array]:
+        """Return a dictionary of the same arrays, as a dictionary's own method does."""
+        return dict(self)
+
     def replace(self, arrays: MutableMapping[str, Array]) -> None:
         """Hold these arrays and no others."""
         new = dict(arrays)
+        for key in new:
+            self._home(key)  # refused before anything is taken out
         self.clear()
         self.update(new)
 
@@ -262,22 +266,13 @@ def _row(shortcut: Iterable[Layer]) -> list[Layer]:
 def _unchanged_by_errors(layers: Sequence[Layer]) -> Iterator[None]:
     """Give layers back what they held, if one of them refuses what the others took."""
     held = [(layer, vars(layer).copy()) for layer in layers]
-    buffers = [(array, array.copy()) for layer in layers for array in layer.buffers.values()]
     try:
-        yield
+        with unmoved_by_errors(layers):
+            yield
     except BaseException:
         for layer, attributes in held:
             vars(layer).update(attributes)
-        for array, copied in buffers:
-            array[...] = copied
         raise
-
-
-def _all_of(layers: Sequence[Layer]) -> Iterator[Layer]:
-    """Go through layers, and those that they are made of."""
-    for layer in layers:
-        yield layer
-        yield from _all_of(layer.inner())
 
 
 def _through(row: Sequence[Layer], x: Array) -> Array:

@@ -11,7 +11,7 @@ import numpy as np
 from . import _args
 from ._args import Array
 from .fc import Linear
-from .layer import Layer, fitting
+from .layer import Layer, all_of, fitting
 from .windows import Pair
 
 
@@ -39,11 +39,11 @@ class Summary(list[Row]):
         maps: Pair = (shape[1], shape[2])
         steps: list[Callable[[Pair], Pair]] = []  # from what a layer makes to what it sees of it
         for number, layer in enumerate(layers):
-            whole = isinstance(layer, Linear) and y.ndim == 2  # it sees whole maps at once
-            steps.append(partial(_all, maps) if whole else layer.sees)
             x = y
             with fitting("input_shape", number, layer):
                 y = _output(layer, x)
+            rows_of_all = y.ndim == 2 and any(isinstance(one, Linear) for one in all_of([layer]))
+            steps.append(partial(_all, maps) if rows_of_all else layer.sees)
             if y.ndim == 4:
                 maps = (y.shape[2], y.shape[3])
             field: Pair = (1, 1)

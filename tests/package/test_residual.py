@@ -342,3 +342,84 @@ def test_what_pytorch_exports(torch, tmp_path, rng):
     back = from_onnx(path)
     close(back(x.numpy()), ours(x.numpy()))
     assert [type(layer) for layer in back.layers].count(Residual) == 2
+
+
+# --- What is changed in a block ------------------------------------------------------------------
+
+
+def test_a_shortcut_may_grow_as_a_body_may(rng, tmp_path):
+    for layer in (Residual([Tanh()]), Residual([Tanh()], []), Residual([Tanh()], [Dropout()])):
+        layer.shortcut.append(Conv2d(2, 2, 1, rng=0))
+        layer.body.append(ReLU())
+        assert list(layer.params)[-1].startswith("shortcut.")
+        x = rng.normal(size=(2, 2, 3, 3)).astype(np.float32)
+        CNN([layer]).save(tmp_path / "model.npz")
+        twins = copy.copy(layer), copy.deepcopy(layer), *CNN.load(tmp_path / "model.npz").layers
+        for twin in twins:
+            assert repr(twin) == repr(layer)
+            assert_array_equal(twin(x), layer(x))
+        twins[0].shortcut.pop()  # a row of its own
+        assert len(layer.shortcut) == len(twins[0].shortcut) + 1
+
+
+def test_parameters_that_cannot_be_taken_leave_all_as_they_were():
+    layer = Residual([Conv2d(1, 1, 1, rng=0)], [Residual([Linear(2, 2, rng=0)])])
+    before = layer.params.copy()
+    assert type(before) is dict
+    for name in ("weight", "body.1.weight", "shortcut.0.body.1.weight", 7):
+        with pytest.raises(KeyError):
+            layer.params = {**before, name: np.zeros(1)}
+        assert dict(layer.params) == before
+    layer.params = {key: array + 1 for key, array in before.items()}
+    for key, array in before.items():
+        assert_array_equal(layer.params[key], array + 1)
+
+
+def test_a_subclass_keeps_what_is_its_own_in_copies():
+    class Scaled(Residual):
+        def __init__(self, layers, scale):
+            super().__init__(layers)
+            self.scale = scale
+
+    layer = Scaled([Tanh()], 3)
+    layer(np.ones((1, 2)))
+    for twin in (copy.copy(layer), copy.deepcopy(layer)):
+        assert twin.scale == 3
+        assert twin.x is None
+        assert twin.body[0].x is None
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        lambda n: Residual([Linear(n, n)]),
+        lambda n: Residual([Residual([Tanh(), Linear(n, n)]), ReLU()]),
+        lambda n: Residual([ReLU()], [Linear(n, n)]),
+    ],
+)
+def test_fully_connected_layers_in_a_block_see_the_whole_image(last):
+    row = CNN([Conv2d(1, 2, 3), Flatten(), last(72), Tanh()]).summary((1, 8, 8))[-1]
+    assert row.receptive_field == (8, 8)
+    flat = [Flatten(), Linear(72, 5)]
+    block = Residual(flat, [Flatten(), Linear(72, 5)])
+    assert CNN([Conv2d(1, 2, 3), block]).summary((1, 8, 8))[-1].receptive_field == (8, 8)
+    alone = CNN([Conv2d(1, 2, 3), Flatten(), Residual([Tanh()])]).summary((1, 8, 8))[-1]
+    assert alone.receptive_field == (3, 3)
+
+
+def test_a_fully_connected_layer_on_maps_sees_their_rows():
+    for layer in (Linear(6, 6), Residual([Linear(6, 6)])):
+        row = CNN([Conv2d(1, 2, 3), layer]).summary((1, 9, 8))[-1]
+        assert row.receptive_field == (3, 8)
+
+
+@pytest.mark.parametrize("train", [False, True])
+def test_a_call_that_is_refused_moves_no_statistics(rng, train):
+    net = CNN([BatchNorm2d(1), Residual([BatchNorm2d(1)]), Flatten(), Linear(16, 2, rng=0)])
+    x = rng.normal(size=(3, 1, 4, 4))
+    net(x, train=True)
+    before = net.state_dict()
+    with pytest.raises(ValueError, match=r"x must fit layers\[3\]"):
+        net(x[:, :, 1:], train=train)
+    for key, array in net.state_dict().items():
+        assert_array_equal(array, before[key])
