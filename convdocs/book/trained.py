@@ -26,8 +26,10 @@ from numpy.typing import ArrayLike
 from .. import _args, store
 from .._args import Array, Rng
 from ..cnn import CNN
+from ..layer import all_of
 from ..optim import Optimizer
 from ..training import batches, checkpoint
+from ..training.loop import validation_set
 from .notes import glued
 
 try:
@@ -155,8 +157,7 @@ def fit(
     """
     if not isinstance(model, CNN):
         raise TypeError(f"model must be a CNN, got {_args.shown(model)}")
-    if isinstance(optimizer, Optimizer) and optimizer.steps:
-        raise ValueError(f"optimizer must be a new one, got {optimizer!r} after {optimizer.steps}")
+    _refuse_used(optimizer)
     generator = _args.generator(rng)
     before = len(model.history)
 
@@ -172,13 +173,8 @@ def fit(
         if rng is None or not keeps() or not _is_ours(optimizer):
             train()
             return model
-        count = _args.integer("epochs", epochs, 0)
-        size = _args.integer("batch_size", batch_size, 1)
-        learned = batches.examples(model.layers, "X", X, "y", y)
-        others = [] if validation is None else _args.several("validation", validation, 2, "(X, y)")
-        state = checkpoint.plain(generator.bit_generator.state)
-        facts = count, size, repr(optimizer), state
-        task = Task(key("fit", model, facts, *learned, *others), train, TRAINED)
+        facts, arrays_of = _call(model, X, y, epochs, batch_size, generator, optimizer, validation)
+        task = Task(key("fit", model, facts, *arrays_of), train, TRAINED)
         ((description, arrays),) = kept([task])
         model.load_state_dict(arrays)
         model.history[before:] = description["history"]
@@ -212,7 +208,7 @@ def outcome(
     ----------
     model : CNN
         What to train; whether it is trained afterwards is not said.
-    on : sequence of pairs (X, y)
+    on : list of pairs (X, y)
         Images and labels to score it on in the end.
     X, y, epochs, batch_size, rng, optimizer, validation
         As for `fit`.
@@ -234,23 +230,59 @@ def outcome(
     >>> outcome(model, X, y, on=[(X, y)], epochs=200, rng=1).scores
     [1.0]
     """
+    if not isinstance(model, CNN):
+        raise TypeError(f"model must be a CNN, got {_args.shown(model)}")
+    _refuse_used(optimizer)
     generator = _args.generator(rng)
-    state = checkpoint.plain(generator.bit_generator.state)
-    held = list(itertools.chain(*on, validation or ()))
+    facts, arrays_of = _call(model, X, y, epochs, batch_size, generator, optimizer, validation)
+    if not isinstance(on, list | tuple):
+        raise TypeError(f"on must be a list of pairs (X, y), got {_args.shown(on)}")
+    pairs = [
+        batches.examples(model.layers, f"on[{i}][0]", images, f"on[{i}][1]", labels)
+        for i, pair in enumerate(on)
+        for images, labels in [_args.several(f"on[{i}]", pair, 2, "a pair (X, y)")]
+    ]
 
     def train() -> Result:
         before, how = len(model.history), copy.deepcopy(optimizer)
         model.fit(X, y, epochs, batch_size, generator, how, validation)
         if len(model.history) < before + epochs:
             raise KeyboardInterrupt
-        scores = [model.score(*pair) for pair in on]
-        return {"history": model.history[before:], "scores": scores}, {}
+        scores = [model.score(*pair) for pair in pairs]
+        state = checkpoint.plain(generator.bit_generator.state)
+        return {"history": model.history[before:], "scores": scores, "rng": state}, {}
 
     seeded = rng is not None and _is_ours(optimizer)
-    facts = epochs, batch_size, repr(optimizer), state, len(on)
-    name = key("outcome", model, facts, X, y, *held) if seeded else ""
+    held = itertools.chain(*pairs)
+    name = key("outcome", model, [facts, len(pairs)], *arrays_of, *held) if seeded else ""
     ((description, _),) = kept([Task(name, train, TRAINED)])
+    generator.bit_generator.state = description["rng"]
     return Outcome(description["history"], description["scores"])
+
+
+def _refuse_used(optimizer: object) -> None:
+    """Refuse an optimiser that has made steps: what it remembers is no part of a key."""
+    if isinstance(optimizer, Optimizer) and optimizer.steps:
+        raise ValueError(f"optimizer must be a new one, got {optimizer!r} after {optimizer.steps}")
+
+
+def _call(
+    model: CNN,
+    X: ArrayLike,
+    y: ArrayLike,
+    epochs: int,
+    batch_size: int,
+    generator: np.random.Generator,
+    optimizer: Optimizer | None,
+    validation: tuple[ArrayLike, ArrayLike] | None,
+) -> tuple[list[Any], list[Array]]:
+    """Return the settings of a training and the arrays it depends on, all checked."""
+    count = _args.integer("epochs", epochs, 0)
+    size = _args.integer("batch_size", batch_size, 1)
+    learned = batches.examples(model.layers, "X", X, "y", y)
+    others = () if validation is None else validation_set(model, validation)
+    state = checkpoint.plain(generator.bit_generator.state)
+    return [count, size, repr(optimizer), state], [*learned, *others]
 
 
 def keeps() -> bool:
@@ -279,7 +311,7 @@ def key(kind: str, model: CNN, facts: Any, *values: ArrayLike) -> str:
         The package's own code counts as well. Empty if nothing is kept here, or a layer is not of
         the package: its code may change, and nothing tells.
     """
-    if not keeps() or not all(map(_is_ours, model.layers)):
+    if not keeps() or not all(map(_is_ours, all_of(model.layers))):
         return ""
     text = hashlib.blake2b(digest_size=16)
     text.update(json.dumps([_code(), kind, [*map(repr, model.layers)], facts]).encode())

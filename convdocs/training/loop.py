@@ -84,7 +84,7 @@ def train(
             model=model,
             history=history,
             source=source,
-            validation=None if validation is None else _validation_set(model, validation),
+            validation=None if validation is None else validation_set(model, validation),
             optimizer=_able(model, Adam(lr=3e-3) if optimizer is None else optimizer),
             rng=_args.generator(rng),
             seeded=rng is not None,
@@ -355,7 +355,7 @@ class Training:
         self.sums = Sums(*state.sums) if self.ranks.rank == 0 else Sums()
 
 
-def _validation_set(model: Network, validation: Any) -> tuple[Array, Array]:
+def validation_set(model: Network, validation: Any) -> tuple[Array, Array]:
     """Return images and labels that are not learned from."""
     X, y = _args.several("validation", validation, 2, "a pair (X, y)")
     return batches.examples(model.layers, "validation[0]", X, "validation[1]", y)

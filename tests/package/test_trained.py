@@ -7,7 +7,19 @@ import sys
 import numpy as np
 import pytest
 
-from convdocs import CNN, SGD, Adam, BatchNorm2d, Conv2d, Dropout, Flatten, Linear, ReLU
+from convdocs import (
+    CNN,
+    SGD,
+    Adam,
+    BatchNorm2d,
+    Conv2d,
+    Dropout,
+    Flatten,
+    Linear,
+    ReLU,
+    Residual,
+    Tanh,
+)
 from convdocs.book import fit, outcome, trained
 
 
@@ -127,13 +139,57 @@ def test_an_outcome_is_that_of_fit_and_is_kept_without_the_weights(rng, folder, 
     assert first.history == model.history
     assert first.scores == [model.score(X, y), model.score(X[:9], y[:9])]
     (kept,) = folder.glob("*.npz")
-    assert kept.stat().st_size < 2000
+    assert kept.stat().st_size < 2500
     other = outcome(network(), X, y, [(X, y), (X[:9], (y[:9] + 1) % 3)], **HOW)
     assert other != first
     assert len(fits) == 3
     assert len(outcome(network(), X, y, [(X, y)], epochs=1).scores) == 1  # without a seed
     assert len(fits) == 4
     assert len(list(folder.glob("*.npz"))) == 2
+
+
+def test_after_an_outcome_a_generator_goes_on_alike(rng, folder, fits):
+    X, y = images(rng)
+    ends = []
+    for _ in range(2):
+        generator = np.random.default_rng(3)
+        results = [outcome(network(), X, y, [(X, y)], epochs=1, rng=generator) for _ in range(2)]
+        ends.append((results, generator.random()))
+    assert len(fits) == 2
+    assert ends[0] == ends[1]
+
+
+def test_integers_of_numpy_are_settings_of_an_outcome_as_well(rng, folder, fits):
+    X, y = images(rng)
+    how = HOW | {"epochs": np.int64(2), "batch_size": np.uint8(10)}
+    assert outcome(network(), X, y, [(X, y)], **how) == outcome(network(), X, y, [(X, y)], **HOW)
+    assert len(fits) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"model": "net"}, "model must be a CNN"),
+        ({"X": [[1], [1, 2]]}, "X must be a rectangular array"),
+        ({"y": [0]}, "y must have the shape"),
+        ({"on": 3}, "on must be a list of pairs"),
+        ({"on": [3]}, r"on\[0\] must be a pair"),
+        ({"on": [np.zeros((40, 1, 6, 6))]}, r"on\[0\] must be a pair"),
+        ({"on": [([], [])]}, r"on\[0\]\[0\] must hold at least one image"),
+        ({"epochs": "2"}, "epochs must be an integer"),
+        ({"batch_size": 0}, "batch_size must be at least 1"),
+        ({"validation": 3}, "validation must be a pair"),
+        ({"validation": np.zeros((2, 3))}, "validation must be a pair"),
+        ({"validation": (np.zeros((1, 1, 6, 6)), [[0], [0, 1]])}, r"validation\[1\] must be"),
+        ({"optimizer": "Adam"}, "optimizer must be one of"),
+    ],
+)
+def test_an_outcome_names_what_cannot_be_right(rng, folder, change, named):
+    X, y = images(rng)
+    given = {"model": network(), "X": X, "y": y, "on": [(X, y)], **HOW} | change
+    with pytest.raises((ValueError, TypeError), match=named):
+        outcome(**given)
+    assert not list(folder.glob("*.npz"))
 
 
 def test_an_interrupted_outcome_is_none(rng, folder, monkeypatch):
@@ -173,6 +229,7 @@ class OwnSteps(Adam):
     [
         (lambda: network(), {"epochs": 1}),
         (lambda: network(0, Own()), HOW),
+        (lambda: network(0, Residual([Residual([Tanh()], [Own()])])), HOW),
         (lambda: network(), HOW | {"optimizer": OwnSteps()}),
     ],
 )
@@ -195,6 +252,7 @@ def test_what_cannot_be_known_again_is_always_trained(rng, folder, fits, model, 
         ({"rng": "five"}, "rng must be a seed"),
         ({"optimizer": "Adam"}, "optimizer must be one of"),
         ({"validation": 3}, "validation must be"),
+        ({"validation": (np.zeros((1, 1, 6, 6)), [[0], [0, 1]])}, r"validation\[1\] must be"),
         ({"progress": 2}, "progress must be"),
     ],
 )
@@ -211,6 +269,14 @@ def test_what_cannot_be_right_is_named_and_changes_nothing(
         fit(**({"model": model, "X": X, "y": y} | HOW | change))
     assert all(np.array_equal(array, before[name]) for name, array in model.state_dict().items())
     assert not list(tmp_path.glob("*.npz"))
+
+
+def test_an_optimiser_that_has_made_steps_is_refused_for_an_outcome(rng, folder):
+    X, y = images(rng)
+    optimizer = Adam(lr=0.01)
+    network().fit(X, y, 1, optimizer=optimizer)
+    with pytest.raises(ValueError, match="optimizer must be a new one, got Adam"):
+        outcome(network(), X, y, [(X, y)], **HOW, optimizer=optimizer)
 
 
 def test_an_optimiser_that_has_made_steps_is_refused(rng):
