@@ -74,8 +74,14 @@ def answer(
     """
     need = "a number of at least 0"
     tolerance = _args.number("tolerance", tolerance, 0, _args.LARGEST, need)
+    if not isinstance(name, str):
+        raise TypeError(f"name must be a text, got {_args.shown(name)}")
+    if wrong is not None and not isinstance(wrong, Mapping):
+        raise TypeError(f"wrong must be a dictionary, got {_args.shown(wrong)}")
     found = Answer(right, wrong or {}, cases, tolerance)
     if callable(right):
+        if not isinstance(cases, list | tuple) or not all(isinstance(c, tuple) for c in cases):
+            raise TypeError(f"cases must be a list of tuples, got {_args.shown(cases)}")
         if not cases:
             raise ValueError("cases must hold the arguments of a call at least, got none")
     elif fault := compare.fault(right, truth=True):

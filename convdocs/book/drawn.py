@@ -42,7 +42,7 @@ def changed(X: ArrayLike, angles: ArrayLike, sizes: ArrayLike, shifts: ArrayLike
     Raises
     ------
     ValueError, TypeError
-        If an argument has another shape, or no numbers.
+        If an argument has another shape, or no finite numbers, or a factor is 0.
 
     Examples
     --------
@@ -60,6 +60,8 @@ def changed(X: ArrayLike, angles: ArrayLike, sizes: ArrayLike, shifts: ArrayLike
         raise ValueError(f"X must have the shape (N, 1, H, H), got {X.shape}")
     angles = _each("angles", angles, (n,))
     sizes, shifts = _each("sizes", sizes, (n, 2)), _each("shifts", shifts, (n, 2))
+    if not sizes.all():
+        raise ValueError(f"sizes must be other than 0, got {_args.shown(sizes)}")
     pictures, middle = [], H / 2
     for x, angle, size, shift in zip(X[:, 0], np.radians(angles), sizes, shifts, strict=True):
         c, s = np.cos(angle), np.sin(angle)
@@ -77,6 +79,8 @@ def _each(name: str, value: ArrayLike, shape: tuple[int, ...]) -> Array:
     array = _args.numbers(name, value)
     if array.shape != shape:
         raise ValueError(f"{name} must have the shape {shape}, got {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite, got {_args.shown(array)}")
     return array
 
 
@@ -100,7 +104,8 @@ def at_random(X: ArrayLike, seed: int) -> Array:
     >>> at_random(np.ones((2, 1, 28, 28)), seed=0).shape
     (2, 1, 28, 28)
     """
-    rng, n = np.random.default_rng(seed), len(np.asarray(X))
+    X = _args.numbers("X", X, "N C H W")
+    rng, n = np.random.default_rng(_args.integer("seed", seed, 0)), len(X)
     return changed(
         X, rng.uniform(-20, 20, n), rng.uniform(0.8, 1.2, (n, 2)), rng.uniform(-3, 3, (n, 2))
     )

@@ -42,6 +42,7 @@ def shrunk(X: ArrayLike) -> Array:
     np.float64(1.0)
     """
     X, step = _images(X), SIDE // SMALL
+    X = X.astype(_args.floating(X), copy=False)  # 255 times a byte does not fit into one
     sums = np.rint(255 * X).reshape(len(X), 1, SMALL, step, SMALL, step).sum(axis=(3, 5))
     return np.asarray(sums / (255 * step**2))
 
@@ -104,8 +105,8 @@ def scrambled(X: ArrayLike) -> Array:
     """
     mixed = np.array(_images(X))
     inner = mixed[:, :, BORDER:-BORDER, BORDER:-BORDER]
-    order = np.random.default_rng(0).permutation(inner[0].size)
-    inner[...] = inner.reshape(len(mixed), -1)[:, order].reshape(inner.shape)
+    order = np.random.default_rng(0).permutation((SIDE - 2 * BORDER) ** 2)
+    inner[...] = inner.reshape(len(mixed), order.size)[:, order].reshape(inner.shape)
     return mixed
 
 

@@ -332,3 +332,19 @@ def test_answers_that_cannot_be_asked_for_are_refused():
         answer("side", 28, tolerance=-1)
     with pytest.raises(KeyError, match="no answer is kept as 'nowhere'"):
         check(1, "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([1], 3), "name must be a text, got"),
+        ((7, 3), "name must be a text, got"),
+        (("name", 3, [1]), "wrong must be a dictionary, got"),
+        (("name", len, None, 3), "cases must be a list of tuples, got"),
+        (("name", len, None, [3]), "cases must be a list of tuples, got"),
+        (("name", len, None, iter([(3,)])), "cases must be a list of tuples, got"),
+    ],
+)
+def test_an_answer_that_cannot_be_kept_is_refused(arguments, message):
+    with pytest.raises(TypeError, match=message):
+        answer(*arguments)

@@ -78,3 +78,31 @@ def test_a_network_learns_from_few_pictures():
 def test_what_cannot_be_changed_is_refused(arguments, message):
     with pytest.raises((ValueError, TypeError), match="^" + re.escape(message)):
         drawn.changed(*arguments)
+
+
+@pytest.mark.parametrize("name", ["angles", "sizes", "shifts"])
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_a_change_that_is_not_finite_is_refused(pictures, name, number):
+    given = {"angles": np.zeros(2), "sizes": SAME.copy(), "shifts": STILL.copy()}
+    given[name].flat[1] = number
+    with pytest.raises(ValueError, match=f"{name} must be finite, got"):
+        drawn.changed(pictures, **given)
+
+
+def test_a_picture_cannot_be_made_nothing(pictures):
+    with pytest.raises(ValueError, match="sizes must be other than 0, got"):
+        drawn.changed(pictures, [0, 0], [[1, 0], [1, 1]], STILL)
+
+
+@pytest.mark.parametrize(
+    ("X", "seed", "message"),
+    [
+        (3, 0, "X must have the shape"),
+        ("abc", 0, "X must hold real numbers"),
+        (np.ones((1, 1, 4, 4)), "x", "seed must be an integer"),
+        (np.ones((1, 1, 4, 4)), -1, "seed must be at least 0"),
+    ],
+)
+def test_what_cannot_be_changed_at_random_is_refused(X, seed, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        drawn.at_random(X, seed)

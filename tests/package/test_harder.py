@@ -62,3 +62,15 @@ def test_other_pictures_are_refused(change):
         change(np.zeros((32, 32)))
     with pytest.raises(TypeError, match="X must hold real numbers"):
         change(np.zeros((1, 1, 32, 32), complex))
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int16, np.uint64])
+def test_integers_are_shrunk_in_float64(rng, dtype):
+    X = rng.integers(0, 256, (3, 1, 32, 32)).astype(dtype)
+    np.testing.assert_array_equal(harder.shrunk(X), harder.shrunk(X.astype(float)), strict=True)
+
+
+def test_no_pictures_are_made_harder_as_well():
+    none = np.zeros((0, 1, 32, 32), np.float32)
+    assert harder.shrunk(none).shape == (0, 1, 8, 8)
+    assert harder.framed(none, 0).shape == harder.scrambled(none).shape == none.shape
