@@ -184,7 +184,8 @@ def agreeing(ours: Mapping[str, Array], state: Mapping[str, ArrayLike]) -> dict[
     Raises
     ------
     ValueError, TypeError
-        If a key is missing or superfluous, or an array has another shape or no real numbers.
+        If a key is missing or superfluous, or an array has another shape or no real numbers, or a
+        count of batches is no integer.
     """
     if not isinstance(state, Mapping):
         raise TypeError(f"state must be a dictionary, got {type(state).__name__}")
@@ -204,8 +205,12 @@ def agreeing(ours: Mapping[str, Array], state: Mapping[str, ArrayLike]) -> dict[
         if theirs[key].shape != array.shape:
             need = f"state[{key!r}] must have the shape {array.shape}"
             raise ValueError(f"{need}, got {theirs[key].shape}")
-    with np.errstate(over="ignore"):  # too large for float32 is inf
-        return {key: theirs[key].astype(ours[key].dtype, copy=False) for key in ours}
+    with np.errstate(over="ignore", invalid="ignore"):  # too large for float32 is inf
+        arrays = {key: theirs[key].astype(ours[key].dtype, copy=False) for key in ours}
+    for key, array in arrays.items():
+        if array.dtype.kind == "i" and (array != theirs[key]).any():
+            raise ValueError(f"state[{key!r}] must hold {array.dtype}, got {shown(theirs[key])}")
+    return arrays
 
 
 def _prefix(ours: Mapping[str, Array], theirs: Collection[Any]) -> str:

@@ -247,19 +247,15 @@ def in_a_row(layers: Iterable[Layer]) -> list[Layer]:
     return row
 
 
-def refuse_twice(layers: Iterable[Layer]) -> None:
-    """Refuse a layer that stands in two places, in a row or within layers: it has one memory."""
+def refuse_twice(**rows: Iterable[Layer]) -> None:
+    """Refuse a layer that stands in two places, in rows or within layers: it has one memory."""
     seen: set[int] = set()
-
-    def walk(layer: Layer, number: int) -> None:
-        if id(layer) in seen:
-            raise ValueError(f"layers[{number}] must be a layer of its own, got one twice")
-        seen.add(id(layer))
-        for each in layer.inner():
-            walk(each, number)
-
-    for number, layer in enumerate(layers):
-        walk(layer, number)
+    for name, layers in rows.items():
+        for number, layer in enumerate(layers):
+            for each in all_of([layer]):
+                if id(each) in seen:
+                    raise ValueError(f"{name}[{number}] must be a layer of its own, got one twice")
+                seen.add(id(each))
 
 
 def all_of(layers: Iterable[Layer]) -> Iterator[Layer]:

@@ -45,7 +45,7 @@ class Network:
 
     def __init__(self, layers: Iterable[Layer]) -> None:
         self.layers = in_a_row(layers)
-        refuse_twice(self.layers)
+        refuse_twice(layers=self.layers)
 
     def __call__(self, x: ArrayLike, train: bool = False, rng: Rng = None) -> Array:
         """Return the output for images ``x``; each layer remembers what it saw.

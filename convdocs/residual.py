@@ -64,7 +64,7 @@ class Residual(Layer):
         if not body:
             raise ValueError("layers must hold at least one layer, got []")
         other = [] if shortcut is None else _row(shortcut)
-        refuse_twice([*body, *other])
+        refuse_twice(layers=body, shortcut=other)
         self.body, self.shortcut = body, other
 
     @property

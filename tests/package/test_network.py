@@ -22,6 +22,7 @@ from convdocs import (
     Linear,
     MaxPool2d,
     ReLU,
+    Residual,
     cross_entropy,
     cross_entropy_backward,
 )
@@ -177,6 +178,19 @@ def test_a_state_that_counts_no_batches_leaves_the_counter(torch):
     for key, array in theirs.state_dict().items():
         np.testing.assert_array_equal(model.state_dict()[key], array)
     assert model.state_dict()["1.num_batches_tracked"] == 1
+
+
+@pytest.mark.parametrize("count", [1.5, np.nan, np.inf, np.uint64(2**64 - 1), 1e30])
+def test_a_count_of_batches_that_is_no_integer_is_refused(count):
+    model = CNN([Residual([BatchNorm2d(1)])])
+    before = model.state_dict()
+    with pytest.raises(ValueError, match=r"body\.0\.num_batches_tracked'\] must hold int64, got"):
+        model.load_state_dict({**before, "0.body.0.num_batches_tracked": count})
+    for key, array in model.state_dict().items():
+        np.testing.assert_array_equal(array, before[key])
+    for whole in 3.0, True, np.uint8(7):
+        model.load_state_dict({**before, "0.body.0.num_batches_tracked": whole})
+        assert model.state_dict()["0.body.0.num_batches_tracked"] == whole
 
 
 def test_loading_what_float32_cannot_hold_is_refused_or_infinite_and_never_half_done():

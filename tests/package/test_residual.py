@@ -423,3 +423,16 @@ def test_a_call_that_is_refused_moves_no_statistics(rng, train):
         net(x[:, :, 1:], train=train)
     for key, array in net.state_dict().items():
         assert_array_equal(array, before[key])
+
+
+def test_a_layer_that_stands_twice_is_named_by_its_place():
+    layer = ReLU()
+    for rows, place in [
+        (([layer], [layer]), r"shortcut\[0\]"),
+        (([Tanh()], [Residual([layer]), layer]), r"shortcut\[1\]"),
+        (([Residual([layer]), Residual([layer])],), r"layers\[1\]"),
+    ]:
+        with pytest.raises(ValueError, match=f"{place} must be a layer of its own, got one twice"):
+            Residual(*rows)
+    with pytest.raises(ValueError, match=r"layers\[1\] must be a layer of its own"):
+        CNN([Residual([layer]), layer])
