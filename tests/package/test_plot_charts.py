@@ -63,6 +63,8 @@ def test_names_stand_at_the_ends_of_curves_if_there_is_room(ends, gaps):
 def test_names_that_cannot_stand_at_the_ends_are_a_legend(curves):
     (axes,) = plot.lines(curves, "x").axes
     assert [text.get_text() for text in axes.get_legend().get_texts()] == list(curves)
+    axes.figure.canvas.draw()
+    assert axes.get_legend().get_window_extent().y0 >= axes.bbox.y1  # no curve runs through it
 
 
 @pytest.mark.parametrize(
@@ -80,6 +82,14 @@ def test_few_places_that_were_measured_are_the_ticks(x, log, wanted):
     assert (ticks(axes.xaxis) == wanted) == (wanted is not None)
 
 
+def test_no_axis_counts_in_steps_of_two_and_a_half():
+    curves = plot.lines({"a": ([0, 12.5, 19.9], [60.5, 70, 85])}, "x").axes
+    dots = plot.dots({"a": [66.3, 84.7]}, "accuracy").axes
+    for places in [curves[0].get_xticks(), curves[0].get_yticks(), dots[0].get_xticks()]:
+        step = places[1] - places[0]
+        assert round(step / 10 ** np.floor(np.log10(step)), 9) in (1, 2, 5)
+
+
 def test_whole_numbers_have_whole_ticks_and_short_scales_plain_ones():
     (axes,) = plot.lines({"a": (np.arange(20), 3 * np.arange(20))}, "x").axes
     places = [*axes.get_xticks(), *axes.get_yticks()]
@@ -88,6 +98,24 @@ def test_whole_numbers_have_whole_ticks_and_short_scales_plain_ones():
     axes.figure.canvas.draw()
     assert "10" in ticks(axes.yaxis)
     assert "$" not in "".join(ticks(axes.yaxis))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "wanted"),
+    [
+        ([1, 1024], ["1", "2", "5", "10", "20", "50", "100", "200", "500", "1,000"]),
+        ([0.05, 50_000], ["0.1", "1", "10", "100", "1,000", "10,000"]),
+        ([1e-6, 1], None),
+    ],
+)
+def test_powers_of_ten_are_written_as_numbers_where_these_are_short(sizes, wanted):
+    (axes,) = plot.lines({"a": ([0.5, 1.5], sizes)}, "x", log="y").axes
+    axes.figure.canvas.draw()
+    low, high = axes.get_ylim()
+    shown = [label.get_text() for label in axes.get_yticklabels()]
+    places = zip(axes.get_yticks(), shown, strict=True)
+    inside = [text for place, text in places if low <= place <= high]
+    assert inside == wanted if wanted else all("$" in text for text in inside)
 
 
 def test_curves_apart_have_axes_of_their_own():
@@ -336,6 +364,13 @@ def test_a_roofline_bends_at_its_ridge_and_has_a_dot_and_a_letter_for_each_case(
     assert {text.get_text(): tuple(text.xy) for text in axes.texts} == dict(
         zip("abc", zip(*groups["blocks"], strict=True), strict=True)
     )
+
+
+def test_a_letter_of_a_roofline_lies_on_no_other_dot():
+    at = [10, 10.5, 10.5], [20, 20.6, 19.4]  # to the right of the first, above and below
+    (axes,) = plot.roofline(40, 16, {"blocks": at}).axes
+    assert axes.texts[0].xyann[0] < 0 < axes.texts[1].xyann[1]
+    assert axes.texts[2].xyann[1] < 0
 
 
 @pytest.mark.parametrize(

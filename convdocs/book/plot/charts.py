@@ -21,6 +21,8 @@ from .picture import DASHES, INK, WIDTH, Picture, canvas, style, subplots
 HATCHES = "", "//", "..", "xx"  # for those who do not see the colours
 YEARS = 2_000  # that fit on a line
 APART = 0.08  # of an axes' height, for a line of text
+ROW = 90  # letters that stand beside each other in a figure
+BESIDE = 7 * np.array([[1, 1], [1, -1], [-1, 1], [-1, -1]])  # points from a dot to its letter
 
 
 @style()
@@ -84,18 +86,23 @@ def _scales(axes: Axes, xlabel: str, ylabel: str, log: str) -> None:
                 raise ValueError(f"curves must have {name} above 0 for log={log!r}, got {values}")
             axes.set(**{f"{name}scale": "log"})
             seen = values[values > 0]
-            if seen.min() >= 1e-3 and seen.max() < 1000 * seen.min():
-                _plain(axis)
-        elif np.all(values == np.round(values)):
-            axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
+            if 1e-3 <= seen.min() and seen.max() < 1e7:
+                _plain(axis, (1, 2, 5) if seen.max() < 2000 * seen.min() else (1,))
+        else:
+            _round(axis, whole=bool(np.all(values == np.round(values))))
     _measured(axes, np.unique(points[:, 0]))
 
 
-def _plain(axis: Axis) -> None:
-    """Write powers of ten, and two and five of them, as numbers are written."""
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+def _plain(axis: Axis, times: tuple[int, ...] = (1, 2, 5)) -> None:
+    """Write powers of ten, so many times each, as numbers are written."""
+    axis.set_major_locator(LogLocator(subs=times, numticks=12))
     axis.set_major_formatter("{x:,.7g}")
     axis.set_minor_formatter("")
+
+
+def _round(axis: Axis, whole: bool) -> None:
+    """Count in ones, twos or fives, and in whole ones only where all that is shown is whole."""
+    axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=whole))
 
 
 def _measured(axes: Axes, places: Floats) -> None:
@@ -133,10 +140,12 @@ def _named_at_ends(axes: Axes) -> bool:
     return True
 
 
-def _legend(axes: Axes, **where: Any) -> None:
-    """Say what the colours mean, if they have names."""
-    if axes.get_legend_handles_labels()[1]:
-        axes.legend(**where)
+def _legend(axes: Axes, above: float = 1.0) -> None:
+    """Say what the colours mean, if they have names: above the axes, where no curve runs."""
+    names = axes.get_legend_handles_labels()[1]
+    if names:
+        columns = min(len(names), max(1, int(ROW // (max(map(len, names)) + 8))))
+        axes.legend(loc="lower left", bbox_to_anchor=(-0.02, above), ncols=columns, borderpad=0)
 
 
 @style()
@@ -192,6 +201,7 @@ def dots(groups: Arrays, xlabel: str, first: bool = False) -> Picture:
         spread = row + step * (np.arange(len(runs)) - (len(runs) - 1) / 2)
         axes.plot(runs, spread, "o", color=BLUE, markersize=5, alpha=0.75)
         axes.plot([runs.mean()] * 2, [row - 0.36, row + 0.36], color=ORANGE, linewidth=2.4)
+    _round(axes.xaxis, whole=False)
     axes.set_yticks(range(len(rows)), [label for label, _ in rows])
     axes.set(xlabel=arguments.text("xlabel", xlabel), ylim=(len(rows) - 0.4, -0.6))
     axes.grid(axis="x", color=INK, alpha=0.15, linewidth=0.6)
@@ -277,8 +287,7 @@ def stacked_bars(bars: Arrays, parts: Sequence[str], xlabel: str) -> Picture:
     axes.set_yticks(range(len(rows)), [name for name, _ in rows])
     axes.invert_yaxis()
     axes.set(xlim=(0, 100), xlabel=arguments.text("xlabel", xlabel))
-    corner = (-0.02, 1.0)
-    axes.legend(loc="lower left", bbox_to_anchor=corner, ncols=len(names), borderpad=0)
+    _legend(axes)
     return figure
 
 
@@ -316,7 +325,7 @@ def histogram(groups: Arrays, xlabel: str, marks: Mapping[str, float] | None = N
         axes.axvline(size, color=INK, linewidth=1)
         axes.text(size, 1.0, f" {label}", transform=axes.get_xaxis_transform(), va="bottom")
     axes.set(xlabel=arguments.text("xlabel", xlabel), ylabel="how many")
-    _legend(axes, loc="upper left")
+    _legend(axes, 1 + APART * bool(sizes))
     return figure
 
 
@@ -356,14 +365,23 @@ def roofline(peak: float, bandwidth: float, groups: Curves) -> Picture:
         color = COLORS[number % 4]
         fill = "none" if number else color
         axes.plot(x, y, "o", color=color, markerfacecolor=fill, markersize=6, label=label)
-    for letter, place in zip(ascii_lowercase, every[0].T, strict=False):
-        axes.annotate(letter, place, (4, 4), textcoords="offset points", weight="bold")
     axes.set(xscale="log", yscale="log", xlim=(low, high))
+    seen = axes.transData.transform(every.transpose(0, 2, 1).reshape(-1, 2))
+    for letter, place, at in zip(ascii_lowercase, every[0].T, seen, strict=False):
+        beside = at + BESIDE * figure.dpi / 72  # on each side of the dot
+        free = np.linalg.norm(beside[:, None] - seen, axis=-1).min(axis=1)
+        axes.annotate(
+            *(letter, place, BESIDE[free.argmax()]),
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            weight="bold",
+        )
     for axis in (axes.xaxis, axes.yaxis):
         _plain(axis)
     axes.set_xlabel("arithmetic intensity (multiply-accumulates per byte)")
     axes.set_ylabel("billions of multiply-accumulates per second")
-    _legend(axes, loc="lower right")
+    _legend(axes)
     return figure
 
 
