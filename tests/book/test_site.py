@@ -340,6 +340,19 @@ def test_the_contents_show_where_one_is(site, browser):
     page.close()
 
 
+def test_paper_in_a_picture_does_not_glare_in_the_dark(site, browser):
+    lightest = {}
+    for scheme in ("light", "dark"):
+        page = browser.new_page(color_scheme=scheme)
+        page.goto(f"{site}edges.html")
+        picture = page.locator("#fig-magnitude img")
+        picture.evaluate("picture => picture.decode()")
+        png = picture.screenshot()
+        lightest[scheme] = np.median(np.asarray(Image.open(io.BytesIO(png)).convert("L")))
+        page.close()
+    assert lightest["dark"] < 220 < 240 < lightest["light"]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_name_in_code_looks_like_a_link(site, browser, scheme):
     page = browser.new_page(color_scheme=scheme)

@@ -119,7 +119,7 @@ def test_every_figure_stands_alone_and_follows_the_page(name):
     style = re.search(r"<style>(.*?)</style>", svg, re.DOTALL)[1]
     light, dark = re.findall(r"svg \{ color: (#\w{6}) \}", style)
     assert int(light[1:], 16) < 0x303030 < 0xD0D0D0 < int(dark[1:], 16)
-    assert f"@media (prefers-color-scheme: dark) {{ svg {{ color: {dark} }} }}" in style
+    assert f"@media (prefers-color-scheme: dark) {{ svg {{ color: {dark} }} image" in style
     assert "//" not in re.sub(r"base64,[^\"]*", "", re.sub(SPACES, "", svg))  # no other host
     assert not re.search(r"(href|src)=\"(?!#|data:)|<rdf|<dc:date|20\d\d-\d\d", svg)
     assert figure._repr_svg_() == drawn(name) == svg

@@ -53,7 +53,7 @@ STYLE: dict[Any, Any] = {
 SHEET = """<style>
 text { font-family: Figures, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif }
 svg { color: #1f2328 }
-@media (prefers-color-scheme: dark) { svg { color: #d8dce2 } }
+@media (prefers-color-scheme: dark) { svg { color: #d8dce2 } image { opacity: 0.8 } }
 </style>"""
 
 FAMILY = re.compile(r" font-family: [^;]*;")  # the sheet names the page's, or what print brings
