@@ -353,6 +353,39 @@ def test_paper_in_a_picture_does_not_glare_in_the_dark(site, browser):
     assert lightest["dark"] < 220 < 240 < lightest["light"]
 
 
+def chunks(line):
+    """Return the parts of a line between wider gaps: start, end and text."""
+    return [(each.start(), each.end(), each[0]) for each in re.finditer(r"\S+(?: \S+)*", line)]
+
+
+def tables(page):
+    """Return what cells print under headings: these, and the rows that have as wide gaps."""
+    for printed in re.findall(r'class="output stream.*?<pre>(.*?)</pre>', page, re.DOTALL):
+        lines = unescape(re.sub(r"<[^>]*>", "", printed)).splitlines()
+        for start, line in enumerate(lines):
+            if len(chunks(line)) > 1 and not re.search(r"[\d\[\]]", line):
+                rows = map(chunks, lines[start + 1 :])
+                yield chunks(line), list(itertools.takewhile(lambda row: len(row) > 1, rows))
+
+
+def test_headings_of_printed_tables_stand_over_their_columns(texts):
+    looked, wrong = 0, []
+    for name, text in texts.items():
+        for (first, *headings), rows in tables(text):
+            left = first[1]
+            for start, end, title in headings:
+                for row in rows:
+                    under = [each for each in row if left <= each[0] < end and each[1] > start]
+                    if not under:
+                        continue
+                    looked += 1
+                    if under[0][0] != start and under[-1][1] != end:
+                        wrong.append((name, title, under))
+                left = end
+    assert looked > 100
+    assert wrong == []
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_name_in_code_looks_like_a_link(site, browser, scheme):
     page = browser.new_page(color_scheme=scheme)
