@@ -8,10 +8,12 @@ from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.typing import ExtensionMetadata
 
-UNIT = "%|µs|ms|s|min|px|bytes?|kB|MB|GB|GHz"
-TOGETHER = [  # each with spaces that must not break
-    re.compile(r" × "),
-    re.compile(rf"(?:(?<=\d)|^) (?={UNIT})(?=%|\w+\b)"),
+UNIT = "%|µs|ms|s|min|px|bytes?|kB|MB|GB|GHz|thousand|million|billion|trillion"
+TOGETHER = [  # each with spaces that must not break, or ends of lines of the source
+    re.compile(r"\s[×±]\s"),
+    re.compile(rf"(?:(?<=\d)|^)\s(?=(?:{UNIT})(?!\w))"),
+    re.compile(r"(?<=\bFig\.)\s(?=\d)"),
+    re.compile(r"(?<=\bExercise)\s(?=\d)"),
 ]
 POWER = re.compile(r"(\d(?:\.\d+)?)e([+-]\d+)")
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -30,7 +32,7 @@ def pasted(text: str) -> str:
 def kept(text: str) -> str:
     """Return a text in which no line ends within what belongs together."""
     for pattern in TOGETHER:
-        text = pattern.sub(lambda found: found[0].replace(" ", "\u00a0"), text)
+        text = pattern.sub(lambda found: re.sub(r"\s", "\u00a0", found[0]), text)
     return text
 
 
