@@ -346,6 +346,16 @@ def test_the_contents_show_where_one_is(site, browser):
     page.close()
 
 
+def test_the_sidebar_shows_the_open_page_at_once(site, browser):
+    page = browser.new_page(viewport={"width": 1280, "height": 600})
+    page.goto(f"{site}bibliography.html")
+    tree = page.locator(".sidebar-scroll").bounding_box()
+    link = page.locator(".sidebar-scroll .current-page > a").bounding_box()
+    page.close()
+    assert tree["y"] <= link["y"]
+    assert link["y"] + link["height"] <= tree["y"] + tree["height"]
+
+
 def test_paper_in_a_picture_does_not_glare_in_the_dark(site, browser):
     lightest = {}
     for scheme in ("light", "dark"):

@@ -4,5 +4,6 @@ addEventListener("load", () => {
   const current = tree?.querySelector(".current-page");
   if (!current) return;
   const below = current.getBoundingClientRect().bottom - tree.getBoundingClientRect().bottom;
-  if (below > 0) tree.scrollTop += below + tree.clientHeight / 3;
+  const top = tree.scrollTop + below + tree.clientHeight / 3;
+  if (below > 0) tree.scrollTo({ top, behavior: "instant" }); // else the theme moves it for a second
 });
