@@ -186,6 +186,30 @@ def test_edits_survive_a_reload_until_they_are_reset(browser, site):
     context.close()
 
 
+SAME_INK = """cell => {
+  const inks = root => {
+    const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+    const found = [];
+    while (walker.nextNode()) {
+      const {color, fontWeight, fontStyle} = getComputedStyle(walker.currentNode.parentElement);
+      for (const letter of walker.currentNode.data.replaceAll(/\\s/g, ''))
+        found.push([letter, color, fontWeight, fontStyle].join());
+    }
+    return found.join(' ');
+  };
+  const editor = cell.querySelector('.cm-content');
+  return editor && inks(editor) === inks(cell.querySelector('.highlight pre'));
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_code_keeps_its_colours_when_it_is_edited(visit, scheme):
+    page = visit("backpropagation", color_scheme=scheme)
+    for cell in page.locator(CELL).all()[:8]:
+        press(cell, "Edit")
+        page.wait_for_function(SAME_INK, arg=cell.element_handle(), timeout=10_000)
+
+
 @pytest.mark.parametrize("end", ["abort()", "_exit(3)"])
 def test_the_end_of_python_itself_is_told(page, end):
     cell = page.locator(CELL).nth(1)

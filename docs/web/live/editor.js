@@ -7,7 +7,7 @@ import {
   indentLess,
   indentMore,
 } from "@codemirror/commands";
-import { python } from "@codemirror/lang-python";
+import { pythonLanguage } from "@codemirror/lang-python";
 import {
   bracketMatching,
   indentOnInput,
@@ -16,7 +16,29 @@ import {
 } from "@codemirror/language";
 import { EditorState } from "@codemirror/state";
 import { drawSelection, EditorView, keymap } from "@codemirror/view";
-import { classHighlighter } from "@lezer/highlight";
+import { styleTags, tagHighlighter, tags } from "@lezer/highlight";
+
+// A token keeps its colours when the cell is clicked: it has the class that Pygments gave it.
+const python = pythonLanguage.configure({
+  props: [
+    styleTags({
+      async: tags.keyword,
+      "FormatSpec/... FormatConversion FormatReplacement/{ FormatReplacement/}": tags.string,
+      "ImportStatement/.": tags.separator,
+    }),
+  ],
+});
+const colors = tagHighlighter([
+  { tag: [tags.keyword, tags.bool, tags.null], class: "k" },
+  { tag: tags.operatorKeyword, class: "ow" },
+  { tag: [tags.operator, tags.punctuation, tags.modifier], class: "o" },
+  { tag: [tags.separator, tags.bracket], class: "p" },
+  { tag: tags.number, class: "m" },
+  { tag: [tags.string, tags.escape], class: "s" },
+  { tag: tags.comment, class: "c1" },
+  { tag: tags.function(tags.definition(tags.variableName)), class: "nf" },
+  { tag: tags.definition(tags.className), class: "nc" },
+]);
 
 window.liveEditor = ({ parent, source, label, run, changed }) => {
   const runs = () => {
@@ -33,9 +55,9 @@ window.liveEditor = ({ parent, source, label, run, changed }) => {
         indentOnInput(),
         bracketMatching(),
         closeBrackets(),
-        python(),
+        python,
         indentUnit.of("    "),
-        syntaxHighlighting(classHighlighter),
+        syntaxHighlighting(colors),
         EditorView.lineWrapping,
         EditorView.contentAttributes.of({ "aria-label": label, autocapitalize: "off" }),
         EditorView.updateListener.of(update => update.docChanged && changed()),

@@ -214,7 +214,7 @@ class Cell {
     if (!window.liveEditor) await loadEditor();
     if (!this.editor) {
       this.input.classList.add("live-editing");
-      const parent = make("div", { className: "live-editor" });
+      const parent = make("div", { className: "live-editor highlight" });
       this.input.insertBefore(parent, this.input.lastChild);
       this.editor = window.liveEditor({
         parent,
