@@ -356,6 +356,18 @@ def test_the_sidebar_shows_the_open_page_at_once(site, browser):
     assert link["y"] + link["height"] <= tree["y"] + tree["height"]
 
 
+def test_a_finger_hits_the_button_that_copies_and_writes_without_a_zoom(site, browser):
+    context = browser.new_context(has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.goto(f"{site}edges.html")
+    copy = page.locator(".cell_input .copybtn").first
+    expect(copy).to_have_css("opacity", "1")
+    assert min(copy.bounding_box()[side] for side in ("width", "height")) >= 24
+    page.get_by_role("button", name="Edit: cell 1", exact=True).tap()
+    expect(page.locator(".cm-content").first).to_have_css("font-size", "16px")
+    context.close()
+
+
 def test_paper_in_a_picture_does_not_glare_in_the_dark(site, browser):
     lightest = {}
     for scheme in ("light", "dark"):
