@@ -35,6 +35,7 @@ def test_the_record_has_every_case():
     ]
 
 
+@pytest.mark.slow
 def test_a_whole_run_is_kept_in_the_form_of_the_record(quick, capsys):
     speed.main()
     kept = json.loads(quick.read_text())
