@@ -17,6 +17,7 @@ version = release = convdocs.__version__
 exclude_patterns = ["_build", "web"]
 nitpicky = True
 numfig = True
+numfig_format = {"figure": "Fig.\u00a0%s"}  # a line does not end between them
 extensions = [
     "myst_nb",
     "numpydoc",
@@ -113,4 +114,7 @@ nb_execution_show_tb = True  # a failing cell is a warning with its traceback, a
 nb_execution_in_temp = True
 nb_execution_timeout = 600
 nb_merge_streams = True
-nb_mime_priority_overrides = [("pdf", "image/svg+xml", 10), ("pdf", "text/plain", 100)]
+nb_mime_priority_overrides = [
+    ("pdf", kind, place)
+    for place, kind in enumerate(["text/html", "image/svg+xml", "text/plain"], 1)
+]

@@ -18,6 +18,7 @@ TOGETHER = [  # each with spaces that must not break, or ends of lines of the so
 POWER = re.compile(r"(\d(?:\.\d+)?)e([+-]\d+)")
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 CODE = nodes.literal, nodes.FixedTextElement, nodes.math, nodes.math_block, nodes.raw, nodes.comment
+JOINER = "\u2060"  # keeps what is before and after it on one line
 SHORT = 24  # characters of TeX: a longer formula needs its breaks on a phone
 
 
@@ -42,7 +43,7 @@ class Keep(SphinxPostTransform):
     default_priority = 400  # when cells have given their numbers
 
     def run(self, **kwargs: Any) -> None:
-        """Change texts, and put short formulas together with the point or comma after them."""
+        """Change texts, and let no line begin with the point or comma after a formula."""
         for text in list(self.document.findall(nodes.Text)):
             if is_code(text):
                 continue
@@ -55,10 +56,14 @@ class Keep(SphinxPostTransform):
             place = formula.parent.index(formula) + 1
             if after is None or formula.parent[place] is not after:
                 continue
-            if len(formula.astext()) <= SHORT and (mark := re.match(r"[.,;:?!)]+", after)):
+            if not (mark := re.match(r"[.,;:?!)]+", after)):
+                continue
+            if len(formula.astext()) <= SHORT:
                 both = nodes.inline("", "", formula.deepcopy(), nodes.Text(mark[0]))
                 both["classes"].append("together")
                 formula.parent[place - 1 : place + 1] = [both, nodes.Text(after[mark.end() :])]
+            else:
+                formula.parent.replace(after, nodes.Text(f"{JOINER}{after}"))
 
 
 def is_code(node: nodes.Node | None) -> bool:
