@@ -208,7 +208,7 @@ def graph(tmp_path):
 def test_an_onnx_graph_has_each_operator_its_weights_and_what_flows(graph):
     assert words(plot.onnx_graph(graph).axes[0]) == [
         *("x:  N × 1 × 8 × 8", "Conv", "0.y:  N × 2 × 6 × 6"),
-        *("0.weight:  2 × 1 × 3 × 3\n0.bias:  2", "Relu", "1.y:  N × 2 × 6 × 6"),
+        *("0.weight:  2 × 1 × 3 × 3", "0.bias:  2", "Relu", "1.y:  N × 2 × 6 × 6"),
         *("Flatten", "2.y:  N × 72", "Gemm", "y:  N × 4", "3.weight:  4 × 72"),
     ]
 

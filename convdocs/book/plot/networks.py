@@ -314,11 +314,10 @@ def maps(volumes: Mapping[str, ArrayLike] | Sequence[ArrayLike]) -> Picture:
     """
     drawn = arguments.titled("volumes", volumes, 1, _values)
     wide = [_wide(values) for _, values in drawn]
-    gap, high = 0.4, ROWS * 1.1
-    scale = WIDTH / (sum(wide) + gap * (len(wide) - 1))
-    figure, axes = canvas(
-        (WIDTH, scale * high + 0.3), (0, WIDTH / scale), (high + 0.05, -0.25 / scale)
-    )
+    gap, rim, high = 0.4, 0.05, ROWS * 1.1
+    scale = WIDTH / (sum(wide) + gap * (len(wide) - 1) + 2 * rim)
+    sides, ends = (-rim, WIDTH / scale - rim), (high + rim, -0.25 / scale)
+    figure, axes = canvas((WIDTH, scale * high + 0.3), sides, ends)
     left = 0.0
     for (title, values), width in zip(drawn, wide, strict=True):
         shade = signed(values)
@@ -401,8 +400,10 @@ def onnx_graph(model: Any) -> Picture:
         tint(axes, (-0.75, row - 0.2, 1.5, 0.4), BLUE, 0.25)
         axes.text(0, row, node.op_type, ha="center", va="center_baseline", size=10)
         axes.text(0.15, row + 0.5, told(name), va="center", size=9)
-        held = "\n".join(told(name) for name in node.input if name in weights)
-        axes.text(-1.2, row, held, ha="right", va="center", size=9, color=INK)
+        held = [told(name) for name in node.input if name in weights]
+        for line, text in enumerate(held):  # one by one: several lines in one are not flush right
+            high = row + 0.27 * (line - (len(held) - 1) / 2)
+            axes.text(-1.2, high, text, ha="right", va="center", size=9, color=INK)
         if held:
             _arrow(axes, (-1.15, row), (-0.77, row))
     end = len(graph.node) - 0.3
