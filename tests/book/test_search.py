@@ -47,3 +47,11 @@ def test_each_question_has_the_right_section_first(visit):
         if not first[question].startswith(f"{wanted}.html") or "#" not in first[question]
     }
     assert wrong == {}
+
+
+def test_a_result_shows_each_formula_once(visit):
+    page = visit("search")
+    page.goto(page.url.partition("?")[0] + "?q=max pooling")
+    context = page.locator("#search-results li", has_text="cuts a map").locator(".context").first
+    said = context.inner_text().replace("\u200b", "")
+    assert "k×k pixels and the stride s," in said

@@ -14,3 +14,9 @@ var Scorer = {
   term: 5,
   partialTerm: 2,
 };
+
+// A result shows text of its page, in which a formula stands three times: for the eye, for screen
+// readers and as TeX. Once is enough, and nobody looks for how long a chapter takes.
+const LEFT_OUT = /<span class="katex-mathml">.*?<\/math><\/span>|<p class="minutes">.*?<\/p>/gs;
+const textOf = Search.htmlToText;
+Search.htmlToText = (page, anchor) => textOf(page.replaceAll(LEFT_OUT, ""), anchor);
