@@ -211,7 +211,7 @@ def test_the_window_moves_by_a_click_and_by_keys_and_stays_inside(page):
 
 def test_its_colours_are_those_of_the_other_figures():
     drawn = (ROOT / "docs" / "web" / "figures" / "window.mjs").read_text("utf-8")
-    hues = dict(re.findall(r"(\w+): '[^']*(#[0-9a-f]+)", drawn))
+    hues = dict(re.findall(r"(\w+): \['[^']*(#[0-9a-f]+)", drawn))
     window, result = COLORS[MARK - 1], COLORS[RESULT - 1]
     assert hues == {"tap": window, "span": window, "here": result}
 

@@ -96,21 +96,31 @@ const lines = (from, side) =>
     .map(n => `M${from} ${from + n}h${side}M${from + n} ${from}v${side}`)
     .join("");
 
-// The ink is in the picture itself, since not every reader of an e-book brings the style sheet.
-const INK = {
-  grid: 'fill="none" stroke="currentColor"',
-  padding: 'fill="none" stroke="currentColor" stroke-dasharray="2 3"',
-  tap: 'fill="#d2691e" fill-opacity=".45"',
-  span: 'fill="none" stroke="#d2691e" stroke-width="2.5"',
-  lost: 'fill="none" stroke="currentColor" stroke-width="1.5"',
-  here: 'fill="#2e9e5b" fill-opacity=".5"',
-};
-const path = (what, d) =>
-  d ? `<path class="${what}" ${INK[what]} vector-effect="non-scaling-stroke" d="${d}"/>` : "";
-
-// Numbers in the cells, where these are large enough to read them.
+// A picture has cells of at most so many pixels, and all of them together as many as this.
 const LARGEST = 40;
 const WHOLE = 320;
+const cell = side => Math.min(LARGEST, WHOLE / side);
+
+// The ink is in the picture itself, since not every reader of an e-book brings the style sheet. Nor
+// does paper know strokes that do not scale: their widths, in pixels, are made shares of a cell.
+const INK = {
+  grid: ['fill="none" stroke="currentColor"', 1],
+  padding: ['fill="none" stroke="currentColor"', 1, [2, 3]],
+  tap: ['fill="#d2691e" fill-opacity=".45"'],
+  span: ['fill="none" stroke="#d2691e"', 2.5],
+  lost: ['fill="none" stroke="currentColor"', 1.5],
+  here: ['fill="#2e9e5b" fill-opacity=".5"'],
+};
+function path(side, what, d) {
+  if (!d) return "";
+  const [look, width, dashes] = INK[what];
+  const shares = pixels => [pixels].flat().map(each => (each / cell(side)).toFixed(4));
+  const stroke = width ? ` stroke-width="${shares(width)}"` : "";
+  const dashed = dashes ? ` stroke-dasharray="${shares(dashes).join(" ")}"` : "";
+  return `<path class="${what}" ${look}${stroke}${dashed} d="${d}"/>`;
+}
+
+// Numbers in the cells, where these are large enough to read them.
 const LEGIBLE = 18;
 function digits(side, rows, offset = 0) {
   if (WHOLE / side < LEGIBLE) return "";
@@ -124,7 +134,7 @@ function digits(side, rows, offset = 0) {
 }
 
 function picture(title, side, label, ...paths) {
-  const size = side * Math.min(LARGEST, WHOLE / side);
+  const size = side * cell(side);
   return (
     `<p>${title}</p><svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="${label}" ` +
     `viewBox="0 0 ${side} ${side}" width="${size}" height="${size}">${paths.join("")}</svg>`
@@ -150,8 +160,8 @@ export function draw(settings, [i, j], pixels) {
   const { padded, span, output, windows } = found;
   const side = Math.max(padded, span);
   const numbers = count(input).map(row => count(input).map(n => pixel(pixels, input, row, n)));
-  const grid =
-    path("padding", padding ? lines(0, padded) : "") + path("grid", lines(padding, input));
+  const ink = (what, d) => path(side, what, d);
+  const grid = ink("padding", padding ? lines(0, padded) : "") + ink("grid", lines(padding, input));
   const inside = digits(side, numbers, padding);
   const size = n => `${n} × ${n}`;
   const title = `Input, ${size(input)}${padding ? `; with padding, ${size(padded)}` : ""}`;
@@ -168,8 +178,8 @@ export function draw(settings, [i, j], pixels) {
         side,
         `A picture of ${size(padded)}, and ${beyond}`,
         grid,
-        path("tap", boxes(taps, taps)),
-        path("span", box(0, 0, span)),
+        ink("tap", boxes(taps, taps)),
+        ink("span", box(0, 0, span)),
         inside,
       ),
       output: "<p>No output</p>",
@@ -196,17 +206,17 @@ export function draw(settings, [i, j], pixels) {
       side,
       `Picture of ${size(input)}; marked: ${where}${lost}`,
       grid,
-      path("tap", boxes(shift(rows), shift(columns))),
-      path("span", box(columns[0] + padding, rows[0] + padding, span)),
+      ink("tap", boxes(shift(rows), shift(columns))),
+      ink("span", box(columns[0] + padding, rows[0] + padding, span)),
       inside,
-      path("lost", crosses.join("")),
+      ink("lost", crosses.join("")),
     ),
     output: picture(
       `Output, ${size(output)}`,
       output,
       `Output; marked: row ${i}, column ${j}`,
-      path("here", box(j, i)),
-      path("grid", lines(0, output)),
+      path(output, "here", box(j, i)),
+      path(output, "grid", lines(0, output)),
       digits(output, outputs(settings, pixels)),
     ),
     words:
