@@ -1,6 +1,7 @@
 """The book on paper: ``-b pdf`` sets all pages as one, by WeasyPrint."""
 
 import logging
+import re
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,8 @@ class Pdf(SingleFileHTMLBuilder):
             pages[part["docname"]] = part
             for child in part:
                 child.parent = part  # which Sphinx forgets
+            if number := self.env.titles[part["docname"]].get("secnumber"):
+                first_section(part)[0]["secnumber"] = number
         self.places: dict[tuple[str, str], str] = {}
         taken: set[str] = set()
         for node in tree.findall(nodes.Element):
@@ -102,6 +105,10 @@ class Pdf(SingleFileHTMLBuilder):
             front.append(part)
         self.contents = "\n".join(contents)
 
+    def assemble_toc_secnumbers(self) -> dict[str, dict[str, tuple[int, ...]]]:
+        """Number nothing but chapters, whose titles know their numbers."""
+        return {self.config.root_doc: {}}
+
     def assemble_toc_fignumbers(self) -> dict[str, dict[str, dict[str, tuple[int, ...]]]]:
         """Number figures and formulas as on the pages, under their names in the whole."""
         numbers: dict[str, dict[str, tuple[int, ...]]] = {}
@@ -118,8 +125,9 @@ class Pdf(SingleFileHTMLBuilder):
         templatename: str = "page.html",
         **options: Any,
     ) -> None:
-        """Keep the text of the whole until its figures are there."""
-        self.body = addctx["body"]
+        """Keep the text of the whole, without what scripts read, until its figures are there."""
+        body = re.sub(r"<script.*?</script>", "", addctx["body"], flags=re.DOTALL)
+        self.body = body.replace("max-width:100%;height:auto", "max-width:100%")  # else a square
 
     def finish(self) -> None:
         """Bring what the text shows, and set it."""
@@ -160,7 +168,9 @@ def first_section(page: nodes.Element) -> nodes.Element:
 
 def entry(section: nodes.Element, kind: str) -> str:
     """Return a line of the table of contents; the style sheet adds the number of the page."""
-    return f'<a class="{kind}" href="#{section["ids"][0]}">{escape(section[0].astext())}</a>'
+    title = section[0]
+    number = "".join(f"{each}. " for each in title.get("secnumber", ()))
+    return f'<a class="{kind}" href="#{section["ids"][0]}">{escape(number + title.astext())}</a>'
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:

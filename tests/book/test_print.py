@@ -72,12 +72,15 @@ def pdf():
 
 def test_the_printed_book_is_whole_and_its_outline_leads_to_every_chapter(pdf, titles):
     assert len(pdf.pages) > 200
+    entries = [entry for entry in pdf.outline if not isinstance(entry, list)]
     outline = {
-        entry.title: pdf.get_destination_page_number(entry)
-        for entry in pdf.outline
-        if not isinstance(entry, list)
+        re.sub(r"^\d+\. ", "", entry.title): pdf.get_destination_page_number(entry)
+        for entry in entries
     }
     assert [title for title in titles if title not in outline] == []
+    numbers = re.findall(r"^\d+(?=\. )", "\n".join(entry.title for entry in entries), re.MULTILINE)
+    assert numbers == [str(n) for n in range(1, 1 + len(numbers))]
+    assert len(numbers) > 20
     for title, number in outline.items():
         words = " ".join(pdf.pages[number].extract_text().split())
         assert title in words
@@ -85,6 +88,12 @@ def test_the_printed_book_is_whole_and_its_outline_leads_to_every_chapter(pdf, t
     contents = " ".join(" ".join(page.extract_text() for page in before).split())
     for title in titles:
         assert re.search(rf"{re.escape(title)}[ .]*{outline[title] + 1}\b", contents), title
+
+
+def test_the_printed_book_shows_what_cells_show(pdf):
+    text = "".join(page.extract_text() for page in pdf.pages)
+    assert "Stepper of" not in text
+    assert "core.display" not in text
 
 
 def test_every_link_on_paper_leads_somewhere(pdf):
