@@ -240,7 +240,8 @@ class Dropout(Layer):
         self.mask = np.less(draw, keep, out=memory.empty(x.shape, dtype))
         if keep:
             self.mask /= dtype.type(keep)
-        return np.multiply(x, self.mask, out=memory.empty_like(x, dtype))
+        with np.errstate(invalid="ignore"):  # 0 times infinity is NaN, as in PyTorch
+            return np.multiply(x, self.mask, out=memory.empty_like(x, dtype))
 
     def forward(self, x: Array) -> Array:
         """Return ``x``: outside of training, dropout does nothing."""
@@ -252,4 +253,5 @@ class Dropout(Layer):
         if self.mask is None:
             return (dy,)
         out = memory.empty_like(dy, _args.floating(dy, self.mask))
-        return (np.multiply(dy, self.mask, out=out),)
+        with np.errstate(invalid="ignore", over="ignore"):
+            return (np.multiply(dy, self.mask, out=out),)

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from . import _args, memory
 from ._args import Array, Rng
 from .layer import Layer, new_array
+from .windows import batch_first, batch_last
 
 AXES = (0, 2, 3)  # images, rows and columns: what a channel's mean is over
 SINGLE = np.finfo(np.float32)  # the narrower of the two kinds of parameters
@@ -106,6 +107,7 @@ class BatchNorm2d(Layer):
         xhat = self._normalised(self._check(x), self._running("mean"), self._running("var"))
         return self._scaled(xhat)
 
+    @np.errstate(invalid="ignore", over="ignore")
     def gradients(self, dy: Array, x: Array) -> tuple[Array, ...]:
         """Return the gradients for the maps, the weight and the bias.
 
@@ -115,7 +117,8 @@ class BatchNorm2d(Layer):
         _args.same_shape("dy", dy, x.shape)
         assert self.used is not None
         xhat = self._normalised(x, *self.used)
-        dx = np.multiply(dy, xhat, out=memory.empty_like(xhat, np.result_type(dy, xhat)))
+        dy = batch_first(batch_last(dy, _args.floating(dy, xhat)))
+        dx = np.multiply(dy, xhat, out=memory.empty_like(xhat, dy.dtype))
         dbias, dweight = dy.sum(axis=AXES), dx.sum(axis=AXES)
         if not self.trained:
             dx[...] = dy
@@ -178,8 +181,8 @@ class BatchNorm2d(Layer):
             need = f"{C} channels (num_features)"
             raise ValueError(f"x must have {need}, got {array.shape[1]} in shape {array.shape}")
         dtype = _args.floating(array, *self.params.values())
-        with _args.in_memory("x", array.shape):
-            return array.astype(dtype, copy=False)
+        # In this order a channel's numbers are neighbours, and their sums are exact for longer.
+        return batch_first(batch_last(array, dtype))
 
 
 def _of_channels(numbers: Array) -> Array:

@@ -153,3 +153,42 @@ def test_types_are_kept_and_integers_are_computed_in_float64(rng, dtype):
 def test_a_wrong_call_is_answered(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize("layout", ["images first", "images last"])
+@pytest.mark.parametrize("shape", [(20_000, 16, 2, 2), (100_000, 4, 1, 1), (32, 8, 16, 16)])
+def test_sums_over_many_images_are_exact_in_any_order_in_memory(rng, shape, layout):
+    x, dy = rng.normal(5, 1, shape), rng.normal(1, 1, shape)
+    if layout == "images last":
+        x, dy = (
+            np.ascontiguousarray(a.transpose(1, 2, 3, 0)).transpose(3, 0, 1, 2) for a in (x, dy)
+        )
+    channels = shape[1]
+    results = []
+    for dtype in np.float32, np.float64:
+        layer = BatchNorm2d(channels, dtype=dtype)
+        y = layer(x.astype(np.float32).astype(dtype), train=True)
+        dx = layer.backward(dy.astype(np.float32).astype(dtype))
+        results.append([y, dx, layer.grads["bias"], *layer.buffers.values()])
+    for short, long in zip(*results, strict=True):
+        assert_allclose(short, long, rtol=1e-6, atol=3e-6 * abs(long).max())
+
+
+@pytest.mark.parametrize("train", [True, False])
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_spoils_its_own_channel_alone(torch, rng, train, number):
+    x, dy = rng.normal(size=(2, *SHAPE))
+    x[1, 1, 2, 1] = number
+    dy[0, 2, 1, 1] = number
+    ours, theirs = BatchNorm2d(3, dtype=float), torch.nn.BatchNorm2d(3).double().train(train)
+    y, (dx,) = reference.autograd(torch, theirs, [x], dy)
+    assert_allclose(ours(x, train=train), y, rtol=1e-11, atol=1e-12)  # without a warning
+    assert_allclose(ours.backward(dy), dx, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int64, bool])
+def test_a_gradient_of_integers_is_computed_in_float64(rng, dtype):
+    layer = BatchNorm2d(3)
+    layer(rng.normal(size=SHAPE).astype(np.float32), train=True)
+    dy = rng.integers(0, 2, SHAPE).astype(dtype)
+    assert_array_equal(layer.backward(dy), layer.backward(dy.astype(float)), strict=True)
