@@ -10,6 +10,7 @@ import contextlib
 import gzip
 import importlib.resources
 import os
+import threading
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -236,17 +237,31 @@ def _numbers(picture: Any, white: float, color: bool) -> Array:
     return rgb if color else np.tensordot(GREY, rgb, 1)
 
 
+READING = threading.Lock()
+
+
+def _begin_anew() -> None:
+    """Open the lock in a new process, which has no other thread that would."""
+    global READING
+    READING = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
+
+
 @contextlib.contextmanager
 def _whole() -> Iterator[None]:
     """Refuse half a picture, though another library may have told Pillow to take it."""
     from PIL import ImageFile
 
-    before = ImageFile.LOAD_TRUNCATED_IMAGES
-    ImageFile.LOAD_TRUNCATED_IMAGES = False
-    try:
-        yield
-    finally:
-        ImageFile.LOAD_TRUNCATED_IMAGES = before
+    with READING:  # one thread at a time: what it finds is what it puts back
+        before = ImageFile.LOAD_TRUNCATED_IMAGES
+        ImageFile.LOAD_TRUNCATED_IMAGES = False
+        try:
+            yield
+        finally:
+            ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
 def _transparent(opened: Any) -> Any:

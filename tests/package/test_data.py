@@ -1,5 +1,6 @@
 """Pictures arrive as the numbers that their files hold, data sets as published; else an error."""
 
+import contextlib
 import gzip
 import hashlib
 import importlib.resources
@@ -8,10 +9,12 @@ import io
 import itertools
 import json
 import os
+import signal
 import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 import zlib
 from pathlib import Path
@@ -228,6 +231,43 @@ def test_half_a_picture_is_refused_whatever_others_told_pillow(tmp_path, monkeyp
     with pytest.raises(ValueError, match="path must be a whole picture file"):
         data.photo(path)
     assert ImageFile.LOAD_TRUNCATED_IMAGES  # what others said goes on to hold
+
+
+def test_threads_that_read_pictures_leave_what_others_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    Image.effect_noise((200, 200), 90).save(tmp_path / "whole.png")
+    content = (tmp_path / "whole.png").read_bytes()
+    (tmp_path / "half.png").write_bytes(content[: len(content) // 2])
+    taken = []
+
+    def read():
+        for _ in range(5):
+            data.photo(tmp_path / "whole.png")
+            with contextlib.suppress(ValueError):
+                taken.append(data.photo(tmp_path / "half.png"))
+
+    threads = [threading.Thread(target=read) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not taken
+    assert ImageFile.LOAD_TRUNCATED_IMAGES
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a POSIX system")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_process_that_is_forked_while_a_picture_is_read_reads_others(tmp_path):
+    Image.new("L", (4, 3)).save(tmp_path / "x.png")
+    with data._whole():
+        child = os.fork()
+        if child == 0:
+            try:
+                signal.alarm(20)  # a lock that nobody opens would be waited for without end
+                os._exit(data.photo(tmp_path / "x.png").shape != (3, 4))
+            finally:
+                os._exit(9)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
