@@ -203,11 +203,15 @@ SAME_INK = """cell => {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_code_keeps_its_colours_when_it_is_edited(visit, scheme):
-    page = visit("backpropagation", color_scheme=scheme)
+def test_code_keeps_its_colours_when_it_is_edited(browser, site, scheme):
+    context = browser.new_context(color_scheme=scheme)
+    unfold(context)
+    page = context.new_page()
+    page.goto(f"{site}backpropagation.html")
     for cell in page.locator(CELL).all()[:8]:
         press(cell, "Edit")
         page.wait_for_function(SAME_INK, arg=cell.element_handle(), timeout=10_000)
+    context.close()
 
 
 @pytest.mark.parametrize("end", ["abort()", "_exit(3)"])

@@ -374,7 +374,7 @@ def test_paper_in_a_picture_does_not_glare_in_the_dark(site, browser):
         page = browser.new_page(color_scheme=scheme)
         page.goto(f"{site}edges.html")
         picture = page.locator("#fig-magnitude img")
-        picture.evaluate("picture => picture.decode()")
+        picture.evaluate("picture => (picture.loading = 'eager', picture.decode())")
         png = picture.screenshot()
         lightest[scheme] = np.median(np.asarray(Image.open(io.BytesIO(png)).convert("L")))
         page.close()
