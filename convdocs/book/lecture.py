@@ -186,7 +186,7 @@ def measure(*networks: Maker, parts: Parts | None = None) -> list[Row]:
     for (network, model), result in zip(pairs, results, strict=True):
         few, many = map(_restored, result[0])
         summary = model.summary(parts.X_train.shape[1:])
-        name = NAMES.get(network, getattr(network, "__name__", "your own"))
+        name = NAMES.get(network, getattr(network, "__name__", "your own").replace("_", " "))
         rows.append(Row(name, summary.parameters, summary.macs, few, many))
     return rows
 
