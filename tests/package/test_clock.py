@@ -24,6 +24,14 @@ def test_no_call_begins_after_a_fifth_of_a_second(monkeypatch, length, calls):
     assert len(made) == calls
 
 
+def test_what_the_clock_cannot_tell_from_nothing_is_called_until_it_can(monkeypatch):
+    ticks = iter([5, 5, 5, 5.0001, 5.002, 6, 6.003])  # the first four calls together, and one more
+    monkeypatch.setattr(clock, "perf_counter", lambda: next(ticks))
+    made = []
+    assert clock.seconds(made.append, 1, repeat=2) == pytest.approx(0.002 / 4)
+    assert len(made) == 5
+
+
 def test_no_call_is_an_error():
     with pytest.raises(ValueError, match="repeat"):
         clock.seconds(print, repeat=0)
