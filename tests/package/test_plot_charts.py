@@ -148,6 +148,12 @@ def test_curves_without_labels_have_no_legend(curves, drawn):
     assert axes.get_legend() is None
 
 
+@pytest.mark.parametrize("nothing", [np.nan, np.inf])
+def test_a_curve_of_which_nothing_can_be_drawn_is_named_all_the_same(nothing):
+    (axes,) = plot.lines({"one": [nothing, nothing], "two": [1, 2]}, "step").axes
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["one", "two"]
+
+
 def test_a_curve_has_a_gap_where_nothing_was_measured():
     (axes,) = plot.lines({"a": [1, np.nan, 3]}, "x").axes
     assert_array_equal(axes.lines[0].get_ydata(), [1, np.nan, 3])

@@ -120,8 +120,10 @@ def _named_at_ends(axes: Axes) -> bool:
     ends: list[Floats] = []
     for line in axes.lines:
         points = np.asarray(line.get_xydata())
-        last = points[np.isfinite(points[:, 1])][-1]
-        ends.append((axes.transScale + axes.transLimits).transform(last))
+        seen = points[np.isfinite(points).all(axis=1)]
+        if not len(seen):
+            return False
+        ends.append((axes.transScale + axes.transLimits).transform(seen[-1]))
     names = [str(line.get_label()) for line in axes.lines]
     if min(x for x, _ in ends) < 0.85 or max(map(len, names)) > 26 or "" in names:
         return False
