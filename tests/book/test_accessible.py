@@ -3,18 +3,9 @@
 from types import SimpleNamespace
 
 import pytest
+from _ext import accessible
 from docutils import nodes
 from docutils.utils import new_document
-from places import ROOT
-
-
-@pytest.fixture(scope="module")
-def accessible():
-    """Return the extension."""
-    pytest.MonkeyPatch().syspath_prepend(ROOT / "docs")
-    from _ext import accessible
-
-    return accessible
 
 
 @pytest.mark.parametrize(
@@ -27,7 +18,7 @@ def accessible():
         ("", None),  # emptied by an interrupt: the next build draws it anew
     ],
 )
-def test_a_picture_has_its_size_if_it_says_one(accessible, tmp_path, head, size):
+def test_a_picture_has_its_size_if_it_says_one(tmp_path, head, size):
     (tmp_path / "picture.svg").write_text(head)
     document = new_document("page")
     document += nodes.image(uri="picture.svg")

@@ -523,16 +523,6 @@ def test_the_extensions_say_how_text_is_written_and_call_nothing_outdated(book):
         assert done.returncode == 0, done.stderr
 
 
-def test_a_unit_stays_with_its_number_and_other_words_do_not():
-    from _ext.typography import kept
-
-    assert kept("Map 15 speaks, 3 s, 4 MB and 10 %: 2 × 3") == (
-        "Map 15 speaks, 3\N{NO-BREAK SPACE}s, 4\N{NO-BREAK SPACE}MB and 10\N{NO-BREAK SPACE}%: "
-        "2\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}3"
-    )
-    assert kept(" such functions") == " such functions"  # what follows a formula
-
-
 def test_a_book_that_knows_its_addresses_says_them(book):
     out = book.docs / "_build" / "html"
     for says in ("canonical", "og:url", "Report an error", "Edit this page", "View this", "<base"):
