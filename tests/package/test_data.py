@@ -14,9 +14,9 @@ import socket
 import struct
 import subprocess
 import sys
-import threading
 import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -246,11 +246,9 @@ def test_threads_that_read_pictures_leave_what_others_said(tmp_path, monkeypatch
             with contextlib.suppress(ValueError):
                 taken.append(data.photo(tmp_path / "half.png"))
 
-    threads = [threading.Thread(target=read) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(6) as threads:
+        for read_one in [threads.submit(read) for _ in range(6)]:
+            read_one.result()
     assert not taken
     assert ImageFile.LOAD_TRUNCATED_IMAGES
 
