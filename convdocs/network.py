@@ -68,7 +68,7 @@ class Network:
         if rng is not None:
             rng = _args.generator(rng)  # one stream for all layers
         y = x
-        with unmoved_by_errors(self.layers), _advised(self.layers, "x", x):
+        with unmoved_by_errors(self.layers if train else []), _advised(self.layers, "x", x):
             for number, layer in enumerate(self.layers):
                 with fitting("x", number, layer):
                     y = layer(y, train=train, rng=rng)

@@ -42,8 +42,8 @@ class Summary(list[Row]):
             x = y
             with fitting("input_shape", number, layer):
                 y = _output(layer, x)
-            rows_of_all = y.ndim == 2 and any(isinstance(one, Linear) for one in all_of([layer]))
-            steps.append(partial(_all, maps) if rows_of_all else layer.sees)
+            sees_all = y.ndim == 2 and any(isinstance(one, Linear) for one in all_of([layer]))
+            steps.append(partial(_all, maps) if sees_all else layer.sees)
             if y.ndim == 4:
                 maps = (y.shape[2], y.shape[3])
             field: Pair = (1, 1)

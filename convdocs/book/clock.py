@@ -27,7 +27,7 @@ def seconds(function: Callable[..., Any], *arguments: Any, repeat: int = 5) -> f
     *arguments
         What it is called with.
     repeat : int
-        How many calls there are at most.
+        How often it is measured, at most.
 
     Raises
     ------
