@@ -1,10 +1,11 @@
 """The book on paper: ``-b pdf`` sets all pages as one, by WeasyPrint."""
 
+import gc
 import logging
 import re
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from docutils import nodes
 from sphinx import addnodes
@@ -18,10 +19,18 @@ from . import DOCS, artwork
 from .assets import BUNDLES
 
 PRINT = DOCS / "print"
-COVER = "cover.png"
+COVER, TEXT = "cover.png", "book.html"
 MISSING = """`make pdf` needs the package weasyprint and, from the system, the library Pango:
 on Debian and Ubuntu `apt-get install libpango-1.0-0 libpangoft2-1.0-0`, on macOS
 `brew install pango` (%s)"""
+
+
+class Entry(NamedTuple):
+    """A line of the contents."""
+
+    kind: str  #: ``"part"``, ``"chapter"`` or ``"section"``
+    text: str  #: as HTML
+    place: str = ""  #: what it leads to, if anything
 
 
 class Strict(logging.Handler):
@@ -87,23 +96,22 @@ class Pdf(SingleFileHTMLBuilder):
         return tree
 
     def parts(self, tree: nodes.document) -> None:
-        """Write the table of contents, and move the front page's own text before the chapters."""
+        """Note what the contents name, and move the front page's own text before the chapters."""
         front = tree[0]
-        contents: list[str] = []
+        self.contents: list[Entry] = []
         toctrees = self.env.get_doctree(self.config.root_doc).findall(addnodes.toctree)
         parts = [node for node in front if "toctree-wrapper" in node.get("classes", ())]
         for toctree, part in zip(toctrees, parts, strict=True):
             if caption := toctree["caption"]:
-                contents.append(f"<p>{escape(caption)}</p>")
+                self.contents.append(Entry("part", escape(caption)))
             for page in part.findall(addnodes.start_of_file):
                 if page.parent is part:
                     chapter = first_section(page)
-                    contents.append(entry(chapter, "chapter"))
+                    self.contents.append(entry(chapter, "chapter"))
                     sections = [each for each in chapter if isinstance(each, nodes.section)]
-                    contents += [entry(each, "section") for each in sections]
+                    self.contents += [entry(each, "section") for each in sections]
             front.remove(part)
             front.append(part)
-        self.contents = "\n".join(contents)
 
     def assemble_toc_secnumbers(self) -> dict[str, dict[str, tuple[int, ...]]]:
         """Number nothing but chapters, whose titles know their numbers."""
@@ -140,18 +148,46 @@ class Pdf(SingleFileHTMLBuilder):
         sheets.append(self.highlighter.get_stylesheet())
         katex = (BUNDLES / "katex.css").as_uri()
         config = self.config
-        page = f"""<!doctype html>
+        self.head = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{escape(config.project)}</title>
 <meta name="author" content="{escape(config.author)}">
-<link rel="stylesheet" href="{katex}"><style>{"".join(sheets)}</style></head><body>
+<link rel="stylesheet" href="{katex}"><style>{"".join(sheets)}</style></head>"""
+        (self.outdir / TEXT).write_text(self.body, "utf-8")
+        gc.disable()  # it would look for garbage among millions of boxes again and again
+        self.fonts = self.weasyprint.text.fonts.FontConfiguration()
+        # The contents name pages. Were they set with the text, WeasyPrint would set all of it again
+        # and again until no number changes; so the text comes first, behind as many pages.
+        before = len(self.front({}).pages)
+        first = f"<style>@page :first {{ counter-reset: page {before + 1} }}</style>"
+        text = self.set(f"{first}<main>{self.body}</main>")
+        numbers: dict[str, int] = {}
+        for number, page in enumerate(text.pages, before + 1):
+            for place in page.anchors:
+                numbers.setdefault(place, number)  # it is on each page that its section reaches
+        front = self.front(numbers)
+        whole = text.copy([*front.pages, *text.pages])
+        whole.write_pdf(self.outdir / f"{config.epub_basename}.pdf", pdf_tags=True)
+
+    def front(self, numbers: dict[str, int]) -> Any:
+        """Set what stands before the text; in the contents, the number of each place's page."""
+        config = self.config
+        lines = [
+            f'<a class="{kind}" href="#{place}" data-page="{numbers.get(place, 100)}">{text}</a>'
+            if place
+            else f"<p>{text}</p>"
+            for kind, text, place in self.contents
+        ]
+        return self.set(f"""
 <div id="cover"><img src="{COVER}" alt="A portrait that turns into its own edges"></div>
 <div id="imprint"><p>{escape(config.project)}, version {escape(config.release)}</p>
 <p>{escape(config.html_baseurl)}</p><p>© {escape(config.copyright)}.</p></div>
-<nav id="contents"><h1>Contents</h1>{self.contents}</nav>
-<main>{self.body}</main></body></html>"""
-        (self.outdir / "book.html").write_text(page, "utf-8")
-        book = self.weasyprint.HTML(string=page, base_url=str(self.outdir / "book.html"))
-        book.write_pdf(self.outdir / f"{config.epub_basename}.pdf", pdf_tags=True)
+<nav id="contents"><h1>Contents</h1>{"".join(lines)}</nav>""")
+
+    def set(self, content: str) -> Any:
+        """Set some of the book, and return it as WeasyPrint's document."""
+        page = f"{self.head}<body>{content}</body></html>"
+        book = self.weasyprint.HTML(string=page, base_url=str(self.outdir / TEXT))
+        return book.render(font_config=self.fonts)
 
 
 def page_of(node: nodes.Node | None) -> str:
@@ -166,11 +202,11 @@ def first_section(page: nodes.Element) -> nodes.Element:
     return next(page.findall(nodes.section))
 
 
-def entry(section: nodes.Element, kind: str) -> str:
-    """Return a line of the table of contents; the style sheet adds the number of the page."""
+def entry(section: nodes.Element, kind: str) -> Entry:
+    """Return the line of the contents that leads to a section."""
     title = section[0]
     number = "".join(f"{each}. " for each in title.get("secnumber", ()))
-    return f'<a class="{kind}" href="#{section["ids"][0]}">{escape(number + title.astext())}</a>'
+    return Entry(kind, escape(number + title.astext()), section["ids"][0])
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
