@@ -41,6 +41,19 @@ CELL = "[id^=cell-]:not(script)"  # with its code; scripts hold the cells that s
 class Quiet(SimpleHTTPRequestHandler):
     """A server that says nothing, and lets pages of other addresses read its files."""
 
+    def __init__(self, *args, folders, **how):
+        self.folders = folders
+        super().__init__(*args, **how)
+
+    def translate_path(self, path):
+        """Return the file in the first folder that has it."""
+        for folder in self.folders:
+            self.directory = folder
+            found = super().translate_path(path)
+            if Path(found).exists():
+                break
+        return found
+
     def log_message(self, *args):
         """Say nothing."""
 
@@ -51,9 +64,9 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def served(folder):
-    """Serve a folder to this machine alone; return its address."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder))
+def served(*folders):
+    """Serve folders to this machine alone, as if they were one; return its address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, folders=folders))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/"
     server.shutdown()

@@ -3,15 +3,15 @@
 import live_python
 import pytest
 from pages import served, unfold
+from playwright.sync_api import Error
 
 # A page keeps the worker in which Python runs, and hands on what other pages ask of it.
-KEEP = """() => {
+KEEP = """address => {
   const here = document.querySelector('script[data-python]');
   const beside = name => new URL(name, here.src).href;
   window.from = {
-    python: here.dataset.python, wheel: beside(here.dataset.wheel),
-    digits: beside('digits.npz'), mnist: beside('mnist.npz'),
-    trained: beside('trained/'),
+    python: address, wheel: beside(here.dataset.wheel), digits: beside('digits.npz'),
+    mnist: beside('mnist.npz'), trained: beside('trained/'),
   };
   window.python = new Worker(beside('worker.js'), {type: 'module'});
   const channel = new BroadcastChannel('python');
@@ -22,8 +22,9 @@ ASK = """window.Worker = class extends BroadcastChannel {
   constructor() { super('python'); }
   terminate() { this.close(); }
 };"""
-RUN = """([source, name]) => new Promise(resolve => {
+RUN = """([source, name]) => new Promise((resolve, reject) => {
   const shown = [];
+  setTimeout(() => reject(new Error('Python does not answer')), 100_000);
   const hear = ({data: {kind, text, error}}) => {
     if (['progress', 'begin', 'training'].includes(kind)) return;
     if (!['done', 'lost', 'unreachable'].includes(kind)) return shown.push([kind, text]);
@@ -80,35 +81,45 @@ def visit(site, browser):
 
 @pytest.fixture(scope="session")
 def pyodide():
-    """Return a function that lets the pages of a browser context find Pyodide."""
-    address, checked = live_python.address(), live_python.wheels()
+    """Return the address of a Pyodide on this machine."""
     if not live_python.WHEELS.is_dir():
         pytest.skip("no Pyodide: python tests/live_python.py fetches it")
     assert live_python.missing() == []
-    with served(live_python.CORE) as core, served(live_python.WHEELS) as wheels:
+    with served(live_python.CORE, live_python.WHEELS) as address:
+        yield address
 
-        def give(route):
-            name = route.request.url.removeprefix(address)
-            location = f"{wheels if name in checked else core}{name}"
-            headers = {"location": location, "access-control-allow-origin": "*"}
-            route.fulfill(status=302, headers=headers)
 
-        yield lambda context: context.route(f"{address}**", give)
+@pytest.fixture(scope="session")
+def near(pyodide):
+    """Return a function that lets the pages of a browser context find Pyodide near by."""
+    far = live_python.address()
+
+    def give(route):
+        location = route.request.url.replace(far, pyodide)
+        headers = {"location": location, "access-control-allow-origin": "*"}
+        route.fulfill(status=302, headers=headers)
+
+    return lambda context: context.route(f"{far}**", give)
 
 
 class Python:
     """One Python for many pages, each of which finds it as if it had just been started."""
 
-    def __init__(self, context, site):
-        self.context, self.site, self.page = context, site, None
+    def __init__(self, context, site, address):
+        self.context, self.site, self.address, self.page = context, site, address, None
         self.start()
 
     def start(self):
         """Start Python in a page that keeps it."""
         self.keeper = self.context.new_page()
         self.keeper.goto(f"{self.site}edges.html")
-        self.keeper.evaluate(KEEP)
+        self.keeper.evaluate(KEEP, self.address)
         assert self.run(START) == (None, [])
+
+    def restart(self):
+        """Start Python anew."""
+        self.keeper.close()
+        self.start()
 
     def run(self, source, name="cell of a test"):
         """Run a cell; return its error's name or None, and what it showed, each with its kind."""
@@ -119,9 +130,11 @@ class Python:
         """Return the page of a chapter, which a test closes unless it fails."""
         if self.page and not self.page.is_closed():  # what runs there may never end
             self.page.close()
-            self.keeper.close()
-            self.start()
-        assert self.run(RESET) == (None, [])
+            self.restart()
+        try:
+            assert self.run(RESET) == (None, [])
+        except Error:  # the browser has lost it
+            self.restart()
         page = self.page = self.context.new_page()
         page.add_init_script(ASK)
         page.add_init_script("localStorage.clear()")  # no edits of the page before
@@ -136,6 +149,5 @@ def python(browser, site, pyodide):
     """Return the Python of this browser."""
     context = browser.new_context()
     unfold(context)
-    pyodide(context)
-    yield Python(context, site)
+    yield Python(context, site, pyodide)
     context.close()

@@ -15,11 +15,11 @@ pytestmark = pytest.mark.xdist_group("live")  # one start of Python serves many 
 
 
 @pytest.fixture(scope="module")
-def cold(browser, site, pyodide):
+def cold(browser, site, near):
     """Return the chapter on edges as a reader finds it: nothing of Python is loaded yet."""
     context = browser.new_context()
     unfold(context)
-    pyodide(context)
+    near(context)
     page = context.new_page()
     page.asked = []
     page.on("request", lambda request: page.asked.append(request.url))
