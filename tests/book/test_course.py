@@ -84,14 +84,15 @@ def test_a_term_is_linked_or_explained_where_it_is_first_used(page, name):
     for other in article.select("h1, h2, h3, pre, code, .math, .katex, table, .admonition, script"):
         other.replace_with(" ; ")
     first = {}
-    for text in article.find_all(string=True):
-        kind = "plain"
-        if text.find_parent(["a", "strong"]):
-            kind = "explained" if text.find_parent("strong") else text.find_parent("a")["href"]
-        for term in terms(page):
-            either = r"\s+".join(map(re.escape, term.split()))
-            if re.search(rf"(?<![\w-]){either}(?:s|es)?(?![\w-])", text, re.IGNORECASE):
-                first.setdefault(term, kind)
+    texts = article.find_all(string=True)
+    for term in terms(page):
+        either = r"\s+".join(map(re.escape, term.split()))
+        named = re.compile(rf"(?<![\w-]){either}(?:s|es)?(?![\w-])", re.IGNORECASE)
+        if text := next(filter(named.search, texts), None):
+            first[term] = "plain"
+            if text.find_parent(["a", "strong"]):
+                inside = text.find_parent("strong")
+                first[term] = "explained" if inside else text.find_parent("a")["href"]
     longer = {term for term in first for other in first if term != other and term in other}
     plain = [term for term, kind in first.items() if kind == "plain" and term not in longer]
     assert len(first) > 5

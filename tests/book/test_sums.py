@@ -51,7 +51,7 @@ def shares(cover, kind):
 
 @pytest.mark.parametrize("name", PAGES)
 def test_each_number_says_its_sum_and_shows_its_patch(visit, name):
-    page = visit(name)
+    page = visit(name, reduced_motion="reduce")
     figures = page.locator(FIGURE)
     for figure in figures.all():
         cover, said = figure.locator(".cover"), figure.locator(".sum span")
