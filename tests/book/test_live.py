@@ -223,7 +223,7 @@ def test_the_end_of_python_itself_is_told(page, end):
     expect(finished(press(cell, "Run"), "lost")).to_contain_text("run the cells above again")
 
 
-ENDLESS = "while True:\n    {}"
+ENDLESS = "left = 1\nwhile True:\n    {}"
 
 
 @pytest.mark.parametrize("what", ["pass", "print('again')"])
@@ -235,7 +235,7 @@ def test_a_cell_without_end_is_stopped_and_python_starts_anew(page, what):
     press(first, "Run")  # waits its turn, and is given up with the other
     expect(finished(press(second, "Stop"), "stopped")).to_contain_text("run the cells above again")
     expect(first).not_to_have_attribute("data-live", "running")
-    write(second, "'photo' in globals()")
+    write(second, "'left' in globals()")
     expect(finished(press(second, "Run"))).to_have_text("False")
 
 
