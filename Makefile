@@ -43,14 +43,18 @@ offline: .venv/ready
 epub pdf: .venv/ready
 	@$(SPHINX) -q -b $@ docs $(BUILD)/$@
 
-# A worker for each core, and for each worker one thread of BLAS: more would contend.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n logical --dist loadgroup
+# What Python compiled is kept, whatever is set: each worker and each process would do it again.
+unexport PYTHONDONTWRITEBYTECODE
 
+# A worker for each core, and for each worker one thread of BLAS: more would contend.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n logical
+
+# A test that hangs, as a browser may, begins once more.
 test: html
-	@BOOK_IS_BUILT=1 $(PYTEST)
+	@BOOK_IS_BUILT=1 $(PYTEST) --dist loadgroup --reruns=1 --only-rerun=pytest-timeout
 
 quick: .venv/ready
-	@$(PYTEST) -q -m "not slow" convdocs tests/package
+	@$(PYTEST) -q --dist loadfile -m "not slow" --hypothesis-profile=quick convdocs tests/package
 
 bench: .venv/ready
 	@$(BIN)/python benchmarks/speed.py

@@ -309,7 +309,7 @@ CONVOLUTION = st.builds(Conv2d, *[st.just(1)] * 2, PAIR, PAIR, dilation=PAIR)
 STACK = st.lists(CONVOLUTION | st.builds(AvgPool2d, PAIR, PAIR), min_size=1, max_size=3)
 
 
-@settings(deadline=None, derandomize=True, max_examples=60)
+@settings(max_examples=min(60, settings().max_examples))
 @given(STACK)
 def test_the_receptive_field_is_what_backpropagation_reaches(layers):
     side = 79  # the widest field of three such layers: 7 + 3 * 6 + 9 * 6

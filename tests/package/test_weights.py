@@ -24,7 +24,7 @@ def path(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same'")  # PyTorch says so once a process
-@settings(max_examples=50)
+@settings(max_examples=min(50, settings().max_examples))
 @given(networks())
 def test_the_same_network_in_pytorch(torch, drawn):
     model, shape = drawn
