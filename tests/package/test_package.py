@@ -155,28 +155,32 @@ def test_the_example_of_the_readme_runs_and_learns(capsys):
     assert head.split()[:3] == ["layer", "output", "shape"]
 
 
-def annotated():
-    """Return all functions, classes and methods of the package, by name."""
+MODULES = [name for _, name, _ in pkgutil.walk_packages(convdocs.__path__, "convdocs.")]
+
+
+def annotated(module):
+    """Return all functions, classes and methods of a module, by name."""
     found = {}
-    for _, name, _ in pkgutil.walk_packages(convdocs.__path__, "convdocs."):
-        module = importlib.import_module(name)
-        for what in vars(module).values():
-            if getattr(what, "__module__", None) == name and callable(what):
-                found[f"{name}.{what.__qualname__}"] = what
-                for method in vars(what).values():
-                    method = getattr(method, "fget", getattr(method, "__func__", method))
-                    if inspect.isfunction(method) and method.__module__ == name:
-                        found[f"{name}.{method.__qualname__}"] = method
+    for what in vars(module).values():
+        if getattr(what, "__module__", None) == module.__name__ and callable(what):
+            found[what.__qualname__] = what
+            for method in vars(what).values():
+                method = getattr(method, "fget", getattr(method, "__func__", method))
+                if inspect.isfunction(method) and method.__module__ == module.__name__:
+                    found[method.__qualname__] = method
     return found
 
 
-ANNOTATED = annotated()
-
-
-@pytest.mark.parametrize("name", ANNOTATED)
-def test_annotations_can_be_resolved(name):
-    hints = typing.get_type_hints(ANNOTATED[name])
-    assert not [hint for hint in hints.values() if isinstance(hint, str | typing.ForwardRef)]
+@pytest.mark.parametrize("module", MODULES)
+def test_annotations_can_be_resolved(module):
+    for name, what in annotated(importlib.import_module(module)).items():
+        try:
+            hints = typing.get_type_hints(what)
+        except Exception as error:
+            error.add_note(f"in the annotations of {name}")
+            raise
+        left = [hint for hint in hints.values() if isinstance(hint, str | typing.ForwardRef)]
+        assert not left, name
 
 
 INTERFACE = {
