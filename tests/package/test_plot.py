@@ -289,6 +289,7 @@ def nonsense():
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "argument"), [(name, argument) for name in SETTINGS for argument in SETTINGS[name]]
 )
