@@ -115,8 +115,8 @@ class Parts:
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["mapped", "batches", "checkpoint", "copied"])
 def test_a_large_file_trains_in_the_memory_of_a_few_images(how, tmp_path, monkeypatch):
-    monkeypatch.setattr(batches, "SAMPLE", 2**20)
-    path, shape = tmp_path / "X.npy", (2048, 3, 64, 64)
+    monkeypatch.setattr(batches, "SAMPLE", 2**18)
+    path, shape = tmp_path / "X.npy", (512, 3, 64, 64)
     file = np.lib.format.open_memmap(path, "w+", "u1", shape)
     file[::64, :, 32] = 200  # the rest stays a hole
     file.flush()
@@ -129,7 +129,7 @@ def test_a_large_file_trains_in_the_memory_of_a_few_images(how, tmp_path, monkey
         model.fit(X, y, 1, 4, 0, checkpoint=tmp_path / "file")
     else:
         images = X if how == "mapped" else np.array(X)
-        model.fit(images, y, 1, 4, 0, validation=(X[:64], y[:64]))
+        model.fit(images, y, 1, 4, 0, validation=(X[:16], y[:16]))
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len(model.history) == 1
