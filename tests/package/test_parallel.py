@@ -14,11 +14,9 @@ import numpy as np
 import pytest
 from places import ROOT
 
-from convdocs import CNN, BatchNorm2d, Flatten, Linear, ReLU, cross_entropy_backward
-from convdocs.training import world
-from convdocs.training.parallel import Ranks
+from convdocs import CNN, BatchNorm2d, cross_entropy_backward
 
-pytestmark = pytest.mark.slow  # nearly every test starts processes
+pytestmark = pytest.mark.slow  # every test starts processes
 
 MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}")
 STARTS = """
@@ -82,16 +80,38 @@ if rank == 0:
 """
 
 
-@pytest.mark.parametrize("fit", FITS.values(), ids=FITS)
-def test_two_and_four_ranks_give_the_weights_of_one_process(fit, tmp_path):
-    program = f"model = {fit}" + SAVE
-    alone, history = trained(0, program, tmp_path / "alone.npz")
-    for ranks in (2, 4):
-        model, said = trained(ranks, program, tmp_path / f"{ranks}.npz")
-        for key, p in alone.state_dict().items():
-            np.testing.assert_allclose(model.state_dict()[key], p, rtol=1e-9, atol=1e-11)
-        theirs, ours = (np.array(text.split(), float) for text in (said, history))
-        np.testing.assert_allclose(theirs, ours, rtol=1e-12)  # sums are of double precision
+SAVE_EACH = f"""
+path = sys.argv[1]
+for name, fit in {FITS}.items():
+    sys.argv[1] = path + name + ".npz"
+    model = eval(fit)
+    exec({SAVE!r})
+"""
+
+
+@pytest.fixture(scope="module")
+def fits(tmp_path_factory):
+    """Return the weights and the history of each training, by the number of ranks."""
+    found = {}
+    for ranks in (0, 2, 4):
+        path = tmp_path_factory.mktemp("fits")
+        done = run(ranks, SAVE_EACH, f"{path}{os.sep}")
+        assert done.returncode == 0, done.stderr
+        for name, said in zip(FITS, done.stdout.splitlines(), strict=True):
+            weights = CNN.load(path / f"{name}.npz").state_dict()
+            found[ranks, name] = weights, np.array(said.split(), float)
+    return found
+
+
+@pytest.mark.xdist_group("fits")  # each number of ranks is started once
+@pytest.mark.parametrize("name", FITS)
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_two_and_four_ranks_give_the_weights_of_one_process(name, ranks, fits):
+    (alone, ours), (model, theirs) = fits[0, name], fits[ranks, name]
+    assert alone.keys() == model.keys()
+    for key, p in alone.items():
+        np.testing.assert_allclose(model[key], p, rtol=1e-9, atol=1e-11)
+    np.testing.assert_allclose(theirs, ours, rtol=1e-12)  # sums are of double precision
 
 
 def test_in_float32_they_agree_within_its_rounding(tmp_path):
@@ -296,6 +316,7 @@ def refusals():
     return dict(zip(REFUSED, map(json.loads, done.stdout.splitlines()), strict=True))
 
 
+@pytest.mark.xdist_group("refusals")
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_wrong_or_other_on_one_rank_is_an_error_on_all(name, refusals):
     first, second = refusals[name]
@@ -460,124 +481,3 @@ def test_several_processes_without_mpi4py_are_told_what_is_missing():
             )
             assert (done.returncode == 0) == (count == 1)
             assert count == 1 or "this needs mpi4py: pip install 'convdocs[mpi]'" in done.stderr
-
-
-# What needs no other process
-
-
-def test_alone_there_is_no_communicator():
-    assert world() is None
-
-
-class Comm:
-    """A communicator that nobody talks with."""
-
-    Allreduce = allgather = bcast = None
-
-    def __init__(self, rank, size):
-        self.rank, self.size = rank, size
-
-
-@pytest.mark.parametrize("n", [1, 2, 3, 7, 8, 9, 1000])
-@pytest.mark.parametrize("size", [1, 2, 3, 8])
-def test_shares_make_up_the_whole_and_differ_by_one_at_most(n, size):
-    shares = [Ranks(Comm(rank, size)).share(n) for rank in range(size)]
-    places = [list(range(n))[share] for share, _ in shares]
-    weights = [weight for _, weight in shares]
-    counted = [place for some, w in zip(places, weights, strict=True) for place in some[:w]]
-    assert counted == list(range(n))
-    assert max(weights) - min(weights) <= 1
-    assert min(map(len, places)) >= 1  # each has something to compute
-
-
-class Twin(Comm):
-    """Two ranks, of which the second always has what the first has; it cannot end them."""
-
-    def __init__(self):
-        super().__init__(0, 2)
-
-    def Allreduce(self, mine, total):
-        total[:] = 2 * mine
-
-    def allgather(self, what):
-        return [what, what]
-
-    def bcast(self, what):
-        return what
-
-
-def twins(*layers):
-    return CNN([*layers, Flatten(), Linear(4, 2, dtype=float, rng=0)])
-
-
-IMAGES, LABELS = np.random.default_rng(0).normal(size=(8, 4)), np.arange(8) % 2
-
-
-def test_a_training_leaves_the_process_as_it_was():
-    before = sys.excepthook, threading.active_count()
-    twins().fit(IMAGES, LABELS, 2, comm=Twin())
-    with pytest.raises(ValueError, match="epochs"):
-        twins().fit(IMAGES, LABELS, -1, comm=Twin())
-    assert (sys.excepthook, threading.active_count()) == before
-
-
-class Failing(ReLU):
-    """A layer that fails in training."""
-
-    def __init__(self, error):
-        super().__init__()
-        self.error = error
-
-    def __call__(self, x, train=False, rng=None):
-        raise self.error
-
-
-def test_without_a_way_to_end_the_others_the_first_error_is_seen(capsys):
-    with pytest.raises(ZeroDivisionError):
-        twins(Failing(ZeroDivisionError())).fit(IMAGES, LABELS, comm=Twin())
-    assert capsys.readouterr() == ("", "")
-
-
-def test_without_a_way_to_end_the_others_an_interrupt_ends_this_one():
-    with pytest.warns(UserWarning, match="interrupted: 0 steps"):
-        twins(Failing(KeyboardInterrupt())).fit(IMAGES, LABELS, comm=Twin())
-
-
-@pytest.mark.parametrize("stderr", [None, object()])
-def test_without_a_terminal_the_others_are_ended_as_well(stderr, monkeypatch):
-    class Ending(Twin):
-        ended = 0
-
-        def Abort(self, code):
-            self.ended = code
-
-    monkeypatch.setattr(sys, "stderr", stderr)
-    comm = Ending()
-    with pytest.raises(ZeroDivisionError):
-        twins(Failing(ZeroDivisionError())).fit(IMAGES, LABELS, comm=comm)
-    assert comm.ended == 1
-
-
-def test_sums_are_added_in_double_precision():
-    shares = []
-
-    class Keeping(Twin):
-        def allgather(self, what):
-            if isinstance(what, tuple):
-                shares.append(what)
-            return [what, what]
-
-    model = twins().fit(IMAGES[:2], LABELS[:2], 1, comm=Keeping())
-    (images, loss, hits) = shares[-1]
-    assert loss != float(np.float32(loss))
-    assert model.history == [{"loss": 2 * loss / (2 * images), "accuracy": hits / images}]
-
-
-LACKING = type("Lacking", (), {"rank": 0, "size": 2, "bcast": None})()
-
-
-@pytest.mark.parametrize("comm", [5, "world", object(), Comm, LACKING])
-def test_what_is_no_communicator_is_refused(comm):
-    model = CNN([Flatten(), Linear(4, 2, rng=0)])
-    with pytest.raises(TypeError, match="comm must be an MPI communicator"):
-        model.fit(np.zeros((2, 4)), [0, 1], comm=comm)
