@@ -9,7 +9,6 @@ from pathlib import Path
 import hypothesis
 import numpy as np
 import pytest
-from pages import served
 from places import ROOT, SITE
 
 FLAGS = "--no-sandbox --disable-gpu --disable-background-networking --no-first-run".split()
@@ -77,5 +76,7 @@ def built():
 @pytest.fixture(scope="session")
 def site(browser, built):
     """Return the address that serves the book."""
+    from pages import served  # with playwright, which only the book's tests need
+
     with served(built) as address:
         yield address
