@@ -51,7 +51,8 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n logical
 
 # A test that hangs, as a browser may, begins once more.
 test: html
-	@BOOK_IS_BUILT=1 $(PYTEST) --dist loadgroup --reruns=1 --only-rerun=pytest-timeout
+	@BOOK_IS_BUILT=1 $(PYTEST) --dist loadgroup --reruns=1 \
+	    --only-rerun=pytest-timeout --only-rerun="no end of"
 
 quick: .venv/ready
 	@$(PYTEST) -q --dist loadfile -m "not slow" --hypothesis-profile=quick convdocs tests/package
