@@ -9,7 +9,7 @@ let space;
 let run;
 
 // What a cell may ask for beside NumPy, by the words in it: of the package, only plots and pictures
-// need more. sklearn is no import where importlib.resources.files("sklearn.datasets") names it.
+// need more. sklearn is no import where find_spec("sklearn") names it.
 const WORDS = [
   [/\b(plot|plt|matplotlib|data|PIL)\b/, ["matplotlib", "pillow"]],
   [/\bsklearn\b/, ["scikit-learn"]],
