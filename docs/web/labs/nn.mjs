@@ -107,7 +107,9 @@ export function forward(layers, x) {
 export function embedded(id) {
   const array = (_, value) => {
     if (value?.float32 === undefined) return value;
-    const bytes = Uint8Array.from(atob(value.float32), byte => byte.charCodeAt(0));
+    const letters = atob(value.float32);
+    const bytes = new Uint8Array(letters.length); // `from` would ask an iterator for each
+    for (let at = 0; at < bytes.length; at++) bytes[at] = letters.charCodeAt(at);
     return { shape: value.shape, data: new Float32Array(bytes.buffer) };
   };
   return JSON.parse(document.getElementById(id).textContent, array);

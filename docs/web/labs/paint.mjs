@@ -18,8 +18,7 @@ export const largest = values => values.reduce((most, value) => Math.max(most, M
 // On a canvas of as many pixels as there are numbers.
 export function paint(canvas, values, color) {
   const picture = new ImageData(canvas.width, canvas.height);
-  values.forEach((value, at) => {
-    picture.data.set(color(value), 4 * at);
-  });
+  let at = 0;
+  for (const value of values) for (const part of color(value)) picture.data[at++] = part;
   canvas.getContext("2d").putImageData(picture, 0, 0);
 }

@@ -33,7 +33,7 @@ function read(value, digits = 3) {
 const slice = ({ shape: [, H, W], data }, f) => data.slice(f * H * W, (f + 1) * H * W);
 
 let volumes = []; // what each step gives
-const at = { s: 1, f: 0, i: 0, j: 0, c: 0 }; // step, map, row, column, and the map it is shown from
+const at = { s: 1, f: 0, i: 11, j: 11, c: 0 }; // step, map, row, column, and the map it is shown from
 
 function compute(x) {
   const picture = { shape: [1, SIDE, SIDE], data: x };
@@ -465,7 +465,8 @@ from.addEventListener("click", event => {
   at.c = [...from.querySelectorAll("button")].indexOf(item);
   show();
 });
-new ResizeObserver(() => links.innerHTML && show()).observe(stage);
+// The lines need to know where all stands: the browser says so first when the page has been laid out.
+new ResizeObserver(show).observe(stage);
 
 // The picture
 
@@ -475,7 +476,7 @@ function offer() {
 const { replace, clear, undo } = pad(find(".sheet"), thick, x => {
   compute(x);
   showAll();
-  show();
+  if (links.innerHTML) show(); // what is chosen is first shown by the observer
 });
 find(".undo").addEventListener("click", undo);
 find(".clear").addEventListener("click", clear);
@@ -490,4 +491,3 @@ for (const mine of lab.querySelectorAll(".mine"))
   });
 offer();
 replace(recallInk("drawing") ?? examples[8].x.data);
-go(1, 0, 11, 11);
