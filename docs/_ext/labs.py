@@ -81,8 +81,31 @@ class Bring(SphinxPostTransform):
         raise ExtensionError(f"{self.env.docname}: no cell of {page} embeds {name}")
 
 
+LATER = re.compile(r'<script type="application/json" id="([\w-]+-later)">(.*)</script>\s*')
+
+
+class Later(SphinxPostTransform):
+    """Put what a cell embeds under a name in ``-later`` into a script beside the pages.
+
+    A page does not wait for it: its script asks for that one when it needs what is in it.
+    """
+
+    default_priority = 300
+    builders = ("html",)
+
+    def run(self, **kwargs: Any) -> None:
+        """Take it from the page."""
+        for shown in list(self.document.findall(nodes.raw)):
+            if found := LATER.fullmatch(shown.astext()):
+                static = Path(self.app.outdir) / "_static"
+                static.mkdir(exist_ok=True)
+                (static / f"{found[1]}.js").write_text(f"globalThis.later = {found[2]};", "utf-8")
+                shown.parent.remove(shown)
+
+
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Add the directive."""
     app.add_directive("lab", Lab)
     app.add_post_transform(Bring)
+    app.add_post_transform(Later)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

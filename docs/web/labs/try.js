@@ -5,7 +5,8 @@ import { added, cover, listen, written } from "../figures/sums.mjs";
 import { conv2d, embedded } from "./nn.mjs";
 import { keepInk, shrunk } from "./pad.mjs";
 
-const { kernels, grey, photo } = embedded("try-data");
+const { kernels, grey, shape } = embedded("try-data");
+const here = document.currentScript.src;
 const MOST = 1e6; // pixels
 const lab = document.querySelector(".lab");
 const OWN = "my own";
@@ -54,10 +55,12 @@ const python = find("pre");
 const [from, to] = lab.querySelectorAll("canvas");
 const captions = lab.querySelectorAll("figcaption");
 const [below, above] = [from, to].map(cover); // on the picture and on the result
+for (const canvas of [from, to]) give(canvas, shape); // its place, before there is a picture
 let x = null; // the picture in grey
 let result = null; // with what it was made by
 let pixel = null; // of it, that is explained
 let path = ""; // what Python calls its file
+let asked = 0; // how often there was another picture to wait for: only the last is shown
 
 // A number for each way to write one: 2, -0.5, 1/9. Anything else is NaN.
 function read(text) {
@@ -108,13 +111,19 @@ const SHOWN = {
   clipped: { shade: value => value, formula: "y.clip(0, 1)", flat: "y.clip(0, 1)" },
 };
 
-function paint(canvas, [H, W], shade) {
+function give(canvas, [H, W]) {
   Object.assign(canvas, { width: W, height: H });
   canvas.parentElement.style.setProperty("--ratio", W / H);
+}
+
+function paint(canvas, [H, W], shade) {
+  give(canvas, [H, W]);
   const picture = new ImageData(W, H);
-  for (let at = 0; at < H * W; at++)
-    picture.data.fill(Math.round(255 * shade(at)), 4 * at, 4 * at + 3);
-  for (let at = 3; at < picture.data.length; at += 4) picture.data[at] = 255;
+  const { data } = picture;
+  for (let at = 0; at < data.length; at += 4) {
+    data[at] = data[at + 1] = data[at + 2] = Math.round(255 * shade(at / 4));
+    data[at + 3] = 255;
+  }
   canvas.getContext("2d").putImageData(picture, 0, 0);
 }
 
@@ -253,8 +262,10 @@ function take(picture, W, H, file) {
   context.drawImage(picture, 0, 0, w, h);
   const { data } = context.getImageData(0, 0, w, h);
   const shades = new Float64Array(w * h);
+  const [red, green, blue] = grey;
   for (let at = 0; at < shades.length; at++) {
-    for (let c = 0; c < 3; c++) shades[at] += (grey[c] * data[4 * at + c]) / 255;
+    const [r, g, b] = [4 * at, 4 * at + 1, 4 * at + 2];
+    shades[at] = (red * data[r]) / 255 + (green * data[g]) / 255 + (blue * data[b]) / 255;
   }
   x = { shape: [1, h, w], data: shades };
   path = file;
@@ -282,8 +293,10 @@ async function decoded(file) {
 
 async function open(file) {
   if (!file) return;
+  const mine = ++asked;
   try {
     const picture = await decoded(file);
+    if (mine !== asked) return;
     take(picture, picture.width, picture.height, file.name);
     picture.close?.();
     keepInk("picture", shrunk(x)); // "From pixels to class" can begin with it
@@ -294,8 +307,19 @@ async function open(file) {
   }
 }
 
+// The book's photograph comes in a script, since a page that is a file may read no picture's pixels.
+let photo = null;
+const bring = () =>
+  new Promise((onload, onerror) => {
+    const src = new URL("try-later.js", here).href;
+    document.head.append(Object.assign(document.createElement("script"), { src, onload, onerror }));
+  }).then(() => globalThis.later);
+
 async function back() {
-  const picture = await drawn(`data:image/png;base64,${photo}`);
+  const mine = ++asked;
+  photo ??= bring();
+  const picture = await drawn(`data:image/png;base64,${await photo}`);
+  if (mine !== asked) return;
   choose.value = "";
   take(picture, picture.width, picture.height, "");
 }
