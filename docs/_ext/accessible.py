@@ -12,6 +12,8 @@ from sphinx.util.logging import getLogger
 from sphinx.util.typing import ExtensionMetadata
 from sphinx.writers.html5 import HTML5Translator
 
+from .assets import first_screen
+
 LOG = getLogger(__name__)
 
 
@@ -93,7 +95,8 @@ def give_figures_their_place(app: Sphinx, doctree: nodes.document, docname: str)
     """Say how large a picture is, so that no text moves for it, and load it when it is near."""
     if app.builder.format != "html":
         return
-    for order, image in enumerate(doctree.findall(nodes.image)):
+    early = next((node for node in first_screen(doctree) if isinstance(node, nodes.image)), None)
+    for image in doctree.findall(nodes.image):
         if image["uri"].endswith(".svg") and "width" not in image:
             head = (Path(app.srcdir) / image["uri"]).read_text(encoding="utf-8")[:1000]
             if points := re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', head):
@@ -103,7 +106,7 @@ def give_figures_their_place(app: Sphinx, doctree: nodes.document, docname: str)
             else:
                 continue  # it says nothing of its size, and the browser has to find out
             image["width"], image["height"] = (f"{number:.0f}" for number in size)
-        if order:  # the first may be in view
+        if image is not early:
             image["loading"] = "lazy"
 
 

@@ -6,6 +6,7 @@ import is an ``.mjs``. Whatever puts on a page what a script or a style sheet se
 """
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from docutils import nodes
@@ -21,11 +22,22 @@ from .whole import build
 WEB = DOCS / "web"
 BUNDLES = BUILD / "web"
 ROOMS = "page", "live", "labs", "figures"
+FIRST_SCREEN = 1600  # characters
 
 
 def need(element: nodes.Element, name: str, **attributes: str) -> None:
     """Say that the page of an element needs a file of these, in a tag with such attributes."""
     element.setdefault("assets", {})[name] = attributes
+
+
+def first_screen(doctree: nodes.document) -> Iterator[nodes.Node]:
+    """Yield what a page begins with, which may be in view before anyone has scrolled."""
+    read = 0
+    for each in doctree.findall():
+        read += len(each) if isinstance(each, nodes.Text) else 0
+        if read > FIRST_SCREEN:
+            return
+        yield each
 
 
 def run(script: str, *options: str) -> str:
