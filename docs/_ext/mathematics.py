@@ -12,6 +12,7 @@ import subprocess
 import sys
 from html import escape
 from subprocess import PIPE
+from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -22,7 +23,7 @@ from sphinx.util.math import get_node_equation_number
 from sphinx.util.typing import ExtensionMetadata
 from sphinx.writers.html5 import HTML5Translator
 
-from .assets import BUNDLES, WEB, need
+from .assets import BUNDLES, WEB, first_screen, need
 from .whole import build
 
 # Readers of electronic books set MathML by themselves; in a browser it is what is read aloud.
@@ -135,9 +136,18 @@ def unwrap(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         need(node, "katex.css")
 
 
+def say_whether_early(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
+) -> None:
+    """Tell the template of a page that begins with a formula."""
+    early = first_screen(doctree) if doctree else ()
+    context["early_formula"] = any(isinstance(node, nodes.math) for node in early)
+
+
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Make this the builders' way of setting mathematics."""
     app.add_html_math_renderer("katex", (visit_inline, None), (visit_display, None))
     app.connect("builder-inited", stylesheet)
     app.connect("doctree-resolved", unwrap)
+    app.connect("html-page-context", say_whether_early)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

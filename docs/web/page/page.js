@@ -6,3 +6,4 @@ import "./pictures.mjs";
 import "./previews.mjs";
 import "./progress.mjs";
 import "./sidebar.mjs";
+import "./veil.mjs";
