@@ -8,7 +8,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import numpy as np
 import pytest
-from pages import AXE, HOSTS, OVERFLOW, barriers
+from pages import AXE, HOSTS, OVERFLOW, barriers, served
 from PIL import Image
 from places import ROOT, SITE
 from playwright.sync_api import expect
@@ -474,6 +474,34 @@ def test_a_fold_opens_for_a_link_into_it_and_on_paper(site, browser):
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     expect(closed).to_have_count(0)
     page.close()
+
+
+def test_a_link_leads_to_its_section_while_the_page_is_still_being_laid_out(site, browser):
+    page = browser.new_page(viewport={"width": 412, "height": 823})
+    page.goto(f"{site}backpropagation.html")
+    later = page.locator("article section ~ section:not(#exercises) > :not(section)")
+    assert later.count() > 20
+    page.locator(".toc-tree a[href='#exercises']").evaluate("link => link.click()")
+    top = "() => document.getElementById('exercises').getBoundingClientRect().top"
+    page.wait_for_function(f"0 <= ({top})() && ({top})() < 200")
+    page.wait_for_timeout(500)
+    assert 0 <= page.evaluate(top) < 200
+    veiled = "all => all.filter(each => getComputedStyle(each).contentVisibility !== 'visible')"
+    assert later.evaluate_all(f"all => ({veiled})(all).length") == 0
+    page.close()
+
+
+def test_no_line_breaks_anew_when_the_letters_of_a_formula_come(browser):
+    with served(SITE) as address:
+        page = browser.new_page(viewport={"width": 412, "height": 823})
+        page.goto(f"{address}descent.html")
+        moved = """() => new Promise(done => {
+          new PerformanceObserver(list => done(list.getEntries().reduce(
+            (sum, each) => sum + each.value, 0))).observe({type: 'layout-shift', buffered: true});
+          setTimeout(done, 800, 0);
+        })"""
+        assert page.evaluate(moved) < 0.05
+        page.close()
 
 
 def test_a_printed_page_has_its_figures_and_solutions(site, browser):

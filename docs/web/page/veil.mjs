@@ -16,5 +16,5 @@ function unveil(most) {
 }
 
 addEventListener("load", () => unveil(PIECE));
-// Before a link within the page is followed (folds.mjs), all has its place.
-addEventListener("hashchange", () => unveil(Infinity), { capture: true });
+// Before a link within the page is followed, all has its place.
+addEventListener("click", () => unveil(Infinity), { capture: true });
