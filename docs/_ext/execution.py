@@ -22,9 +22,10 @@ import nbformat
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 from jupyter_cache.cache.main import JupyterCacheBase
-from jupyter_cache.executors.utils import single_nb_execution
+from jupyter_cache.executors.utils import ExecutionResult, single_nb_execution
 from myst_nb.core.read import create_nb_reader
 from myst_nb.sphinx_ import SphinxEnvType
+from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from sphinx.application import Sphinx
 from sphinx.config import Config
@@ -39,6 +40,7 @@ from . import BUILD, ROOT
 from .whole import digest
 
 LOG = getLogger(__name__)
+STARTS = 3  # of a kernel that does not come up
 
 # Kernels start alike on every machine: without colours in tracebacks, and without remarks on how
 # they are reached. They hand over what a cell prints when it ends: parts that a clock divides would
@@ -130,15 +132,32 @@ class Chapter(NamedTuple):
         return sum(len(cell.source) for cell in self.notebook.cells if cell.cell_type == "code")
 
 
+def execute(chapter: Chapter) -> ExecutionResult:
+    """Run a chapter's cells in a kernel; one that does not come up is started again.
+
+    It is told which ports to listen at, and until it does, another process may take one.
+    """
+    starts = 0
+    while True:
+        starts += 1
+        with TemporaryDirectory() as folder:
+            try:
+                return single_nb_execution(
+                    chapter.notebook, folder, chapter.limit, allow_errors=False
+                )
+            except RuntimeError as failure:
+                if isinstance(failure, DeadKernelError) or starts == STARTS:
+                    raise
+
+
 def run(chapter: Chapter) -> tuple[str, str]:
     """Run a chapter and keep its results; return its name, and what went wrong."""
     if sys.stderr.isatty():
         print(f"Running {chapter.page}", file=sys.stderr, flush=True)
-    with TemporaryDirectory() as folder:
-        try:
-            done = single_nb_execution(chapter.notebook, folder, chapter.limit, allow_errors=False)
-        except Exception as failure:  # such as a kernel that dies
-            return chapter.page, f"{type(failure).__name__}: {failure}"
+    try:
+        done = execute(chapter)
+    except Exception as failure:  # such as a kernel that dies
+        return chapter.page, f"{type(failure).__name__}: {failure}"
     if done.err:
         return chapter.page, str(done.exc_string)
     bundle = CacheBundleIn(chapter.notebook, chapter.page, data={"execution_seconds": done.time})

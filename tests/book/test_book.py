@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 import live_python
 import pytest
+from _ext import execution
+from nbclient.exceptions import DeadKernelError
 from pages import served
 from PIL import Image
 from places import ROOT
@@ -261,6 +263,29 @@ def test_every_chapter_whose_cells_fail_is_named_and_a_kernel_that_dies(book):
     for words in ("raises.md", "ValueError: on purpose", "dies.md", "Kernel died"):
         assert words in done.output
     assert "no book without the results of dies, raises" in done.output
+
+
+@pytest.mark.parametrize(
+    ("failures", "starts"),
+    [([], 1), ([RuntimeError("no answer")], 2), ([RuntimeError] * 3, 3), ([DeadKernelError], 1)],
+)
+def test_a_kernel_that_does_not_come_up_is_started_again(monkeypatch, failures, starts):
+    came, left = [], iter(failures)
+
+    def run_once(notebook, *how, **more):
+        came.append(notebook)
+        if failure := next(left, None):
+            raise failure
+        return "done"
+
+    monkeypatch.setattr(execution, "single_nb_execution", run_once)
+    chapter = execution.Chapter("page", "its notebook", None, 10)
+    if len(failures) < starts:
+        assert execution.execute(chapter) == "done"
+    else:
+        with pytest.raises(failures[-1]):
+            execution.execute(chapter)
+    assert came == ["its notebook"] * starts
 
 
 def test_a_store_of_results_that_is_damaged_is_made_anew(book, first):
