@@ -250,8 +250,11 @@ y = conv2d(x[None, None], w[None, None], stride=${stride}, padding=${padding})[0
 shown = ${most > rounding ? formula : flat}`;
 }
 
-// The picture as numbers from 0 to 1, on white where it is transparent, as data.photo reads it.
-function take(picture, W, H, file) {
+// The picture as numbers from 0 to 1, on white where it is transparent, as data.photo reads it. The
+// page answers between the parts of the work, and another picture may be asked for meanwhile.
+const pause = () => new Promise(resolve => setTimeout(resolve));
+async function take(picture, W, H, file) {
+  const mine = asked;
   const scale = Math.min(1, Math.sqrt(MOST / (W * H)));
   const [w, h] = [W, H].map(side => Math.max(1, Math.round(scale * side)));
   Object.assign(from, { width: w, height: h });
@@ -267,13 +270,17 @@ function take(picture, W, H, file) {
     const [r, g, b] = [4 * at, 4 * at + 1, 4 * at + 2];
     shades[at] = (red * data[r]) / 255 + (green * data[g]) / 255 + (blue * data[b]) / 255;
   }
+  await pause();
+  if (mine !== asked) return;
+  paint(from, [h, w], at => shades[at]);
+  await pause();
+  if (mine !== asked) return;
   x = { shape: [1, h, w], data: shades };
   path = file;
   captions[0].textContent =
     `${file || "The book’s photograph"}, ${w} × ${h} pixels` +
     (scale < 1 ? `, made smaller from ${W} × ${H}; Python would take all of them` : "");
   from.setAttribute("aria-label", captions[0].textContent);
-  paint(from, [h, w], at => shades[at]);
   compute();
 }
 
@@ -297,8 +304,9 @@ async function open(file) {
   try {
     const picture = await decoded(file);
     if (mine !== asked) return;
-    take(picture, picture.width, picture.height, file.name);
+    await take(picture, picture.width, picture.height, file.name);
     picture.close?.();
+    if (mine !== asked) return;
     keepInk("picture", shrunk(x)); // "From pixels to class" can begin with it
   } catch {
     error.textContent =
@@ -321,7 +329,7 @@ async function back() {
   const picture = await drawn(`data:image/png;base64,${await photo}`);
   if (mine !== asked) return;
   choose.value = "";
-  take(picture, picture.width, picture.height, "");
+  await take(picture, picture.width, picture.height, "");
 }
 
 choose.addEventListener("change", () => open(choose.files[0]));
