@@ -36,7 +36,7 @@ html: .venv/ready
 
 # The first line asks the network, once; whoever opens the pages needs none.
 offline: .venv/ready
-	@cd docs && "$(abspath $(BIN))/python" -m _ext.offline
+	@PYTHONPATH=docs "$(BIN)/python" -m _ext.offline
 	@$(SPHINX) -q -D live_offline=1 docs $(BUILD)/$@
 
 # From the results that the web pages have, too: no cell runs twice.
@@ -47,7 +47,7 @@ epub pdf: .venv/ready
 unexport PYTHONDONTWRITEBYTECODE
 
 # A worker for each core, and for each worker one thread of BLAS: more would contend.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n logical
+PYTEST := OMP_NUM_THREADS=1 "$(BIN)/pytest" -n logical
 
 # A test that hangs, as a browser may, begins once more.
 test: html
@@ -58,14 +58,14 @@ quick: .venv/ready
 	@$(PYTEST) -q --dist loadfile -m "not slow" --hypothesis-profile=quick convdocs tests/package
 
 bench: .venv/ready
-	@$(BIN)/python benchmarks/speed.py
+	@"$(BIN)/python" benchmarks/speed.py
 
 lint: .venv/ready
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
-	@$(BIN)/sphinx-lint -i docs/_build -i docs/web/node_modules -i .venv --enable all .
-	@$(BIN)/codespell
+	@"$(BIN)/ruff" check .
+	@"$(BIN)/ruff" format --check .
+	@"$(BIN)/mypy"
+	@"$(BIN)/sphinx-lint" -i docs/_build -i docs/web/node_modules -i .venv --enable all .
+	@"$(BIN)/codespell"
 	@cd docs && PATH="$(CURDIR)/$(BIN):$$PATH" web/node_modules/.bin/biome ci --error-on-warnings \
 	    biome.jsonc web _static print
 
@@ -75,7 +75,7 @@ links: .venv/ready
 	@$(SPHINX) -q -b linkcheck -D nb_execution_mode=off docs $(BUILD)/links
 
 serve: html
-	@$(BIN)/python -m http.server --directory $(BUILD)/html --bind 127.0.0.1 8000
+	@"$(BIN)/python" -m http.server --directory $(BUILD)/html --bind 127.0.0.1 8000
 
 live: SEEN += HOME BROWSER DISPLAY WAYLAND_DISPLAY XDG_RUNTIME_DIR DBUS_SESSION_BUS_ADDRESS
 live: .venv/ready
@@ -83,7 +83,7 @@ live: .venv/ready
 	    --ignore '*/_build/*' --open-browser docs $(BUILD)/$@
 
 lock: .venv/ready
-	@$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --fork-strategy fewest \
+	@"$(BIN)/uv" pip compile -q --upgrade --universal --python-version 3.11 --fork-strategy fewest \
 	    --generate-hashes --no-header --no-annotate --group dev -o requirements.txt pyproject.toml
 
 clean:

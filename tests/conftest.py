@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from places import ROOT, SITE
 
+os.environ["LC_ALL"] = "C"  # as `make` does: Sphinx begins in no language that a machine lacks
 FLAGS = "--no-sandbox --disable-gpu --disable-background-networking --no-first-run".split()
 
 # `make quick` names its own profile: the same examples, but fewer.
