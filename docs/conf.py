@@ -38,6 +38,7 @@ extensions = [
     "_ext.offline",
     "_ext.labs",
     "_ext.figures",
+    "_ext.widths",
     "_ext.depths",
     "_ext.exercises",
     "_ext.terms",

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.logging import getLogger
 from sphinx.util.typing import ExtensionMetadata
@@ -91,6 +92,17 @@ def depart_citation(self: HTML5Translator, node: nodes.Element) -> None:
     HTML5Translator.depart_citation(self, node)
 
 
+def size_of(path: Path) -> tuple[str, str]:
+    """Return how wide and how high an SVG asks to be, in pixels of a page."""
+    head = path.read_text(encoding="utf-8")[:1000]
+    points = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', head)
+    box = re.search(r'viewBox="\S+ \S+ ([\d.]+) ([\d.]+)"', head)
+    if not (found := points or box):
+        raise ExtensionError(f"{path} does not say how large it is")
+    wide, high = (float(number) * (4 / 3 if points else 1) for number in found.groups())
+    return f"{wide:.0f}", f"{high:.0f}"
+
+
 def give_figures_their_place(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Say how large a picture is, so that no text moves for it, and load it when it is near."""
     if app.builder.format != "html":
@@ -98,14 +110,7 @@ def give_figures_their_place(app: Sphinx, doctree: nodes.document, docname: str)
     early = next((node for node in first_screen(doctree) if isinstance(node, nodes.image)), None)
     for image in doctree.findall(nodes.image):
         if image["uri"].endswith(".svg") and "width" not in image:
-            head = (Path(app.srcdir) / image["uri"]).read_text(encoding="utf-8")[:1000]
-            if points := re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', head):
-                size = [float(number) * 4 / 3 for number in points.groups()]
-            elif box := re.search(r'viewBox="\S+ \S+ ([\d.]+) ([\d.]+)"', head):
-                size = [float(number) for number in box.groups()]
-            else:
-                continue  # it says nothing of its size, and the browser has to find out
-            image["width"], image["height"] = (f"{number:.0f}" for number in size)
+            image["width"], image["height"] = size_of(Path(app.srcdir) / image["uri"])
         if image is not early:
             image["loading"] = "lazy"
 

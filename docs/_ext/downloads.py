@@ -26,12 +26,14 @@ from .depths import SAID
 from .execution import chapters, with_results
 from .exercises import effort
 from .live import extras
+from .widths import parted
 
 ROLE = re.compile(r"\{([\w:]+)\}`([^`]+)`")
 TITLED = re.compile(r"(.*?)\s*<(.*)>", re.DOTALL)
 DIRECTIVE = re.compile(r"^(```+)\{([\w-]+)\}([^\n]*)\n(.*?)^\1$", re.MULTILINE | re.DOTALL)
 OPTION = re.compile(r"^:\w+:.*\n", re.MULTILINE)
 FORMULA = re.compile(r"\$\$(.*?)\$\$ \(([\w-]+)\)", re.DOTALL)
+SVG = "image/svg+xml"
 GLUED = "application/papermill.record/text/plain"
 INSTALL = """\
 #@title The package `convdocs`, which this notebook carries
@@ -167,6 +169,9 @@ def written_out(env: BuildEnvironment, page: str, notebook: NotebookNode) -> Ite
             continue
         tags = cell.metadata.get("tags", [])
         outputs = [each for each in cell.outputs if "scrapbook" not in each.get("metadata", {})]
+        for drawn in (each.get("data", {}) for each in outputs):
+            if SVG in drawn:
+                drawn[SVG], _ = parted(drawn[SVG])
         new = new_code_cell(cell.source, outputs=outputs, execution_count=cell.execution_count)
         if tags:
             new.metadata.tags = tags

@@ -44,11 +44,14 @@ STARTS = 3  # of a kernel that does not come up
 
 # Kernels start alike on every machine: without colours in tracebacks, and without remarks on how
 # they are reached. They hand over what a cell prints when it ends: parts that a clock divides would
-# come back with line breaks where they were cut.
+# come back with line breaks where they were cut. Of a plot they hand over all that a page needs.
 PROFILE = """
 c.IPKernelApp.log_level = "ERROR"
 c.InteractiveShell.colors = "nocolor"
 c.InteractiveShellApp.exec_lines = ["__import__('sys').stdout.flush_interval = 3600"]
+c.SVGFormatter.deferred_printers = {
+    ("convdocs.book.plot.picture", "Picture"): lambda picture: picture.for_pages()
+}
 """
 
 

@@ -10,7 +10,7 @@ import json
 import re
 from html import escape, unescape
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from docutils import nodes
@@ -62,6 +62,12 @@ def find_steppers(app: Sphinx, doctree: nodes.document, docname: str) -> None:
             need(shown, "stepper.js")
 
 
+def answered(path: Path) -> list[list[Any]]:
+    """Return what an SVG answers: places, words, and boxes that they come from."""
+    found = re.search(r"<metadata>(.*?)</metadata>", path.read_text("utf-8"))
+    return json.loads(unescape(found[1])) if found else []
+
+
 def bring_answers(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Put below each plot what its numbers answer, and the longest of it, for which there is room.
 
@@ -73,11 +79,14 @@ def bring_answers(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         path = Path(app.srcdir) / image["uri"]
         if path.suffix != ".svg" or not isinstance(image.parent, nodes.figure):
             continue  # a card of the front page is no figure
-        if found := re.search(r"<metadata>(.*?)</metadata>", path.read_text("utf-8")):
-            answers = unescape(found[1])
-            longest = max((words for _, words, _ in json.loads(answers)), key=len)
+        if answers := answered(path):
+            on_phones = answered(path.parent / Path(image["narrow"]).name)
+            for answer, (place, _, sources) in zip(answers, on_phones, strict=True):
+                answer += [place, sources]
+            longest = max((answer[1] for answer in answers), key=len)
+            text = json.dumps(answers, ensure_ascii=False, separators=(",", ":"))
             sentence = (
-                f'<p class="sum" role="status" data-answers="{escape(answers)}" '
+                f'<p class="sum" role="status" data-answers="{escape(text)}" '
                 f'data-longest="{escape(longest)}"></p>'
             )
             said = nodes.raw("", sentence, format="html")

@@ -91,6 +91,7 @@ class Fill(SphinxPostTransform):
             card = nodes.container("", classes=["card"])
             if self.app.builder.name == "html":
                 card += next(figures[0].findall(nodes.image)).deepcopy()
+                card[0].attributes.pop("narrow", None)  # a card's picture is small anyway
             (number,) = self.env.titles[page]["secnumber"]
             name = self.link(f"{number}. {title(chapter)}", page)
             card += nodes.paragraph("", "", name, classes=["card-title"])

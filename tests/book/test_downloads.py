@@ -1,6 +1,7 @@
 """What a reader takes home from a chapter: notebooks that read well, and that run."""
 
 import re
+from xml.etree import ElementTree
 
 import nbformat
 import pytest
@@ -44,6 +45,9 @@ def test_notebooks_are_valid_and_carry_their_results(chapters):
         source = (ROOT / "docs" / f"{chapter}.md").read_text()
         assert len(code) == source.count("```{code-cell}")
         assert len(pictures) >= source.count("  figure:") > 0
+        for drawn in pictures:
+            if svg := drawn.data.get("image/svg+xml"):
+                ElementTree.fromstring(svg)  # one figure, and not the one for phones after it
         bare = [cell for cell in notebook(f"{chapter}-colab").cells if cell.get("outputs")]
         assert not bare
 

@@ -275,6 +275,20 @@ def test_a_cell_in_use_is_accessible_and_fits(python):
     page.close()
 
 
+def test_on_a_phone_a_cell_draws_what_fits_there(python):
+    page = python.open("edges")
+    cell = page.locator(CELL).nth(2)
+    assert cell.locator("source").count() == 1
+    write(cell, "from convdocs.book import plot\n\nplot.lines([1, 3, 2], 'step')")
+    seen = "image => image.decode().then(() => [image.currentSrc, image.naturalWidth])"
+    for width, drawn in {375: 432, 1280: 691}.items():
+        page.set_viewport_size({"width": width, "height": 800})
+        address, wide = finished(press(cell, "Run")).locator("img").evaluate(seen)
+        assert address.startswith("blob:")
+        assert abs(wide - drawn) < 2
+    page.close()
+
+
 MNIST = """
 import hashlib, sys
 from convdocs import data

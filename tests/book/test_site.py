@@ -424,6 +424,23 @@ def tables(page):
                 yield chunks(line), list(itertools.takewhile(lambda row: len(row) > 1, rows))
 
 
+def test_on_a_phone_every_label_of_a_figure_can_be_read(texts, built):
+    found = 0
+    for name, text in texts.items():
+        for figure in re.findall(r"<figure.*?</figure>", text, re.DOTALL):
+            if not (image := re.search(r'<img [^>]*src="([^"]*\.svg)"', figure)):
+                continue
+            narrow = re.search(r'<source [^>]*srcset="([^"]*)"', figure)
+            svg = (built / (narrow or image)[1]).read_text("utf-8")
+            (wide,) = re.findall(r'<svg [^>]*width="([\d.]+)pt"', svg)
+            sizes = re.findall(r"font-size: ([\d.]+)px", svg)
+            # A point is a pixel, or nearly, where figures of the widest fill a phone's page.
+            assert float(wide) < 335, (name, image[1])
+            assert min(map(float, sizes), default=9) >= 9, (name, image[1])
+            found += 1
+    assert found > 100
+
+
 def test_headings_of_printed_tables_stand_over_their_columns(texts):
     looked, wrong = 0, []
     for name, text in texts.items():

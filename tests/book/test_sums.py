@@ -28,9 +28,15 @@ def value(text):
     return eval(text.replace("−", "-").replace("·", "*"))
 
 
-def known(figure):
+PHONE = {"viewport": {"width": 375, "height": 800}, "has_touch": True}
+
+
+def known(figure, phone=False):
     """Return the answers of a figure, each its place, its words and its sources."""
-    return json.loads(figure.locator(".sum").get_attribute("data-answers"))
+    every = json.loads(figure.locator(".sum").get_attribute("data-answers"))
+    if phone:
+        return [(place, words, sources) for _, words, _, place, sources in every]
+    return [answer[:3] for answer in every]
 
 
 def middle(cover, box):
@@ -49,15 +55,17 @@ def shares(cover, kind):
     )
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_each_number_says_its_sum_and_shows_its_patch(visit, name):
-    page = visit(name, reduced_motion="reduce")
+@pytest.mark.parametrize(
+    ("name", "phone"), [*((name, False) for name in PAGES), ("steps", True), ("pooling", True)]
+)
+def test_each_number_says_its_sum_and_shows_its_patch(visit, name, phone):
+    page = visit(name, reduced_motion="reduce", **PHONE if phone else {})
     figures = page.locator(FIGURE)
     for figure in figures.all():
         cover, said = figure.locator(".cover"), figure.locator(".sum span")
-        answers = known(figure)
+        answers = known(figure, phone)
         assert len(answers) > 3
-        figure.evaluate("figure => figure.scrollIntoView({behavior: 'instant'})")
+        figure.evaluate("figure => figure.scrollIntoView({behavior: 'instant', block: 'center'})")
         box = cover.bounding_box()
         for place, words, sources in answers:
             across, down = middle(cover, place).values()
@@ -114,13 +122,28 @@ def test_the_focus_by_tab_shows_the_first(steps):
 
 
 def test_a_tap_answers_on_a_phone_and_nothing_is_too_wide(visit):
-    page = visit("steps", viewport={"width": 375, "height": 800}, has_touch=True)
+    page = visit("steps", **PHONE)
     figure = page.locator(FIGURE).first
     cover = figure.locator(".cover")
-    place, words, _ = known(figure)[2]
+    place, words, _ = known(figure, phone=True)[2]
     cover.tap(position=middle(cover, place))
     expect(figure.locator(".sum span")).to_have_text(words)
     assert page.evaluate("document.documentElement.scrollWidth") == 375
+
+
+def test_a_phone_that_is_turned_shows_the_wide_figure_and_its_boxes(visit):
+    page = visit("steps", **PHONE)
+    figure = page.locator(FIGURE).first
+    cover, seen = figure.locator(".cover"), "image => image.currentSrc"
+    cover.focus()
+    cover.press("ArrowRight")
+    assert shares(cover, ".here") == [pytest.approx(known(figure, phone=True)[1][0])]
+    assert figure.locator("img").evaluate(seen).endswith("-narrow.svg")
+    page.set_viewport_size({"width": 800, "height": 375})
+    expect(cover.locator(".here")).to_have_count(0)
+    assert not figure.locator("img").evaluate(seen).endswith("-narrow.svg")
+    cover.press("ArrowLeft")
+    assert shares(cover, ".here") == [pytest.approx(known(figure)[0][0])]
 
 
 def test_the_sentence_has_its_room_before(steps):

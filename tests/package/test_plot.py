@@ -177,6 +177,20 @@ def test_a_figure_is_saved_in_its_own_style():
         assert saved() == alone
 
 
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_phone_gets_a_narrow_figure_whose_type_can_be_read(name):
+    figure = draw(name)
+    small = figure.for_phone()
+    svg = small._repr_svg_()
+    assert small.get_figwidth() <= min(4.7, figure.get_figwidth())
+    sizes = [float(size) for size in re.findall(r"font-size: ([\d.]+)px", svg)]
+    assert min(sizes, default=9) >= 9
+    said, again = ([answer.words for answer in each.answers] for each in (figure, small))
+    assert said == again
+    assert figure._repr_svg_() == drawn(name)
+    assert figure.for_pages() == drawn(name) + svg
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "setup",

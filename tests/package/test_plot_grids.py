@@ -4,6 +4,8 @@ import re
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 from matplotlib.textpath import TextPath
 from numpy.testing import assert_allclose
@@ -11,7 +13,7 @@ from numpy.testing import assert_allclose
 from convdocs import conv2d
 from convdocs.book import plot
 from convdocs.book.ink import BLUE, COLORS, ORANGE
-from convdocs.book.plot.grids import GAP
+from convdocs.book.plot.grids import GAP, _lines
 
 X = np.arange(12).reshape(3, 4)
 
@@ -91,6 +93,25 @@ def test_numbers_fit_their_cells():
 )
 def test_what_numbers_cannot_show_is_named(arguments, message):
     refused(plot.numbers, arguments, message)
+
+
+@given(st.lists(st.integers(1, 20), min_size=1, max_size=9), st.integers(0, 40))
+def test_grids_that_do_not_fit_a_line_begin_another(wide, room):
+    lines = _lines([(3, W) for W in wide], room)
+    assert [n for line in lines for n in line] == [*range(len(wide))]
+    for line in lines:
+        assert len(line) == 1 or sum(wide[n] + GAP for n in line[1:]) + wide[line[0]] <= room
+
+
+def test_a_formula_in_two_lines_has_the_sign_between_in_the_second():
+    figure = plot.numbers([np.ones((1, 1)), np.ones((5, 9)), np.ones((5, 9))], "⋆=").for_phone()
+    (axes,) = figure.axes
+    signs = {text.get_text(): text.get_position() for text in axes.texts if text.get_text() in "⋆="}
+    assert signs["⋆"][1] < 5 < signs["="][1]
+    assert signs["="][0] < signs["⋆"][0]
+    first, last = figure.answers[0], figure.answers[-1]
+    assert first.place[1] >= 6
+    assert last.words == "Row 4, column 8: 1·1 = 1"
 
 
 def test_tiles_colour_the_parts_and_draw_where_they_end():

@@ -16,16 +16,29 @@ from ... import _args
 from ..ink import BLUE, COLORS, ORANGE
 from . import arguments
 from .arguments import Arrays, Curves, Floats
-from .picture import DASHES, INK, WIDTH, Picture, canvas, style, subplots
+from .picture import (
+    DASHES,
+    INK,
+    WIDE,
+    Picture,
+    canvas,
+    fitting,
+    narrow,
+    plotted,
+    subplots,
+    widest,
+    wrapped,
+)
 
 HATCHES = "", "//", "..", "xx"  # for those who do not see the colours
 YEARS = 2_000  # that fit on a line
 APART = 0.08  # of an axes' height, for a line of text
 ROW = 90  # letters that stand beside each other in a figure
+LINE = 46  # under the axes of a figure for a phone
 BESIDE = 7 * np.array([[1, 1], [1, -1], [-1, 1], [-1, -1]])  # points from a dot to its letter
 
 
-@style()
+@plotted
 def lines(
     curves: Curves, xlabel: str, ylabel: str = "", log: str = "", apart: bool = False
 ) -> Picture:
@@ -51,7 +64,7 @@ def lines(
     drawn = arguments.titled("curves", curves, 1, arguments.curve)
     if not _args.flag("apart", apart):
         return _together(drawn, xlabel, ylabel, log)
-    figure, every = subplots((WIDTH, 1.7 * len(drawn)), len(drawn), share="x")
+    figure, every = subplots((widest(), 1.7 * len(drawn)), len(drawn), share="x")
     for number, (axes, (label, (x, y))) in enumerate(zip(every, drawn, strict=True)):
         axes.plot(x, y, color=COLORS[number % 4], linewidth=1.2)
         _scales(axes, xlabel if axes is every[-1] else "", ylabel, log)
@@ -63,7 +76,7 @@ def _together(
     curves: list[tuple[str, tuple[Floats, Floats]]], xlabel: str, ylabel: str, log: str
 ) -> Picture:
     """Plot curves over one another."""
-    figure, (axes,) = subplots((WIDTH, 2.9))
+    figure, (axes,) = subplots((widest(), 2.9))
     for number, (label, (x, y)) in enumerate(curves):
         color, dashes = COLORS[number % 4], DASHES[number % 4]
         axes.plot(x, y, label=label, color=color, linestyle=dashes, linewidth=1.8)
@@ -75,7 +88,7 @@ def _together(
 
 def _scales(axes: Axes, xlabel: str, ylabel: str, log: str) -> None:
     """Say what the axes mean, and which count in powers of ten; name values that there can be."""
-    axes.set_xlabel(arguments.text("xlabel", xlabel))
+    axes.set_xlabel(wrapped(arguments.text("xlabel", xlabel), LINE))
     axes.set_ylabel(arguments.text("ylabel", ylabel))
     log = arguments.choice("log", log, ("", "x", "y", "xy"))
     points = np.concatenate([line.get_xydata() for line in axes.lines])
@@ -87,7 +100,8 @@ def _scales(axes: Axes, xlabel: str, ylabel: str, log: str) -> None:
             axes.set(**{f"{name}scale": "log"})
             seen = values[values > 0]
             if 1e-3 <= seen.min() and seen.max() < 1e7:
-                _plain(axis, (1, 2, 5) if seen.max() < 2000 * seen.min() else (1,))
+                crowded = 200 if narrow() and name == "x" else 2000
+                _plain(axis, (1, 2, 5) if seen.max() < crowded * seen.min() else (1,))
         else:
             _round(axis, whole=bool(np.all(values == np.round(values))))
     _measured(axes, np.unique(points[:, 0]))
@@ -114,6 +128,11 @@ def _measured(axes: Axes, places: Floats) -> None:
         axes.minorticks_off()
 
 
+def _letters(wide: int) -> int:
+    """Return how many letters fit where so many fit in a wide figure."""
+    return int(wide * widest() / WIDE)
+
+
 def _named_at_ends(axes: Axes) -> bool:
     """Write each curve's name where it ends, at the right; return whether there is room."""
     axes.autoscale_view()  # else the places of ends may be those of empty axes
@@ -125,7 +144,7 @@ def _named_at_ends(axes: Axes) -> bool:
             return False
         ends.append((axes.transScale + axes.transLimits).transform(seen[-1]))
     names = [str(line.get_label()) for line in axes.lines]
-    if min(x for x, _ in ends) < 0.85 or max(map(len, names)) > 26 or "" in names:
+    if min(x for x, _ in ends) < 0.85 or max(map(len, names)) > _letters(26) or "" in names:
         return False
     order = np.argsort([y for _, y in ends])
     wanted = np.array([y for _, y in ends])[order]
@@ -146,11 +165,11 @@ def _legend(axes: Axes, above: float = 1.0) -> None:
     """Say what the colours mean, if they have names: above the axes, where no curve runs."""
     names = axes.get_legend_handles_labels()[1]
     if names:
-        columns = min(len(names), max(1, int(ROW // (max(map(len, names)) + 8))))
+        columns = min(len(names), max(1, int(_letters(ROW) // (max(map(len, names)) + 8))))
         axes.legend(loc="lower left", bbox_to_anchor=(-0.02, above), ncols=columns, borderpad=0)
 
 
-@style()
+@plotted
 def bands(curves: Curves, xlabel: str, ylabel: str = "", log: str = "") -> Picture:
     """Plot the mean of repeated measurements, with a band from the smallest to the largest.
 
@@ -175,7 +194,7 @@ def bands(curves: Curves, xlabel: str, ylabel: str = "", log: str = "") -> Pictu
     return figure
 
 
-@style()
+@plotted
 def dots(groups: Arrays, xlabel: str, first: bool = False) -> Picture:
     """Show every run as a dot, one row for each group, with a bar at the group's mean.
 
@@ -194,7 +213,7 @@ def dots(groups: Arrays, xlabel: str, first: bool = False) -> Picture:
     """
     rows = arguments.titled("groups", groups, 1, arguments.numbers)
     shaded = _args.flag("first", first)
-    figure, (axes,) = subplots((WIDTH, 0.8 + 0.33 * len(rows)))
+    figure, (axes,) = subplots((widest(), 0.8 + 0.33 * len(rows)))
     for row, (_, group) in enumerate(rows):
         runs = group.ravel()
         if shaded and row == 0:
@@ -204,13 +223,13 @@ def dots(groups: Arrays, xlabel: str, first: bool = False) -> Picture:
         axes.plot(runs, spread, "o", color=BLUE, markersize=5, alpha=0.75)
         axes.plot([runs.mean()] * 2, [row - 0.36, row + 0.36], color=ORANGE, linewidth=2.4)
     _round(axes.xaxis, whole=False)
-    axes.set_yticks(range(len(rows)), [label for label, _ in rows])
-    axes.set(xlabel=arguments.text("xlabel", xlabel), ylim=(len(rows) - 0.4, -0.6))
+    axes.set_yticks(range(len(rows)), [wrapped(label, 20) for label, _ in rows])
+    axes.set(xlabel=wrapped(arguments.text("xlabel", xlabel), LINE), ylim=(len(rows) - 0.4, -0.6))
     axes.grid(axis="x", color=INK, alpha=0.15, linewidth=0.6)
     return figure
 
 
-@style()
+@plotted
 def bars(panels: Mapping[str, Mapping[Any, float]] | Sequence[Mapping[Any, float]]) -> Picture:
     """Show lists of amounts as bars side by side, each bar with its number written at its end.
 
@@ -229,15 +248,17 @@ def bars(panels: Mapping[str, Mapping[Any, float]] | Sequence[Mapping[Any, float
         every_label = [amounts.labels for _, amounts in drawn]
         raise ValueError(f"panels must all have the same labels, got {every_label}")
     rows = np.arange(len(labels))
-    size = WIDTH, 0.5 + 0.27 * len(labels)
-    figure, every = subplots(size, len(drawn), len(drawn), share="y")
+    columns = fitting(len(drawn), [title for title, _ in drawn], 1.5)
+    lines = -(-len(drawn) // columns)
+    size = widest(), lines * (0.5 + 0.27 * len(labels))
+    figure, every = subplots(size, len(drawn), columns, share="y")
     for number, (axes, (title, (_, values))) in enumerate(zip(every, drawn, strict=True)):
         most = values.max() or 1
         axes.barh(rows, values, 0.7, color=COLORS[number % 4])
         for row, value in enumerate(values):
             axes.text(value + 0.05 * most, row, f"{value:,.0f}", va="center", size=11)
         letters = max(len(f"{value:,.0f}") for value in values)
-        room = 1 - 0.1 * len(drawn) * letters / WIDTH  # beside the bars, for the numbers
+        room = 1 - 0.1 * columns * letters / widest()  # beside the bars, for the numbers
         ends = 0, most / max(room - 0.1, 0.3)
         axes.set(title=title, xlim=ends, xticks=[], ylim=(len(rows) - 0.5, -0.5))
         axes.spines["bottom"].set_visible(False)
@@ -246,7 +267,7 @@ def bars(panels: Mapping[str, Mapping[Any, float]] | Sequence[Mapping[Any, float
     return figure
 
 
-@style()
+@plotted
 def stacked_bars(bars: Arrays, parts: Sequence[str], xlabel: str) -> Picture:
     """Draw a bar for each thing, cut into its parts' shares of the whole.
 
@@ -273,7 +294,7 @@ def stacked_bars(bars: Arrays, parts: Sequence[str], xlabel: str) -> Picture:
         return 100 * amounts / amounts.sum()
 
     rows = arguments.titled("bars", bars, 1, percent)
-    figure, (axes,) = subplots((4.6, 0.34 * len(rows) + 0.95))
+    figure, (axes,) = subplots((min(4.6, widest()), 0.34 * len(rows) + 0.95))
     left = np.zeros(len(rows))
     for number, part in enumerate(names):
         width = np.array([shares[number] for _, shares in rows])
@@ -288,12 +309,12 @@ def stacked_bars(bars: Arrays, parts: Sequence[str], xlabel: str) -> Picture:
         left = left + width
     axes.set_yticks(range(len(rows)), [name for name, _ in rows])
     axes.invert_yaxis()
-    axes.set(xlim=(0, 100), xlabel=arguments.text("xlabel", xlabel))
+    axes.set(xlim=(0, 100), xlabel=wrapped(arguments.text("xlabel", xlabel), LINE))
     _legend(axes)
     return figure
 
 
-@style()
+@plotted
 def histogram(groups: Arrays, xlabel: str, marks: Mapping[str, float] | None = None) -> Picture:
     """Count numbers above 0 by their size, in powers of ten, each group as an outline.
 
@@ -316,7 +337,7 @@ def histogram(groups: Arrays, xlabel: str, marks: Mapping[str, float] | None = N
     if not together.size:
         raise ValueError("groups must hold a number above 0, got none")
     bins = np.geomspace(np.percentile(together, 0.5), together.max() * 1.001, 40)
-    figure, (axes,) = subplots((WIDTH, 2.9))
+    figure, (axes,) = subplots((widest(), 2.9))
     axes.set_xscale("log")
     for number, (label, group) in enumerate(counted):
         counts, _ = np.histogram(np.maximum(group, bins[0]), bins)
@@ -326,12 +347,12 @@ def histogram(groups: Arrays, xlabel: str, marks: Mapping[str, float] | None = N
     for label, size in sizes:
         axes.axvline(size, color=INK, linewidth=1)
         axes.text(size, 1.0, f" {label}", transform=axes.get_xaxis_transform(), va="bottom")
-    axes.set(xlabel=arguments.text("xlabel", xlabel), ylabel="how many")
+    axes.set(xlabel=wrapped(arguments.text("xlabel", xlabel), LINE), ylabel="how many")
     _legend(axes, 1 + APART * bool(sizes))
     return figure
 
 
-@style()
+@plotted
 def roofline(peak: float, bandwidth: float, groups: Curves) -> Picture:
     """Draw a machine's roofline, and under it what was measured, as dots with letters.
 
@@ -359,7 +380,7 @@ def roofline(peak: float, bandwidth: float, groups: Curves) -> Picture:
     ridge = top / slope
     low = min(every[:, 0].min(), ridge) / 2
     high = max(every[:, 0].max(), ridge) * 2
-    figure, (axes,) = subplots((WIDTH, 4.0))
+    figure, (axes,) = subplots((widest(), 4.0))
     axes.plot([low, ridge, high], [low * slope, top, top], color=INK, linewidth=1.8)
     for x, y in every.transpose(2, 1, 0):
         axes.plot(x, y, color=INK, alpha=0.3, linewidth=0.7)
@@ -387,7 +408,7 @@ def roofline(peak: float, bandwidth: float, groups: Curves) -> Picture:
     return figure
 
 
-@style()
+@plotted
 def timeline(events: Mapping[str, tuple[float, int]], start: int, end: int) -> Picture:
     """Draw events down a line of years that is to scale, each with its year and name beside it.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -17,25 +18,28 @@ from .answers import Placed
 from .arguments import Arrays, Floats, Integers
 from .picture import (
     INK,
-    WIDTH,
+    READ,
     Box,
     Pair,
     Picture,
     answer,
     canvas,
     mark,
+    narrow,
     outline,
-    style,
+    plotted,
     subplots,
     tint,
+    widest,
 )
 
 CELL = 0.62  # inches at most: the side of a number's cell
 GAP = 1.2  # between two grids, in cells
+FILLED = 95  # points of type that a letter may have for each inch of its cell
 PIXELS = 200  # of a row that windows slide over, at most
 
 
-@style()
+@plotted
 def numbers(arrays: Arrays, signs: str = "", place: tuple[int, int] | None = None) -> Picture:
     """Show small arrays as grids of their numbers, in a row.
 
@@ -84,38 +88,74 @@ def _in_a_row(
     """Draw grids under their titles, some with a mark, and return where each begins."""
     if len(arguments.text("signs", signs)) >= len(grids):
         raise ValueError(f"signs must be fewer than the {len(grids)} arrays, got {signs!r}")
-    total = sum(grid.shape[1] for _, grid in grids) + GAP * (len(grids) - 1)
-    tall = max(grid.shape[0] for _, grid in grids)
-    cell = min(CELL, WIDTH / total)
-    size = cell * total + 0.1, cell * (tall + 1.0)
-    figure, axes = canvas(size, (-0.1, total + 0.1), (tall + 0.1, -0.9))
-    x, corners = 0.0, []
-    for number, (title, grid) in enumerate(grids):
-        H, W = grid.shape
-        y = (tall - H) / 2
-        corners.append((x, y))
-        axes.text(x + W / 2, y - 0.25, title, ha="center", size=12)
-        _cells(axes, grid, x, y, cell)
-        if number in marks:
-            left, top, wide, high = marks[number]
-            mark(axes, (x + left, y + top, wide, high), ORANGE)
-        if number < len(signs):
-            middle = (x + W + GAP / 2, tall / 2)
-            axes.text(*middle, signs[number], ha="center", va="center", size=22)
-        x += W + GAP
+    shapes = [grid.shape for _, grid in grids]
+    lines = [range(len(grids))]
+    if narrow():
+        lines = _lines(shapes, widest() / max(_least(grid) for _, grid in grids))
+    begun = [0 < line[0] <= len(signs) for line in lines]  # with a sign
+    wide = [
+        sum(shapes[n][1] for n in line) + GAP * (len(line) - 1 + sign)
+        for line, sign in zip(lines, begun, strict=True)
+    ]
+    total = max(wide)
+    tall = [max(shapes[n][0] for n in line) for line in lines]
+    cell = min(CELL, widest() / total)
+    high = sum(tall) + len(lines) - 1
+    size = cell * total + 0.1, cell * (high + 1.0)
+    figure, axes = canvas(size, (-0.1, total + 0.1), (high + 0.1, -0.9))
+    corners: list[Pair] = []
+    for row, line in enumerate(lines):
+        x = (total - wide[row]) / 2 + GAP * begun[row]
+        above = sum(tall[:row]) + row
+        for n in line:
+            (title, grid), (H, W) = grids[n], shapes[n]
+            y = above + (tall[row] - H) / 2
+            corners.append((x, y))
+            if 0 < n <= len(signs):
+                middle = x - GAP / 2, above + tall[row] / 2
+                axes.text(*middle, signs[n - 1], ha="center", va="center", size=22)
+            axes.text(x + W / 2, y - 0.25, title, ha="center", size=12)
+            _cells(axes, grid, x, y, cell)
+            if n in marks:
+                left, top, across, down = marks[n]
+                mark(axes, (x + left, y + top, across, down), ORANGE)
+            x += W + GAP
     return figure, corners
+
+
+def _lines(shapes: list[tuple[int, ...]], room: float) -> list[range]:
+    """Return which grids stand beside one another, where so many cells fit in a line."""
+
+    def filled(room: float) -> list[range]:
+        starts, left = [0], room
+        for number, (_, W) in enumerate(shapes):
+            if number and W + GAP > left:
+                starts.append(number)
+                left = room
+            left -= W + GAP * bool(number)
+        return [range(*ends) for ends in pairwise([*starts, len(shapes)])]
+
+    lines = filled(room)
+    while room > 1 and len(even := filled(room - 1)) == len(lines):  # and about equally long
+        lines, room = even, room - 1
+    return lines
+
+
+def _least(grid: Floats) -> float:
+    """Return how wide a cell must be for its longest number to be read, in inches."""
+    return max(0.26, READ * max(len(written(value)) for value in grid.flat) / FILLED)
 
 
 def _cells(axes: Axes, grid: Floats, x: float, y: float, cell: float) -> None:
     """Draw one grid of numbers, its top left corner at (x, y)."""
     texts = [written(value) for value in grid.flat]
-    size = min(12, 95 * cell / max(map(len, texts)))  # points: the longest number fits its cell
+    size = min(12, FILLED * cell / max(map(len, texts)))  # points: the longest number fits its cell
     for (i, j), text in zip(np.ndindex(grid.shape), texts, strict=True):
         outline(axes, (x + j, y + i, 1, 1), INK, 0.6)
         axes.text(x + j + 0.5, y + i + 0.53, text, ha="center", va="center", size=size)
 
 
-@style()
+@plotted
 def tiles(arrays: Arrays, parts: Arrays, signs: str = "") -> Picture:
     """Show small arrays as grids of their numbers, with parts of them coloured and framed.
 
@@ -161,7 +201,7 @@ def _parts(axes: Axes, part: Integers, x: float, y: float) -> None:
         axes.plot([x + j, x + j + 1], [y + i + 1] * 2, color=INK, lw=2)
 
 
-@style()
+@plotted
 def patch_matrix(
     x: ArrayLike, kernel: tuple[int, int], marked: Sequence[tuple[int, int]] = ()
 ) -> Picture:
@@ -191,34 +231,35 @@ def patch_matrix(
     coloured = [(i, j) for i, j in arguments.places("marked", marked, "row column").tolist()]
     if len(coloured) > len(COLORS) or not set(coloured) <= set(patches):
         raise ValueError(f"marked must be up to {len(COLORS)} of x's patches, got {coloured}")
-    left = W + 2.2  # where the matrix begins
-    tall = max(H, kH * kW)
+    beside = W + 2.2  # where the matrix begins, but below the picture on a phone
+    left, down = (1.2, H + 2.2) if narrow() else (beside, 0.0)
+    tall = kH * kW + down if narrow() else max(H, kH * kW)
     total = left + len(patches)
-    cell = min(CELL, WIDTH / (total + 0.2))
+    cell = min(CELL, widest() / (total + 0.2))
     size = cell * (total + 0.2), cell * (tall + 2.1)
     figure, axes = canvas(size, (-0.1, total + 0.1), (tall + 0.1, -2.0))
-    top = (tall - H) / 2
+    top = 0 if narrow() else (tall - H) / 2
     axes.text(W / 2, top - 0.35, "$x$", ha="center", size=12)
-    axes.text(left + len(patches) / 2, -1.25, "patch matrix $P$", ha="center", size=12)
+    axes.text(left + len(patches) / 2, down - 1.25, "patch matrix $P$", ha="center", size=12)
     for column, (i, j) in enumerate(patches):
-        axes.text(left + column + 0.5, -0.3, f"{i},{j}", ha="center", size=10)
+        axes.text(left + column + 0.5, down - 0.3, f"{i},{j}", ha="center", size=10)
     for row, (u, v) in enumerate(np.ndindex(kH, kW)):
-        axes.text(left - 0.2, row + 0.53, f"{u},{v}", ha="right", va="center", size=10)
+        axes.text(left - 0.2, down + row + 0.53, f"{u},{v}", ha="right", va="center", size=10)
     _cells(axes, grid, 0, top, cell)
-    _cells(axes, matrix, left, 0, cell)
+    _cells(axes, matrix, left, down, cell)
     for row, (u, v) in enumerate(np.ndindex(kH, kW)):
         for column, (i, j) in enumerate(patches):
             words = f"Place {i}, {j}, kernel position {u}, {v}: "
             words += f"the pixel in row {i + u}, column {j + v}, {written(matrix[row, column])}"
             sources = (j, top + i, kW, kH), (j + v, top + i + u, 1, 1)
-            answer(axes, (left + column, row, 1, 1), words, *sources)
+            answer(axes, (left + column, down + row, 1, 1), words, *sources)
     for color, (i, j) in zip(COLORS, coloured, strict=False):
         mark(axes, (j, top + i, kW, kH), color, 0.22)
-        mark(axes, (left + patches.index((i, j)), 0, 1, kH * kW), color, 0.22)
+        mark(axes, (left + patches.index((i, j)), down, 1, kH * kW), color, 0.22)
     return figure
 
 
-@style()
+@plotted
 def slides(settings: Mapping[str, Mapping[str, int]], columns: int = 2) -> Picture:
     """Show where a sliding window stands on one row of pixels, and which pixels it leaves out.
 
@@ -236,11 +277,12 @@ def slides(settings: Mapping[str, Mapping[str, int]], columns: int = 2) -> Pictu
     """
     panels = arguments.titled("settings", settings, 0, _slide)
     columns = min(_args.integer("columns", columns, 1), len(panels))
+    columns = 1 if narrow() else columns
     wide = max(slide.size + 2 * slide.padding for _, slide in panels)
     rows = [panels[i : i + columns] for i in range(0, len(panels), columns)]
     tall = [max(2.6 + 0.55 * len(slide.seen) for _, slide in row) for row in rows]
     total = columns * wide + (columns - 1) * 1.0
-    cell = min(0.42, WIDTH / (total + 0.2))
+    cell = min(0.42, widest() / (total + 0.2))
     size = cell * (total + 0.2), cell * sum(tall)
     figure, axes = canvas(size, (-0.1, total + 0.1), (sum(tall), 0))
     for number, row in enumerate(rows):
@@ -312,7 +354,7 @@ def _draw_slide(axes: Axes, x: float, y: float, title: str, slide: _Slide) -> No
         answer(axes, (middle[0] - 0.5, height[0] - 0.275, reach + 1, 0.55), words, *sources)
 
 
-@style()
+@plotted
 def pairs(table: ArrayLike, rows: str, columns: str) -> Picture:
     """Draw which rows and columns belong together: a filled square for each such pair.
 
@@ -346,7 +388,7 @@ def pairs(table: ArrayLike, rows: str, columns: str) -> Picture:
     return figure
 
 
-@style()
+@plotted
 def confusion(counts: ArrayLike, labels: ArrayLike | None = None) -> Picture:
     """Show a confusion matrix: the true class in rows, the predicted one in columns.
 
@@ -367,7 +409,8 @@ def confusion(counts: ArrayLike, labels: ArrayLike | None = None) -> Picture:
         raise ValueError(f"counts must have the shape (K, K), got {matrix.shape}")
     names = arguments.words("labels", range(K) if labels is None else labels, (K,))
     most = np.where(np.eye(K, dtype=bool), 0, matrix).max()  # of what was wrong
-    figure, (axes,) = subplots((5.4, 5.4))
+    side = min(5.4, widest())
+    figure, (axes,) = subplots((side, side))
     axes.set(xlim=(-0.5, K - 0.5), ylim=(K - 0.5, -0.5), aspect="equal")
     axes.set(xlabel="predicted class", ylabel="true class")
     axes.set_xticks(range(K), names)

@@ -20,25 +20,30 @@ from .arguments import Floats, Integers
 from .picture import (
     DASHES,
     INK,
-    WIDTH,
+    WIDE,
     Box,
     Picture,
     answer,
     canvas,
+    fitting,
+    narrow,
     outline,
+    plotted,
     signed,
-    style,
     subplots,
     tint,
+    widest,
+    wrapped,
 )
 
 LOOKS = len(COLORS) * len(DASHES)  # weights that are told apart
 SLANT = 0.35  # how far back and up a pixel of depth goes
 ROWS = 8  # of maps in a column
+LEAST = 0.22  # inches from node to node
 Layers = ArrayLike | Sequence[ArrayLike]  # one (out, in), or several from below
 
 
-@style()
+@plotted
 def connections(
     masks: Mapping[str, Layers] | Layers,
     weights: Mapping[str, Layers] | Layers | None = None,
@@ -84,11 +89,13 @@ def connections(
     high = max(len(net) for _, net in nets)  # layers
     rows = arguments.words("names", names, range(high + 2))
     most = max(nodes for _, net in nets for nodes in _nodes(net, one))
-    left, right = -most / 2 - bool(rows), most / 2 + one  # in cells, from the middle
-    cell = (WIDTH / columns - 0.1) / (right - left)  # inches from node to node
+    beside = (2 if narrow() else 1) * bool(rows)  # room for names, in cells
+    left, right = -most / 2 - beside, most / 2 + one  # in cells, from the middle
+    columns = fitting(columns, [title for title, _ in nets], LEAST * (right - left))
+    cell = (widest() / columns - 0.1) / (right - left)  # inches from node to node
     gap = 1.2 / cell  # from row to row, in cells
     tall = 0.35 + cell * (gap * high + 1)
-    figure, every = subplots((WIDTH, -(-len(nets) // columns) * tall), len(nets), columns)
+    figure, every = subplots((widest(), -(-len(nets) // columns) * tall), len(nets), columns)
     for axes, (title, net), numbers in zip(every, nets, numbered, strict=True):
         axes.set(aspect="equal", ylim=(-0.5, gap * len(net) + 0.5))
         axes.set(xlim=(left, right), title=title)
@@ -230,7 +237,7 @@ def _name_weights(figure: Picture, layers: list[Integers]) -> None:
         figure.legend(handles=lines, loc="outside lower center", ncols=columns, handlelength=2.6)
 
 
-@style()
+@plotted
 def volumes(shapes: Mapping[str, tuple[int, ...]] | Sequence[tuple[int, ...]]) -> Picture:
     """Draw volumes as boxes in a row: as tall and as deep as their pictures, as wide as channels.
 
@@ -245,23 +252,25 @@ def volumes(shapes: Mapping[str, tuple[int, ...]] | Sequence[tuple[int, ...]]) -
         Pixels are drawn to scale; one channel is drawn as wide as a quarter of a pixel.
     """
     drawn = arguments.titled("shapes", shapes, 1, _volume)
+    columns = fitting(len(drawn), [volume.said for _, volume in drawn], 0.9)
+    rows = [drawn[i : i + columns] for i in range(0, len(drawn), columns)]
     tall = max(volume.H for _, volume in drawn)
-    boxes = [(max(0.25 * C, 0.02 * tall), H, SLANT * W) for _, (_, C, H, W) in drawn]
-    label = 0.55 * tall  # room that the writing under a box takes
-    places = [max(wide + back, label) + 0.1 * tall for wide, _, back in boxes]
-    high = (1 + SLANT) * tall
-    scale = WIDTH / sum(places)
+    total = max(sum(_room(volume, tall) for _, volume in row) for row in rows)
+    scale = widest() / total
     below, above = 0.3 / scale, 0.6 / scale
-    size = WIDTH, scale * high + 0.9
-    figure, axes = canvas(size, (0, sum(places)), (-below, high + above))
-    x = 0.0
-    for (title, volume), box, place in zip(drawn, boxes, places, strict=True):
-        wide, H, back = box
-        _box(axes, x + (place - wide - back) / 2, (tall - H) / 2, *box)
-        middle = x + place / 2
-        axes.text(middle, -0.25 * below, volume.said, ha="center", va="top", size=11)
-        axes.text(middle, high + 0.1 * above, title, ha="center", va="bottom", size=11)
-        x += place
+    talls = [max(volume.H for _, volume in row) for row in rows]
+    down = [(1 + SLANT) * high + below + above for high in talls]  # that a row takes
+    figure, axes = canvas((widest(), scale * sum(down)), (0, total), (-sum(down), 0))
+    for number, row in enumerate(rows):
+        x, y, high = 0.0, below - sum(down[: number + 1]), (1 + SLANT) * talls[number]
+        for title, volume in row:
+            wide, H, back = box = _sides(volume, tall)
+            place = _room(volume, tall)
+            _box(axes, x + (place - wide - back) / 2, y + (talls[number] - H) / 2, *box)
+            middle = x + place / 2
+            axes.text(middle, y - 0.25 * below, volume.said, ha="center", va="top", size=11)
+            axes.text(middle, y + high + 0.1 * above, title, ha="center", va="bottom", size=11)
+            x += place
     return figure
 
 
@@ -282,6 +291,17 @@ def _volume(name: str, value: tuple[int, ...]) -> _Volume:
     return _Volume(" × ".join(map(str, sizes)), C, H, W)
 
 
+def _sides(volume: _Volume, tall: int) -> tuple[float, float, float]:
+    """Return how wide and high a box is, and how far back it reaches."""
+    return max(0.25 * volume.C, 0.02 * tall), volume.H, SLANT * volume.W
+
+
+def _room(volume: _Volume, tall: int) -> float:
+    """Return how wide a box and the writing under it are, with the gap to the next."""
+    wide, _, back = _sides(volume, tall)
+    return max(wide + back, 0.55 * tall) + 0.1 * tall
+
+
 def _box(axes: Axes, left: float, bottom: float, wide: float, high: float, back: float) -> None:
     """Draw a box, its near lower left corner at (left, bottom); it reaches back and up."""
     right, top = left + wide, bottom + high
@@ -293,7 +313,7 @@ def _box(axes: Axes, left: float, bottom: float, wide: float, high: float, back:
         axes.fill(*zip(*face, strict=True), fc=(BLUE, strength), ec=INK, lw=0.8)
 
 
-@style()
+@plotted
 def maps(volumes: Mapping[str, ArrayLike] | Sequence[ArrayLike]) -> Picture:
     """Draw all maps of volumes, from left to right, as a network makes one from the other.
 
@@ -314,14 +334,16 @@ def maps(volumes: Mapping[str, ArrayLike] | Sequence[ArrayLike]) -> Picture:
     """
     drawn = arguments.titled("volumes", volumes, 1, _values)
     wide = [_wide(values) for _, values in drawn]
-    gap, rim, high = 0.4, 0.05, ROWS * 1.1
-    scale = WIDTH / (sum(wide) + gap * (len(wide) - 1) + 2 * rim)
-    sides, ends = (-rim, WIDTH / scale - rim), (high + rim, -0.25 / scale)
-    figure, axes = canvas((WIDTH, scale * high + 0.3), sides, ends)
+    gap, rim, high = 0.6 if narrow() else 0.4, 0.05, ROWS * 1.1
+    over, points = (0.5, 9.5) if narrow() else (0.3, 8)  # inches for the titles, and their size
+    scale = widest() / (sum(wide) + gap * (len(wide) - 1) + 2 * rim)
+    sides, ends = (-rim, widest() / scale - rim), (high + rim, (0.05 - over) / scale)
+    figure, axes = canvas((widest(), scale * high + over), sides, ends)
     left = 0.0
     for (title, values), width in zip(drawn, wide, strict=True):
         shade = signed(values)
-        axes.text(left + width / 2, -0.08 / scale, title, ha="center", va="bottom", size=8)
+        said = wrapped(title, 5)
+        axes.text(left + width / 2, -0.08 / scale, said, ha="center", va="bottom", size=points)
         for number in range(len(values)):
             box = _place(values, number, left)
             if values.ndim == 3:
@@ -332,7 +354,9 @@ def maps(volumes: Mapping[str, ArrayLike] | Sequence[ArrayLike]) -> Picture:
                 color = RED if values[number] < 0 else BLUE
                 tint(axes, box, color, float(shade[number, 3]) / 2)
                 said = f"{number}:  {values[number]:.2f}".replace("-", "\N{MINUS SIGN}")
-                axes.text(box[0] + 0.1, box[1] + box[3] / 2, said, va="center_baseline", size=8)
+                axes.text(
+                    box[0] + 0.1, box[1] + box[3] / 2, said, va="center_baseline", size=points
+                )
             outline(axes, box, INK, 0.4)
         left += width + gap
     return figure
@@ -350,7 +374,7 @@ def _values(name: str, value: ArrayLike) -> Floats:
 def _wide(values: Floats) -> float:
     """Return how wide the maps of a volume are together; a lone picture is large."""
     if values.ndim == 1:
-        return 1.7
+        return 2.6 if narrow() else 1.7
     return 2.0 if len(values) == 1 else 1.1 * -(-len(values) // ROWS) - 0.1
 
 
@@ -358,14 +382,14 @@ def _place(values: Floats, number: int, left: float) -> tuple[float, float, floa
     """Return where a map or a number is: its left, its top, its width and its height."""
     if values.ndim == 1:
         row = (1.1 * ROWS - 0.1) / max(len(values), ROWS)
-        return left, number * row, 1.7, row - 0.1 * row
+        return left, number * row, _wide(values), row - 0.1 * row
     if len(values) == 1:
         return left, 0, 2, 2
     column, row = divmod(number, ROWS)
     return left + 1.1 * column, 1.1 * row, 1, 1
 
 
-@style()
+@plotted
 def onnx_graph(model: Any) -> Picture:
     """Draw an ONNX graph from top to bottom: operators, their weights, and what flows between them.
 
@@ -391,7 +415,7 @@ def onnx_graph(model: Any) -> Picture:
         return f"{name}:  {' × '.join(map(str, shapes[name]))}" if name in shapes else name
 
     flow = _in_a_row(graph, weights)
-    figure, (axes,) = subplots((0.85 * WIDTH, 0.62 * len(graph.node) + 0.5))
+    figure, (axes,) = subplots((min(0.85 * WIDE, widest()), 0.62 * len(graph.node) + 0.5))
     axes.set(xlim=(-2.9, 2.9), ylim=(len(graph.node) - 0.2, -0.65))
     axes.set_axis_off()
     axes.text(0.15, -0.45, told(flow[0]), va="center", size=9)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import io
 import itertools
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from html import escape
-from typing import IO, Any, Literal, NamedTuple
+from typing import IO, Any, Literal, NamedTuple, ParamSpec
 
 import matplotlib
 import numpy as np
@@ -25,11 +27,14 @@ from PIL import Image, features
 from ..ink import BLUE, RED
 from .arguments import Floats
 
+P = ParamSpec("P")
 Pair = tuple[float, float]
 Box = tuple[float, float, float, float]  # x, y, width, height
 
-WIDTH = 7.2  # inches: the page's column
+WIDE, NARROW = 7.2, 4.5  # inches: the page's column, and the one of a phone's page
 INK = "#102030"  # a colour that nothing else has: in the SVG it becomes the text's colour
+READ = 9  # points: what can be read on a phone, where a point is about a pixel
+LETTER_WIDE = 0.072  # inches: of a phone's titles
 DASHES: tuple[LineStyleType, ...] = "-", "--", "-.", ":"  # for those who see no colours
 EXACT = 20_000  # bytes of a picture that is left as it is
 STYLE: dict[Any, Any] = {
@@ -57,15 +62,65 @@ svg { color: #1f2328 }
 </style>"""
 
 FAMILY = re.compile(r" font-family: [^;]*;")  # the sheet names the page's, or what print brings
+SIZE = re.compile(r"font-size: ([\d.]+)px")
 FORMULA = re.compile(r"(?<=<text>)(?:\s*<tspan [^>]*>[^<]*</tspan>)+\s*(?=</text>)")
 LETTER = re.compile(r'<tspan x="([^"]*)" y="([^"]*)" style="([^"]*)">([^<]*)</tspan>')
 
 
 @contextlib.contextmanager
-def style() -> Iterator[None]:
-    """Draw in the book's style, whatever a matplotlibrc or an earlier cell has set."""
-    with matplotlib.rc_context(STYLE):
+def style(wide: float = WIDE) -> Iterator[None]:
+    """Draw in the book's style, whatever a matplotlibrc or an earlier cell has set.
+
+    Figures are at most ``wide`` inches wide.
+    """
+    title = STYLE["axes.titlesize" if wide == WIDE else "font.size"]
+    with matplotlib.rc_context({**STYLE, "figure.figsize": (wide, wide), "axes.titlesize": title}):
         yield
+
+
+def widest() -> float:
+    """Return how wide a figure can be, in inches."""
+    return float(matplotlib.rcParams["figure.figsize"][0])
+
+
+def narrow() -> bool:
+    """Return whether the figure is one for a phone: what stood side by side has to stack."""
+    return widest() < WIDE
+
+
+def wrapped(text: str, letters: int) -> str:
+    """Break a text into lines of so many letters, where it would not fit a phone."""
+    return textwrap.fill(text, letters, break_long_words=False) if narrow() else text
+
+
+def fitting(columns: int, texts: Iterable[str], least: float) -> int:
+    """Return how many of some columns fit side by side, each wide enough for its text.
+
+    ``least`` is how wide a column has to be in any case, in inches. On a phone there are fewer,
+    and all rows but the last are full.
+    """
+    if not narrow():
+        return columns
+    longest = max((len(line) for text in texts for line in text.splitlines()), default=0)
+    most = max(1, int(widest() / max(least, LETTER_WIDE * longest)))
+    rows = -(-columns // most)
+    return -(-columns // rows)
+
+
+def plotted(draw: Callable[P, Picture]) -> Callable[P, Picture]:
+    """Let a function draw in the book's style, and its picture be drawn again for a phone."""
+
+    @functools.wraps(draw)
+    def plot(*args: P.args, **options: P.kwargs) -> Picture:
+        def at(wide: float) -> Picture:
+            with style(wide):
+                return draw(*args, **options)
+
+        picture = at(WIDE)
+        picture._for_phone = functools.partial(at, NARROW)
+        return picture
+
+    return plot
 
 
 class Answer(NamedTuple):
@@ -83,6 +138,8 @@ class Picture(Figure):
     def __init__(self, *size: Any, **options: Any) -> None:
         super().__init__(*size, **options)
         self.answers: list[Answer] = []
+        self.small = narrow()
+        self._for_phone: Callable[[], Picture] = lambda: self
 
     def savefig(self, fname: str | os.PathLike[str] | IO[Any], **options: Any) -> None:
         """Write the figure to a file, with the options of matplotlib, in the book's style."""
@@ -97,8 +154,19 @@ class Picture(Figure):
         self.set_layout_engine("none")  # shown again, nothing moves
         svg = re.sub(r"data:image/png;base64,([^\"]*)", _lighter, svg)
         svg = FAMILY.sub("", FORMULA.sub(_in_a_row, svg))
+        if self.small:  # indices and exponents are as small as the smallest type can be
+            svg = SIZE.sub(lambda size: f"font-size: {max(float(size[1]), READ):g}px", svg)
         head, body = svg[svg.index("<svg") :].split(">", 1)
         return f"{head}>{SHEET}{self._answers()}{body}"
+
+    def for_phone(self) -> Picture:
+        """Draw the same once more, for a page as narrow as a phone's."""
+        return self._for_phone()
+
+    def for_pages(self) -> str:
+        """Return the figure as SVG, and after it the one for a phone (docs/_ext/widths.py)."""
+        other = self.for_phone()
+        return self._repr_svg_() + (other._repr_svg_() if other is not self else "")
 
     def _answers(self) -> str:
         """Write what the figure answers: ``[place, words, sources]`` each, boxes as shares of it.

@@ -12,13 +12,13 @@ from ... import _args
 from ..ink import GREEN, ORANGE
 from . import arguments
 from .arguments import Arrays, Floats
-from .picture import WIDTH, Picture, outline, signed, style, subplots
+from .picture import WIDE, Picture, fitting, outline, plotted, signed, subplots, widest
 
 TOLD_APART = 99.5  # percent of a map's numbers; the few beyond look alike
 SLIM = 20  # times as high as wide: what a page can show
 
 
-@style()
+@plotted
 def images(
     pictures: Arrays,
     columns: int = 3,
@@ -48,12 +48,13 @@ def images(
     """
     shown = arguments.titled("pictures", pictures, 2, _picture)
     columns = min(_args.integer("columns", columns, 1), len(shown))
+    columns = fitting(columns, [title for title, _ in shown], 0.8)
     framed = arguments.places("boxes", boxes, "row column height width")
     shapes = [array.shape[-2] / array.shape[-1] for _, array in shown]
     tall = [max(shapes[i : i + columns]) for i in range(0, len(shapes), columns)]  # of each row
-    width = WIDTH if columns > 1 else WIDTH / 2
-    height = sum(0.34 + t * width / columns for t in tall)
-    figure, every = subplots((width, height), len(shown), columns, heights=tall)
+    across = min(widest(), WIDE if columns > 1 else WIDE / 2)
+    height = sum(0.34 + t * across / columns for t in tall)
+    figure, every = subplots((across, height), len(shown), columns, heights=tall)
     for axes, (title, array) in zip(every, shown, strict=True):
         axes.set_title(title)
         _show(axes, array)
@@ -116,7 +117,7 @@ def pencil(array: ArrayLike) -> Floats:
     return 1 - np.minimum(dark / (np.percentile(dark, TOLD_APART) or 1), 1)
 
 
-@style()
+@plotted
 def gallery(
     pictures: ArrayLike,
     labels: ArrayLike = (),
@@ -149,6 +150,8 @@ def gallery(
     over = arguments.words("labels", labels, (0, len(arrays)))
     own_scale = _args.flag("each", each) or arrays.min() >= 0
     far = 0.0 if own_scale else float(np.abs(arrays).max())
+    columns = fitting(columns, over, 0.44)
+    side = min(side, widest() / columns)
     rows = -(-len(arrays) // columns)
     figure, every = subplots((side * columns, (side + 0.25) * rows), len(arrays), columns)
     for number, axes in enumerate(every):
@@ -158,7 +161,7 @@ def gallery(
     return figure
 
 
-@style()
+@plotted
 def detections(
     picture: ArrayLike,
     found: Mapping[tuple[float, float], object],
@@ -190,7 +193,7 @@ def detections(
     corners = arguments.places("found", list(words), "row column")
     good = {*map(tuple, arguments.places("right", right, "row column"))}
     H, W = ink.shape
-    figure, (axes,) = subplots((WIDTH, WIDTH * H / W + 0.1))
+    figure, (axes,) = subplots((widest(), widest() * H / W + 0.1))
     _show(axes, np.clip(1 - ink, 0, 1))
     for (top, left), what in zip(corners, words.values(), strict=True):
         color, width = (GREEN, 3) if (top, left) in good else (ORANGE, 1.2)

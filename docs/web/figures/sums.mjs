@@ -58,10 +58,10 @@ export function listen(element, { label, at, beside, show, picture = () => eleme
 // Places that lie anywhere on one picture, each with its words and the boxes that it comes from.
 export function among(layer, answers, label, shown) {
   let now = -1;
-  const middles = answers.map(({ place: [left, top, width, height] }) => [
-    left + width / 2,
-    top + height / 2,
-  ]);
+  function middle(n) {
+    const [left, top, width, height] = answers[n].place;
+    return [left + width / 2, top + height / 2];
+  }
   function nearest(far) {
     const all = answers.map((_, n) => far(n));
     const least = Math.min(...all);
@@ -86,11 +86,12 @@ export function among(layer, answers, label, shown) {
       }),
     beside(down, right) {
       if (now < 0 || !(down || right)) return Math.max(now, 0);
-      const [x, y] = middles[now];
+      const [x, y] = middle(now);
       const { width, height } = layer.element.getBoundingClientRect();
       return nearest(n => {
-        const across = width * (middles[n][0] - x);
-        const along = height * (middles[n][1] - y);
+        const [there, below] = middle(n);
+        const across = width * (there - x);
+        const along = height * (below - y);
         const ahead = right * across + down * along;
         const aside = Math.abs(right ? along : across);
         return ahead > 1 ? ahead + 3 * aside : Infinity;

@@ -149,10 +149,12 @@ class Out(io.TextIOBase):
         self.line = ""
 
 
-def show(value, out):
+def show(value, out, phone):
     """Give the richest form of a cell's last value that the page can show."""
     if value is None:
         return
+    if phone and hasattr(value, "for_phone"):
+        value = value.for_phone()
     for form, kind in {"_repr_svg_": "svg", "_repr_html_": "html", "_repr_png_": "png"}.items():
         method = None if isinstance(value, type) else getattr(value, form, None)
         shown = method and method()
@@ -181,12 +183,12 @@ def told(error, name):
     return text if len(text) <= MOST else text[: MOST // 2] + MORE + text[-MOST // 2 :]
 
 
-async def respond(source, name, space, send):
+async def respond(source, name, space, send, phone=False):
     """Run one cell in ``space``, and hand over what it shows; return its error's name, or None."""
     out = sys.stdout = sys.stderr = Out(send)
     trained.SITE.send = send
     try:
-        show(await evaluate(source, name, space), out)
+        show(await evaluate(source, name, space), out, phone)
         out.flush()
         draw_what_is_open()
     except BaseException as error:

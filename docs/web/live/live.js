@@ -5,6 +5,7 @@ import { HERE, keep, recall } from "../page/kept.mjs";
 const here = document.currentScript;
 const beside = name => new URL(name, here.src).href;
 const PYTHON = beside(here.dataset.python); // another host's address, or a folder beside this file
+const PHONE = matchMedia("(max-width: 34em)"); // docs/_ext/widths.py
 const make = (tag, properties, ...children) => {
   const element = Object.assign(document.createElement(tag), properties);
   element.append(...children);
@@ -63,7 +64,8 @@ const python = {
     return new Promise(resolve => {
       this.running = cell;
       this.resolve = resolve;
-      this.worker.postMessage({ id: cell.name, name: cell.name, source: cell.source, from });
+      const { name, source } = cell;
+      this.worker.postMessage({ id: name, name, source, from, phone: PHONE.matches });
     });
   },
   end(error, text) {
@@ -346,6 +348,7 @@ class Cell {
     const old = this.built?.querySelector("figure, img");
     const frame = old ? old.cloneNode(true) : make("img");
     const image = frame.matches("img") ? frame : frame.querySelector("img");
+    frame.querySelector("source")?.remove(); // what the build drew for a phone
     const changed = `What the changed cell draws. As built: ${image.alt || "no figure"}`;
     const alt = this.changed || !image.alt ? changed : image.alt;
     Object.assign(image, { src, alt });
@@ -359,7 +362,7 @@ class Cell {
     const stage = image.closest(".stage"); // a copy, which listens to nobody
     const before = stage?.nextElementSibling;
     if (!before) return;
-    stage.replaceWith(image);
+    stage.replaceWith(image); // without what held it there
     before.remove();
     const drawn = new DOMParser().parseFromString(svg, "image/svg+xml");
     const answers = drawn.querySelector("metadata")?.textContent;

@@ -41,11 +41,12 @@ async function start({ python, wheel, digits, mnist, trained }, source) {
   space = pyodide.runPython("{'__name__': '__main__'}");
 }
 
-async function execute({ id, name, source }) {
+async function execute({ id, name, source, phone }) {
   await pyodide.loadPackage(needed(source), quiet);
   await pyodide.loadPackagesFromImports(source, quiet);
   postMessage({ id, kind: "begin" });
-  const error = await run(source, name, space, (kind, text) => postMessage({ id, kind, text }));
+  const send = (kind, text) => postMessage({ id, kind, text });
+  const error = await run(source, name, space, send, phone);
   postMessage({ id, kind: "done", error });
 }
 
