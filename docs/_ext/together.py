@@ -18,6 +18,8 @@ from .assets import run
 from .whole import build
 
 LIST = ".list"
+# MyST-NB has rules for the 256 colours of a terminal, a fifth of all; no cell prints in colours.
+COLOURS = re.compile(r"div\.highlight \.-Color[^{}]*\{[^{}]*\}")
 
 # The scripts of Sphinx and of the theme know each other by name, so nothing is renamed.
 MINIFY = """
@@ -38,8 +40,11 @@ def name_together(
         return
     static = Path(app.outdir) / "_static"
     version = hashlib.sha256(json.dumps(build(app).by).encode()).hexdigest()[:8]
-    kinds = {"css_files": (".css", app.add_css_file), "script_files": (".js", app.add_js_file)}
-    for files, (suffix, add) in kinds.items():
+    kinds: dict[str, tuple[str, Any, dict[str, str]]] = {
+        "css_files": (".css", app.add_css_file, {}),
+        "script_files": (".js", app.add_js_file, {"fetchpriority": "low"}),  # first what is seen
+    }
+    for files, (suffix, add, how) in kinds.items():
         assets = sorted(context[files], key=lambda asset: asset.priority)
         own = [Path(name).stem for name in context.get("needed", ()) if name.endswith(suffix)]
         name = "-".join(["all", *own]) + f".{version}{suffix}"
@@ -47,7 +52,8 @@ def name_together(
         (static / f"{name}{LIST}").write_text(json.dumps(listed), "utf-8")
         attributes = [pair for asset in assets for pair in asset.attributes.items()]
         context[files].clear()
-        add(name, **{name: said for name, said in attributes if name.startswith("data-")})
+        how |= {name: said for name, said in attributes if name.startswith("data-")}
+        add(name, **how)
 
 
 def content(path: Path, static: Path) -> str:
@@ -56,7 +62,7 @@ def content(path: Path, static: Path) -> str:
     moves = path.suffix == ".css" and path.parent != static
     if moves and re.search(r"""url\(['"]?(?!['"]?data:)""", text):
         raise ExtensionError(f"{path} asks for files that lie beside it, and moves away from them")
-    return text
+    return COLOURS.sub("", text)
 
 
 def put_together(app: Sphinx, failure: Exception | None) -> None:

@@ -19,6 +19,7 @@ POWER = re.compile(r"(\d(?:\.\d+)?)e([+-]\d+)")
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 CODE = nodes.literal, nodes.FixedTextElement, nodes.math, nodes.math_block, nodes.raw, nodes.comment
 JOINER = "\u2060"  # keeps what is before and after it on one line
+WORD = 12  # characters of code: longer code may break
 SHORT = 24  # characters of TeX: a longer formula needs its breaks on a phone
 
 
@@ -51,6 +52,9 @@ class Keep(SphinxPostTransform):
             new = kept(pasted(text) if number else text)
             if new != text:
                 text.parent.replace(text, nodes.Text(new))
+        for code in self.document.findall(nodes.literal):
+            if len(code.astext()) <= WORD:
+                code["classes"].append("together")
         for formula in list(self.document.findall(nodes.math)):
             after = formula.next_node(nodes.Text, descend=False, siblings=True)
             place = formula.parent.index(formula) + 1

@@ -372,11 +372,21 @@ def test_a_roofline_bends_at_its_ridge_and_has_a_dot_and_a_letter_for_each_case(
     )
 
 
-def test_a_letter_of_a_roofline_lies_on_no_other_dot():
+def test_a_letter_of_a_roofline_lies_on_no_dot_no_line_and_no_letter():
     at = [10, 10.5, 10.5], [20, 20.6, 19.4]  # to the right of the first, above and below
-    (axes,) = plot.roofline(40, 16, {"blocks": at}).axes
-    assert axes.texts[0].xyann[0] < 0 < axes.texts[1].xyann[1]
-    assert axes.texts[2].xyann[1] < 0
+    far = [2, 2, 30], [20.4, 20.5, 19.4]
+    figure = plot.roofline(40, 16, {"blocks": at, "whole": far})
+    (axes,) = figure.axes
+    figure.draw_without_rendering()
+    letters = [
+        axes.transData.transform(letter.xy) + np.array(letter.xyann) * figure.dpi / 72
+        for letter in axes.texts
+    ]
+    ways = [*np.moveaxis(np.geomspace(at, far, 50), -1, 0)]
+    taken = [*axes.transData.transform(np.concatenate(ways)), *letters]
+    for letter in letters:
+        away = [np.hypot(*(letter - other)) * 72 / figure.dpi for other in taken]
+        assert sorted(away)[1] > 5  # the nearest is the letter itself
 
 
 @pytest.mark.parametrize(

@@ -197,7 +197,7 @@ def test_as_many_windows_are_drawn_as_the_output_has_numbers(
     pairs = {name: (1, value) if name != "padding" else (0, value) for name, value in how.items()}
     y = conv2d(np.ones((1, 1, 1, size)), np.ones((1, 1, 1, kernel)), **pairs)
     assert sum(line.get_color() == BLUE for line in axes.lines) == 2 * y.shape[3]
-    assert sum(line.get_color() == ORANGE for line in axes.lines) == 2 * crossed
+    assert sum(line.get_color() == ORANGE for line in axes.lines) == 4 * crossed
     for place, window in enumerate(line for line in axes.lines if line.get_marker() == "o"):
         seen = place * stride - padding + dilation * np.arange(kernel)
         assert_allclose(window.get_xdata(), padding + seen + 0.5)

@@ -35,7 +35,8 @@ YEARS = 2_000  # that fit on a line
 APART = 0.08  # of an axes' height, for a line of text
 ROW = 90  # letters that stand beside each other in a figure
 LINE = 46  # under the axes of a figure for a phone
-BESIDE = 7 * np.array([[1, 1], [1, -1], [-1, 1], [-1, -1]])  # points from a dot to its letter
+ROUND = np.linspace(0, 2 * np.pi, 16, endpoint=False)
+BESIDE = 10 * np.stack([np.cos(ROUND), np.sin(ROUND)], axis=1)  # points from a dot to its letter
 
 
 @plotted
@@ -389,10 +390,13 @@ def roofline(peak: float, bandwidth: float, groups: Curves) -> Picture:
         fill = "none" if number else color
         axes.plot(x, y, "o", color=color, markerfacecolor=fill, markersize=6, label=label)
     axes.set(xscale="log", yscale="log", xlim=(low, high))
-    seen = axes.transData.transform(every.transpose(0, 2, 1).reshape(-1, 2))
-    for letter, place, at in zip(ascii_lowercase, every[0].T, seen, strict=False):
-        beside = at + BESIDE * figure.dpi / 72  # on each side of the dot
+    figure.draw_without_rendering()  # else the axes are not yet where they will be
+    ways = np.geomspace(every[:-1], every[1:], 20) if len(every) > 1 else every[None]
+    seen = axes.transData.transform(np.moveaxis(ways, -2, -1).reshape(-1, 2))
+    for letter, place in zip(ascii_lowercase, every[0].T, strict=False):
+        beside = axes.transData.transform(place) + BESIDE * figure.dpi / 72  # around the dot
         free = np.linalg.norm(beside[:, None] - seen, axis=-1).min(axis=1)
+        seen = np.concatenate([seen, beside[[free.argmax()]]])
         axes.annotate(
             *(letter, place, BESIDE[free.argmax()]),
             textcoords="offset points",

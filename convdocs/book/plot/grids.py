@@ -335,9 +335,10 @@ def _draw_slide(axes: Axes, x: float, y: float, title: str, slide: _Slide) -> No
         label = str(pixel) if real else "·"
         axes.text(left + 0.5, top + 0.53, label, ha="center", va="center", size=10)
         if pixel not in seen:
-            across, down = [left, left + 1], [top, top + 1]
-            axes.plot(across, down, color=ORANGE, lw=1.6)
-            axes.plot(across, down[::-1], color=ORANGE, lw=1.6)
+            for begin, end in ((0, 0.28), (0.72, 1)):  # a cross that leaves the number free
+                across, down = [left + begin, left + end], np.array([begin, end])
+                axes.plot(across, top + down, color=ORANGE, lw=1.6)
+                axes.plot(across, top + 1 - down, color=ORANGE, lw=1.6)
     for line, window in enumerate(seen):
         middle = x + padding + window + 0.5
         height = np.full(len(window), y + 2.4 + 0.55 * line)

@@ -195,10 +195,21 @@ def detections(
     H, W = ink.shape
     figure, (axes,) = subplots((widest(), widest() * H / W + 0.1))
     _show(axes, np.clip(1 - ink, 0, 1))
+    letter = W / widest() / 72  # pixels for a point
+    written: list[tuple[float, float]] = []  # where words begin
     for (top, left), what in zip(corners, words.values(), strict=True):
         color, width = (GREEN, 3) if (top, left) in good else (ORANGE, 1.2)
         outline(axes, (left - 0.5, top - 0.5, side, side), color, width)
         box = {"facecolor": color, "edgecolor": "none", "pad": 1.5}
         said = arguments.word("a word of found", what)
-        axes.text(left - 0.3, top - 0.3, said, va="top", size=11, color="white", bbox=box)
+        wide, high = 7 * letter * len(said), 14 * letter
+        ends = (left - 0.3, left + side - 0.7 - wide), (top - 0.3, top + side - 0.7 - high)
+        at = min(  # the corner of the frame where the fewest words are written, or the first
+            ((x, y) for y in ends[1] for x in ends[0]),
+            key=lambda at: sum(
+                abs(at[0] - x) < wide + 3 * letter and abs(at[1] - y) < high for x, y in written
+            ),
+        )
+        written.append(at)
+        axes.text(*at, said, va="top", size=11, color="white", bbox=box)
     return figure
