@@ -28,7 +28,7 @@ class Answer(NamedTuple):
     tolerance: float
 
 
-DOTS = "Put your answer in the place of the dots."
+DOTS = "Write your answer for the dots."
 ANSWERS: dict[str, Answer] = {}
 
 
@@ -115,7 +115,7 @@ def check(yours: object, right: ArrayLike | str, tolerance: float = 1e-6) -> Non
     Examples
     --------
     >>> check(..., 24)
-    Put your answer in the place of the dots.
+    Write your answer for the dots.
     >>> check(24, 24)
     Right.
     >>> check([[1, 2]], [[-1, -2]])

@@ -80,9 +80,10 @@ def bring_answers(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         if path.suffix != ".svg" or not isinstance(image.parent, nodes.figure):
             continue  # a card of the front page is no figure
         if answers := answered(path):
-            on_phones = answered(path.parent / Path(image["narrow"]).name)
-            for answer, (place, _, sources) in zip(answers, on_phones, strict=True):
-                answer += [place, sources]
+            if "narrow" in image:
+                small = answered(path.parent / Path(image["narrow"]).name)
+                for answer, (place, _, sources) in zip(answers, small, strict=True):
+                    answer += [place, sources]
             longest = max((answer[1] for answer in answers), key=len)
             text = json.dumps(answers, ensure_ascii=False, separators=(",", ":"))
             sentence = (

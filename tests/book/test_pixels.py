@@ -205,7 +205,7 @@ def test_maps_numbers_and_sources_are_chosen_by_clicks(visit):
     small = tile(page, 3, 2)
     size = small.bounding_box()
     small.click(position={"x": 0.9 * size["width"], "y": 0.9 * size["height"]})
-    expect(here).to_have_text("4. pooling, map 2")
+    expect(here).to_have_text("Step 4: pooling, map 2")
     expect(chosen).to_have_count(1)
     expect(small).to_have_attribute("aria-pressed", "true")
     x = volumes(page)
@@ -213,7 +213,7 @@ def test_maps_numbers_and_sources_are_chosen_by_clicks(visit):
     np.testing.assert_allclose(four, x[2][2, 20:22, 20:22].ravel(), atol=0.0051)
     assert page.locator(".source").count() == page.locator(".steps path").count() == 1
     choose(page, 4, 11, 2, 3)
-    expect(here).to_have_text("5. convolution, map 11")
+    expect(here).to_have_text("Step 5: convolution, map 11")
     assert page.locator(".source").count() == page.locator(".steps path").count() == 8
     page.locator(".from button").nth(6).click()
     expect(page.locator(".sum caption").first).to_have_text("map 6")
@@ -235,17 +235,17 @@ def test_all_of_it_can_be_walked_with_the_keyboard(visit):
     expect(tile(page, 1, 0)).to_be_focused()  # one stop for all maps
     for step, name in enumerate(STEPS[2:], 2):
         page.keyboard.press("ArrowRight")
-        expect(here).to_contain_text(f"{1 + step}. ")
+        expect(here).to_contain_text(f"Step {1 + step}: ")
         assert page.evaluate(f"{at}.closest('.step').ariaLabel") == f"step {1 + step}: {name}"
     assert page.evaluate(f"{at}.ariaLabel") == "probability of class 8"  # the answer, not class 0
     page.keyboard.press("ArrowDown")
     assert page.evaluate(f"{at}.ariaLabel") == "probability of class 9"
     for _ in STEPS:
         page.keyboard.press("ArrowLeft")
-    expect(here).to_have_text("1. picture")
+    expect(here).to_have_text("Step 1: picture")
     expect(page.locator(".back")).to_have_attribute("aria-disabled", "true")
     page.locator(".next").press("Enter")
-    expect(here).to_have_text("2. convolution, map 0")
+    expect(here).to_have_text("Step 2: convolution, map 0")
     large = page.locator(".chosen .map")
     large.press("ArrowRight")
     before = re.search(r"at (row \d+), column (\d+)", words(page))
@@ -279,13 +279,13 @@ def test_on_a_phone_the_steps_are_below_one_another(visit):
     tops = [step.bounding_box()["y"] for step in page.locator(".step").all()]
     assert tops == sorted(set(tops))
     tile(page, 4, 3).tap()
-    expect(page.locator(".here")).to_have_text("5. convolution, map 3")
+    expect(page.locator(".here")).to_have_text("Step 5: convolution, map 3")
     expect(page.locator(".panel .walk")).to_be_in_viewport()
     large = page.locator(".chosen .map")
     large.tap(position={"x": 3, "y": 3})
     assert "at row 0, column 0" in words(page)
     page.locator(".next").tap()
-    expect(page.locator(".here")).to_have_text("6. ReLU, map 3")
+    expect(page.locator(".here")).to_have_text("Step 6: ReLU, map 3")
     assert page.evaluate(OVERFLOW) <= 1
 
 

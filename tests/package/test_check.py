@@ -50,7 +50,7 @@ def test_right_answers(capsys, yours, right):
 
 @pytest.mark.parametrize("yours", [..., [...], [[1, ...]], (..., 2), [[1], [..., 2]]])
 def test_dots_stand_for_no_answer_yet(capsys, yours):
-    assert said(capsys, yours, 24) == "Put your answer in the place of the dots."
+    assert said(capsys, yours, 24) == "Write your answer for the dots."
 
 
 TOLERANCES = [  # yours, right, tolerance, and how many are wrong, the first of them where
@@ -263,7 +263,7 @@ def test_a_named_answer_names_the_usual_mistakes(capsys):
     assert said(capsys, 24, "side") == "Not yet: the padding was forgotten."
     assert said(capsys, 29.0, "side") == "Not yet: it was rounded up."
     assert said(capsys, 27, "side") == "Not yet: too small by exactly one; count the ends again."
-    assert said(capsys, ..., "side") == "Put your answer in the place of the dots."
+    assert said(capsys, ..., "side") == "Write your answer for the dots."
 
 
 def test_a_named_answer_has_its_own_tolerance(capsys):
@@ -299,14 +299,14 @@ def test_a_function_is_compared_on_cases(capsys):
     assert said(capsys, breaks, "turn").startswith(f"{where}IndexError: index 7")
     assert said(capsys, changes, "turn") == f"{where}an argument was changed on the way."
     assert said(capsys, 3, "turn").startswith("Not yet: a function is wanted")
-    assert said(capsys, ..., "turn") == "Put your answer in the place of the dots."
+    assert said(capsys, ..., "turn") == "Write your answer for the dots."
     assert (cases[0][0] == np.arange(3)).all()
 
 
 def test_a_function_that_still_returns_dots_has_no_answer_yet(capsys):
     answer("turn", turn, cases=[(np.arange(3.0),)])
-    assert said(capsys, lambda a: ..., "turn") == "Put your answer in the place of the dots."
-    assert said(capsys, lambda a: [1, ...], "turn") == "Put your answer in the place of the dots."
+    assert said(capsys, lambda a: ..., "turn") == "Write your answer for the dots."
+    assert said(capsys, lambda a: [1, ...], "turn") == "Write your answer for the dots."
 
 
 def test_a_wrong_function_that_stops_is_no_match(capsys):

@@ -4,11 +4,13 @@ The same bytes come from each build, in another process and whatever the setting
 calls are refused.
 """
 
+import copy
 import datetime
 import decimal
 import functools
 import hashlib
 import io
+import pickle
 import re
 import subprocess
 import sys
@@ -24,7 +26,7 @@ from places import ROOT
 from convdocs import data
 from convdocs.book import plot
 from convdocs.book.ink import COLORS
-from convdocs.book.plot.picture import INK, STYLE
+from convdocs.book.plot.picture import INK, NARROW, STYLE, Picture, style, wrapped
 
 PHOTO = data.photo(color=True)[:, 100:200, 200:300]
 SETTINGS = {  # a right call of each plot
@@ -55,7 +57,7 @@ SETTINGS = {  # a right call of each plot
         "log": "x",
     },
     "dots": {"groups": {"a": [1, 2], "b": [3, 5, 4]}, "xlabel": "accuracy", "first": True},
-    "bars": {"panels": {"one": {"a": 1, "b": 2000}, "two": {"a": 0, "b": 0}}},
+    "bars": {"panels": {"one": {"a": 1, "b": 2000}, "two": {"a": 0, "b": 0}}, "alike": True},
     "stacked_bars": {"bars": {"a": [1, 3], "b": [2, 2]}, "parts": ["p", "q"], "xlabel": "share"},
     "histogram": {"groups": {"a": [0, 1e-3, 1], "b": [[2]]}, "xlabel": "x", "marks": {"m": 0.1}},
     "roofline": {
@@ -189,6 +191,41 @@ def test_a_phone_gets_a_narrow_figure_whose_type_can_be_read(name):
     assert said == again
     assert figure._repr_svg_() == drawn(name)
     assert figure.for_pages() == drawn(name) + svg
+
+
+def test_both_figures_show_what_was_given_and_not_what_became_of_it():
+    y = np.array([[1.0, 2.0]])
+    figure = plot.numbers([[[1]], [[1, 2]], y], "⋆=")
+    y += 1
+    assert len(figure.answers) == len(figure.for_phone().answers) == 2
+
+
+def test_a_figure_that_was_changed_is_the_same_on_a_phone():
+    figure = draw("lines")
+    figure._repr_svg_()
+    assert figure.for_phone() is not figure  # shown, and not changed
+    figure.axes[0].set_title("mine")
+    assert figure.for_phone() is figure
+    assert figure.for_pages() == figure._repr_svg_()
+    assert "mine" in figure.for_pages()
+
+
+def test_figures_are_copied_as_any_of_matplotlib():
+    figure = draw("numbers")
+    for again in (pickle.loads(pickle.dumps(figure)), copy.deepcopy(figure)):
+        assert again._repr_svg_() == figure._repr_svg_()
+    own = Picture((3, 2))
+    own.text(0.5, 0.5, "small", size=5)
+    assert own.for_pages() == own._repr_svg_()
+    assert "font-size: 5px" in own._repr_svg_()
+
+
+def test_lines_break_between_words_and_not_in_a_formula():
+    with style(NARROW):
+        assert wrapped("conv 1\n6 maps and more", 6) == "conv 1\n6 maps\nand\nmore"
+        assert wrapped("unbreakable", 3) == "unbreakable"
+        assert wrapped("$w_{0, 0}$ and all the rest", 6) == "$w_{0, 0}$ and all the rest"
+    assert wrapped("a wide figure has room", 6) == "a wide figure has room"
 
 
 @pytest.mark.slow

@@ -160,6 +160,19 @@ def test_the_patch_matrix_is_drawn_with_all_its_numbers():
     assert_allclose(column, (4 + 2.2 + 1, 0, 1, 6))
 
 
+@pytest.mark.parametrize(("side", "kernel"), [(3, 3), (3, 2), (6, 2), (4, 1)])
+def test_on_a_phone_all_of_picture_and_matrix_is_in_view(side, kernel):
+    figure = plot.patch_matrix(np.eye(side), (kernel, kernel), [(0, 0)]).for_phone()
+    (axes,) = figure.axes
+    (x0, x1), (y1, y0) = axes.get_xlim(), axes.get_ylim()
+    boxes = [patch.get_bbox().extents for patch in axes.patches]
+    for answer in figure.answers:
+        boxes += [(x, y, x + w, y + h) for x, y, w, h in (answer.place, *answer.sources)]
+    for left, top, right, bottom in boxes:
+        assert x0 <= left < right <= x1
+        assert y0 <= top < bottom <= y1
+
+
 def test_the_patch_matrix_of_a_product_is_a_convolution(rng):
     x, w = rng.integers(0, 9, (4, 5)), rng.integers(0, 9, (2, 2))
     said = words(plot.patch_matrix(x, 2))

@@ -124,7 +124,9 @@ def _measured(axes: Axes, places: Floats) -> None:
     """Name the places that were measured, if they are whole, few, and stand apart."""
     at = axes.transScale.transform([(place, 1) for place in places])[:, 0]
     whole = np.all(places == np.round(places))
-    if whole and 1 < len(places) < 9 and np.diff(at).min() > 0.07 * np.ptp(at):
+    letters = len(f"{places.max():,.0f}")
+    apart = max(0.07, 0.1 * letters / widest()) if narrow() else 0.07
+    if whole and 1 < len(places) < 9 and np.diff(at).min() > apart * np.ptp(at):
         axes.set_xticks(places, [f"{place:,.0f}" for place in places])
         axes.minorticks_off()
 
@@ -214,7 +216,9 @@ def dots(groups: Arrays, xlabel: str, first: bool = False) -> Picture:
     """
     rows = arguments.titled("groups", groups, 1, arguments.numbers)
     shaded = _args.flag("first", first)
-    figure, (axes,) = subplots((widest(), 0.8 + 0.33 * len(rows)))
+    names = [wrapped(label, 20) for label, _ in rows]
+    high = 0.33 + 0.13 * max(name.count("\n") for name in names)
+    figure, (axes,) = subplots((widest(), 0.8 + high * len(rows)))
     for row, (_, group) in enumerate(rows):
         runs = group.ravel()
         if shaded and row == 0:
@@ -224,20 +228,24 @@ def dots(groups: Arrays, xlabel: str, first: bool = False) -> Picture:
         axes.plot(runs, spread, "o", color=BLUE, markersize=5, alpha=0.75)
         axes.plot([runs.mean()] * 2, [row - 0.36, row + 0.36], color=ORANGE, linewidth=2.4)
     _round(axes.xaxis, whole=False)
-    axes.set_yticks(range(len(rows)), [wrapped(label, 20) for label, _ in rows])
+    axes.set_yticks(range(len(rows)), names, multialignment="right")
     axes.set(xlabel=wrapped(arguments.text("xlabel", xlabel), LINE), ylim=(len(rows) - 0.4, -0.6))
     axes.grid(axis="x", color=INK, alpha=0.15, linewidth=0.6)
     return figure
 
 
 @plotted
-def bars(panels: Mapping[str, Mapping[Any, float]] | Sequence[Mapping[Any, float]]) -> Picture:
+def bars(
+    panels: Mapping[str, Mapping[Any, float]] | Sequence[Mapping[Any, float]], alike: bool = False
+) -> Picture:
     """Show lists of amounts as bars side by side, each bar with its number written at its end.
 
     Parameters
     ----------
     panels : dict of str to dict of str to number, or a list of such dicts without titles
         For each panel the same labels and their amounts, from top to bottom.
+    alike : bool
+        Whether equal bars are equal amounts in all panels; else each panel has its own scale.
 
     Returns
     -------
@@ -249,12 +257,13 @@ def bars(panels: Mapping[str, Mapping[Any, float]] | Sequence[Mapping[Any, float
         every_label = [amounts.labels for _, amounts in drawn]
         raise ValueError(f"panels must all have the same labels, got {every_label}")
     rows = np.arange(len(labels))
+    largest = max(amounts.values.max() for _, amounts in drawn) if _args.flag("alike", alike) else 0
     columns = fitting(len(drawn), [title for title, _ in drawn], 1.5)
     lines = -(-len(drawn) // columns)
     size = widest(), lines * (0.5 + 0.27 * len(labels))
     figure, every = subplots(size, len(drawn), columns, share="y")
     for number, (axes, (title, (_, values))) in enumerate(zip(every, drawn, strict=True)):
-        most = values.max() or 1
+        most = largest or values.max() or 1
         axes.barh(rows, values, 0.7, color=COLORS[number % 4])
         for row, value in enumerate(values):
             axes.text(value + 0.05 * most, row, f"{value:,.0f}", va="center", size=11)
@@ -404,8 +413,8 @@ def roofline(peak: float, bandwidth: float, groups: Curves) -> Picture:
             va="center",
             weight="bold",
         )
-    for axis in (axes.xaxis, axes.yaxis):
-        _plain(axis)
+    _plain(axes.xaxis, (1,) if narrow() and high > 1000 * low else (1, 2, 5))
+    _plain(axes.yaxis)
     axes.set_xlabel("arithmetic intensity (multiply-accumulates per byte)")
     axes.set_ylabel("billions of multiply-accumulates per second")
     _legend(axes)

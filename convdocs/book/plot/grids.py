@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -91,7 +92,8 @@ def _in_a_row(
     shapes = [grid.shape for _, grid in grids]
     lines = [range(len(grids))]
     if narrow():
-        lines = _lines(shapes, widest() / max(_least(grid) for _, grid in grids))
+        least = max(0.26, READ * _longest([grid for _, grid in grids]) / FILLED)  # inches of a cell
+        lines = _lines(shapes, widest() / least)
     begun = [0 < line[0] <= len(signs) for line in lines]  # with a sign
     wide = [
         sum(shapes[n][1] for n in line) + GAP * (len(line) - 1 + sign)
@@ -100,6 +102,7 @@ def _in_a_row(
     total = max(wide)
     tall = [max(shapes[n][0] for n in line) for line in lines]
     cell = min(CELL, widest() / total)
+    points = _points(cell, [grid for _, grid in grids])
     high = sum(tall) + len(lines) - 1
     size = cell * total + 0.1, cell * (high + 1.0)
     figure, axes = canvas(size, (-0.1, total + 0.1), (high + 0.1, -0.9))
@@ -115,7 +118,7 @@ def _in_a_row(
                 middle = x - GAP / 2, above + tall[row] / 2
                 axes.text(*middle, signs[n - 1], ha="center", va="center", size=22)
             axes.text(x + W / 2, y - 0.25, title, ha="center", size=12)
-            _cells(axes, grid, x, y, cell)
+            _cells(axes, grid, x, y, points)
             if n in marks:
                 left, top, across, down = marks[n]
                 mark(axes, (x + left, y + top, across, down), ORANGE)
@@ -141,18 +144,22 @@ def _lines(shapes: list[tuple[int, ...]], room: float) -> list[range]:
     return lines
 
 
-def _least(grid: Floats) -> float:
-    """Return how wide a cell must be for its longest number to be read, in inches."""
-    return max(0.26, READ * max(len(written(value)) for value in grid.flat) / FILLED)
+def _longest(grids: Iterable[Floats]) -> int:
+    """Return how many letters the longest number has."""
+    return max(len(written(value)) for grid in grids for value in grid.flat)
 
 
-def _cells(axes: Axes, grid: Floats, x: float, y: float, cell: float) -> None:
+def _points(cell: float, grids: Iterable[Floats]) -> float:
+    """Return the size of type in which the longest number fits its cell."""
+    return min(12, FILLED * cell / _longest(grids))
+
+
+def _cells(axes: Axes, grid: Floats, x: float, y: float, points: float) -> None:
     """Draw one grid of numbers, its top left corner at (x, y)."""
-    texts = [written(value) for value in grid.flat]
-    size = min(12, FILLED * cell / max(map(len, texts)))  # points: the longest number fits its cell
-    for (i, j), text in zip(np.ndindex(grid.shape), texts, strict=True):
+    for (i, j), value in np.ndenumerate(grid):
         outline(axes, (x + j, y + i, 1, 1), INK, 0.6)
-        axes.text(x + j + 0.5, y + i + 0.53, text, ha="center", va="center", size=size)
+        middle = x + j + 0.5, y + i + 0.53
+        axes.text(*middle, written(value), ha="center", va="center", size=points)
 
 
 @plotted
@@ -234,27 +241,31 @@ def patch_matrix(
     beside = W + 2.2  # where the matrix begins, but below the picture on a phone
     left, down = (1.2, H + 2.2) if narrow() else (beside, 0.0)
     tall = kH * kW + down if narrow() else max(H, kH * kW)
-    total = left + len(patches)
+    start = left + (len(patches) - W) / 2 if narrow() else 0.0
+    over = 1.0 if narrow() else 2.0
+    total = left + (max(len(patches), W) if narrow() else len(patches))
+    left += (total - left - len(patches)) / 2
     cell = min(CELL, widest() / (total + 0.2))
-    size = cell * (total + 0.2), cell * (tall + 2.1)
-    figure, axes = canvas(size, (-0.1, total + 0.1), (tall + 0.1, -2.0))
+    size = cell * (total + 0.2), cell * (tall + over + 0.1)
+    figure, axes = canvas(size, (-0.1, total + 0.1), (tall + 0.1, -over))
     top = 0 if narrow() else (tall - H) / 2
-    axes.text(W / 2, top - 0.35, "$x$", ha="center", size=12)
+    axes.text(start + W / 2, top - 0.35, "$x$", ha="center", size=12)
     axes.text(left + len(patches) / 2, down - 1.25, "patch matrix $P$", ha="center", size=12)
-    for column, (i, j) in enumerate(patches):
+    for column, (i, j) in list(enumerate(patches))[:: math.ceil(0.24 / cell)]:  # that fit
         axes.text(left + column + 0.5, down - 0.3, f"{i},{j}", ha="center", size=10)
     for row, (u, v) in enumerate(np.ndindex(kH, kW)):
         axes.text(left - 0.2, down + row + 0.53, f"{u},{v}", ha="right", va="center", size=10)
-    _cells(axes, grid, 0, top, cell)
-    _cells(axes, matrix, left, down, cell)
+    points = _points(cell, [matrix])
+    _cells(axes, grid, start, top, points)
+    _cells(axes, matrix, left, down, points)
     for row, (u, v) in enumerate(np.ndindex(kH, kW)):
         for column, (i, j) in enumerate(patches):
             words = f"Place {i}, {j}, kernel position {u}, {v}: "
             words += f"the pixel in row {i + u}, column {j + v}, {written(matrix[row, column])}"
-            sources = (j, top + i, kW, kH), (j + v, top + i + u, 1, 1)
+            sources = (start + j, top + i, kW, kH), (start + j + v, top + i + u, 1, 1)
             answer(axes, (left + column, down + row, 1, 1), words, *sources)
     for color, (i, j) in zip(COLORS, coloured, strict=False):
-        mark(axes, (j, top + i, kW, kH), color, 0.22)
+        mark(axes, (start + j, top + i, kW, kH), color, 0.22)
         mark(axes, (left + patches.index((i, j)), down, 1, kH * kW), color, 0.22)
     return figure
 
@@ -279,6 +290,8 @@ def slides(settings: Mapping[str, Mapping[str, int]], columns: int = 2) -> Pictu
     columns = min(_args.integer("columns", columns, 1), len(panels))
     columns = 1 if narrow() else columns
     wide = max(slide.size + 2 * slide.padding for _, slide in panels)
+    letters = max(len(title) for title, _ in panels)
+    wide = max(wide, math.ceil(0.09 * letters / 0.42))
     rows = [panels[i : i + columns] for i in range(0, len(panels), columns)]
     tall = [max(2.6 + 0.55 * len(slide.seen) for _, slide in row) for row in rows]
     total = columns * wide + (columns - 1) * 1.0
@@ -287,7 +300,7 @@ def slides(settings: Mapping[str, Mapping[str, int]], columns: int = 2) -> Pictu
     figure, axes = canvas(size, (-0.1, total + 0.1), (sum(tall), 0))
     for number, row in enumerate(rows):
         for place, (title, slide) in enumerate(row):
-            _draw_slide(axes, place * (wide + 1.0), sum(tall[:number]), title, slide)
+            _draw_slide(axes, place * (wide + 1.0), sum(tall[:number]), cell, title, slide)
     return figure
 
 
@@ -324,16 +337,17 @@ def _slide(name: str, value: Mapping[str, int]) -> _Slide:
     return _Slide(size, padding, seen)
 
 
-def _draw_slide(axes: Axes, x: float, y: float, title: str, slide: _Slide) -> None:
+def _draw_slide(axes: Axes, x: float, y: float, cell: float, title: str, slide: _Slide) -> None:
     """Draw one row of pixels, and below it a line for each window."""
     size, padding, seen = slide
     axes.text(x, y + 0.75, title, size=11)
+    points = min(10, FILLED * cell / len(str(size)))
     for pixel in range(-padding, size + padding):
         left, top = x + padding + pixel, y + 1.05
         real = 0 <= pixel < size
         outline(axes, (left, top, 1, 1), INK, 0.9, "-" if real else (0, (2, 2)))
         label = str(pixel) if real else "·"
-        axes.text(left + 0.5, top + 0.53, label, ha="center", va="center", size=10)
+        axes.text(left + 0.5, top + 0.53, label, ha="center", va="center", size=points)
         if pixel not in seen:
             for begin, end in ((0, 0.28), (0.72, 1)):  # a cross that leaves the number free
                 across, down = [left + begin, left + end], np.array([begin, end])

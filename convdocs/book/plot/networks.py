@@ -233,7 +233,7 @@ def _name_weights(figure: Picture, layers: list[Integers]) -> None:
             Line2D([], [], lw=2, color=COLORS[n % 4], linestyle=_dashes(n), label=f"$w_{{{n}}}$")
             for n in told
         ]
-        columns = min(8, len(told))
+        columns = min(int(widest() / 0.85), len(told))
         figure.legend(handles=lines, loc="outside lower center", ncols=columns, handlelength=2.6)
 
 
@@ -334,7 +334,7 @@ def maps(volumes: Mapping[str, ArrayLike] | Sequence[ArrayLike]) -> Picture:
     """
     drawn = arguments.titled("volumes", volumes, 1, _values)
     wide = [_wide(values) for _, values in drawn]
-    gap, rim, high = 0.6 if narrow() else 0.4, 0.05, ROWS * 1.1
+    gap, rim, high = 0.8 if narrow() else 0.4, 0.05, ROWS * 1.1
     over, points = (0.5, 9.5) if narrow() else (0.3, 8)  # inches for the titles, and their size
     scale = widest() / (sum(wide) + gap * (len(wide) - 1) + 2 * rim)
     sides, ends = (-rim, widest() / scale - rim), (high + rim, (0.05 - over) / scale)
@@ -374,7 +374,7 @@ def _values(name: str, value: ArrayLike) -> Floats:
 def _wide(values: Floats) -> float:
     """Return how wide the maps of a volume are together; a lone picture is large."""
     if values.ndim == 1:
-        return 2.6 if narrow() else 1.7
+        return 3.0 if narrow() else 1.7
     return 2.0 if len(values) == 1 else 1.1 * -(-len(values) // ROWS) - 0.1
 
 
@@ -419,17 +419,18 @@ def onnx_graph(model: Any) -> Picture:
     axes.set(xlim=(-2.9, 2.9), ylim=(len(graph.node) - 0.2, -0.65))
     axes.set_axis_off()
     axes.text(0.15, -0.45, told(flow[0]), va="center", size=9)
+    half = 0.95 if narrow() else 0.75  # of an operator's box
     for row, (node, name) in enumerate(zip(graph.node, flow[1:], strict=True)):
         _arrow(axes, (0, row - 0.7), (0, row - 0.22))
-        tint(axes, (-0.75, row - 0.2, 1.5, 0.4), BLUE, 0.25)
+        tint(axes, (-half, row - 0.2, 2 * half, 0.4), BLUE, 0.25)
         axes.text(0, row, node.op_type, ha="center", va="center_baseline", size=10)
         axes.text(0.15, row + 0.5, told(name), va="center", size=9)
         held = [told(name) for name in node.input if name in weights]
         for line, text in enumerate(held):  # one by one: several lines in one are not flush right
             high = row + 0.27 * (line - (len(held) - 1) / 2)
-            axes.text(-1.2, high, text, ha="right", va="center", size=9, color=INK)
+            axes.text(-half - 0.45, high, text, ha="right", va="center", size=9, color=INK)
         if held:
-            _arrow(axes, (-1.15, row), (-0.77, row))
+            _arrow(axes, (-half - 0.4, row), (-half - 0.02, row))
     end = len(graph.node) - 0.3
     _arrow(axes, (0, end - 0.48), (0, end))
     return figure

@@ -12,6 +12,7 @@ import os
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import ContextVar
 from html import escape
 from typing import IO, Any, Literal, NamedTuple, ParamSpec
 
@@ -32,6 +33,7 @@ Pair = tuple[float, float]
 Box = tuple[float, float, float, float]  # x, y, width, height
 
 WIDE, NARROW = 7.2, 4.5  # inches: the page's column, and the one of a phone's page
+ROOM = ContextVar("ROOM", default=WIDE)
 INK = "#102030"  # a colour that nothing else has: in the SVG it becomes the text's colour
 READ = 9  # points: what can be read on a phone, where a point is about a pixel
 LETTER_WIDE = 0.072  # inches: of a phone's titles
@@ -62,7 +64,7 @@ svg { color: #1f2328 }
 </style>"""
 
 FAMILY = re.compile(r" font-family: [^;]*;")  # the sheet names the page's, or what print brings
-SIZE = re.compile(r"font-size: ([\d.]+)px")
+INDEX = re.compile(r"(<tspan [^>]*font-size: )([\d.]+)px")
 FORMULA = re.compile(r"(?<=<text>)(?:\s*<tspan [^>]*>[^<]*</tspan>)+\s*(?=</text>)")
 LETTER = re.compile(r'<tspan x="([^"]*)" y="([^"]*)" style="([^"]*)">([^<]*)</tspan>')
 
@@ -74,13 +76,17 @@ def style(wide: float = WIDE) -> Iterator[None]:
     Figures are at most ``wide`` inches wide.
     """
     title = STYLE["axes.titlesize" if wide == WIDE else "font.size"]
-    with matplotlib.rc_context({**STYLE, "figure.figsize": (wide, wide), "axes.titlesize": title}):
-        yield
+    before = ROOM.set(wide)
+    try:
+        with matplotlib.rc_context({**STYLE, "axes.titlesize": title}):
+            yield
+    finally:
+        ROOM.reset(before)
 
 
 def widest() -> float:
     """Return how wide a figure can be, in inches."""
-    return float(matplotlib.rcParams["figure.figsize"][0])
+    return ROOM.get()
 
 
 def narrow() -> bool:
@@ -90,7 +96,10 @@ def narrow() -> bool:
 
 def wrapped(text: str, letters: int) -> str:
     """Break a text into lines of so many letters, where it would not fit a phone."""
-    return textwrap.fill(text, letters, break_long_words=False) if narrow() else text
+    if not narrow() or "$" in text:  # a formula is one word
+        return text
+    lines = (textwrap.fill(line, letters, break_long_words=False) for line in text.split("\n"))
+    return "\n".join(lines)
 
 
 def fitting(columns: int, texts: Iterable[str], least: float) -> int:
@@ -116,8 +125,8 @@ def plotted(draw: Callable[P, Picture]) -> Callable[P, Picture]:
             with style(wide):
                 return draw(*args, **options)
 
-        picture = at(WIDE)
-        picture._for_phone = functools.partial(at, NARROW)
+        picture, picture.phone = at(WIDE), at(NARROW)
+        picture.stale = False  # until somebody changes it
         return picture
 
     return plot
@@ -139,29 +148,33 @@ class Picture(Figure):
         super().__init__(*size, **options)
         self.answers: list[Answer] = []
         self.small = narrow()
-        self._for_phone: Callable[[], Picture] = lambda: self
+        self.phone: Picture | None = None
 
     def savefig(self, fname: str | os.PathLike[str] | IO[Any], **options: Any) -> None:
         """Write the figure to a file, with the options of matplotlib, in the book's style."""
+        changed = self.stale
         with style():
             super().savefig(fname, **options)
+        self.stale = changed
 
     def _repr_svg_(self) -> str:
         with io.StringIO() as file:
             nothing = {"Creator": None, "Date": None, "Format": None, "Type": None}
             self.savefig(file, format="svg", metadata=nothing)
             svg = file.getvalue().replace(INK, "currentColor")
+        changed = self.stale
         self.set_layout_engine("none")  # shown again, nothing moves
+        self.stale = changed
         svg = re.sub(r"data:image/png;base64,([^\"]*)", _lighter, svg)
         svg = FAMILY.sub("", FORMULA.sub(_in_a_row, svg))
         if self.small:  # indices and exponents are as small as the smallest type can be
-            svg = SIZE.sub(lambda size: f"font-size: {max(float(size[1]), READ):g}px", svg)
+            svg = INDEX.sub(lambda size: f"{size[1]}{max(float(size[2]), READ):g}px", svg)
         head, body = svg[svg.index("<svg") :].split(">", 1)
         return f"{head}>{SHEET}{self._answers()}{body}"
 
     def for_phone(self) -> Picture:
-        """Draw the same once more, for a page as narrow as a phone's."""
-        return self._for_phone()
+        """Return the same for a page as narrow as a phone's, unless it was changed since."""
+        return self.phone if self.phone and not self.stale else self
 
     def for_pages(self) -> str:
         """Return the figure as SVG, and after it the one for a phone (docs/_ext/widths.py)."""

@@ -3,7 +3,7 @@
 
 import { among, cover } from "./sums.mjs";
 
-const HINT = "Point at a result, or tap it, and see here what it comes from.";
+const HINT = "Point at the figure, or tap it, and see here what a result comes from.";
 const LABEL = "Results: the arrow keys go from one to the next; below stands what it comes from";
 
 function enliven(said) {

@@ -192,10 +192,11 @@ export function draw(settings, [i, j], pixels) {
 
   const [rows, columns] = [windows[i], windows[j]];
   const shift = numbers => numbers.map(n => n + padding);
+  const corners = [0.05, 0.75].flatMap(a => [0.05, 0.75].map(b => [a, b])); // the number is free
   const cross = (x, y) =>
     found.seen.includes(x) && found.seen.includes(y)
       ? ""
-      : `M${x + padding + 0.25} ${y + padding + 0.25}l.5 .5m0 -.5l-.5 .5`;
+      : corners.map(([a, b]) => `M${x + padding + a} ${y + padding + b}l.2 .2m0 -.2l-.2 .2`).join("");
   const crosses = count(input).flatMap(y => count(input).map(x => cross(x, y)));
   const where = `${sees(rows, input, "row")} and ${sees(columns, input, "column")}`;
   const lost = found.unseen ? `; ${found.unseen} pixels are crossed out` : "";

@@ -362,7 +362,7 @@ function show() {
   const [, H, W] = volume.shape;
   const { kind } = steps[at.s];
   find(".told").innerHTML = told[KINDS.indexOf(kind)];
-  find(".here").textContent = `${1 + at.s}. ${called(at.s, at.f)}`;
+  find(".here").textContent = `Step ${1 + at.s}: ${called(at.s, at.f)}`;
   for (const [direction, step] of [
     ["back", -1],
     ["next", 1],
