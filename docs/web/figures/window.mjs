@@ -90,6 +90,8 @@ function summed(rows) {
 }
 
 const box = (x, y, side = 1) => `M${x} ${y}h${side}v${side}h${-side}z`;
+// A cross that leaves the number in the middle free.
+const crossed = (x, y) => `M${x + 0.05} ${y + 0.05}l.2 .2m.5 .5l.2 .2m0 -.9l-.2 .2m-.5 .5l-.2 .2`;
 const boxes = (rows, columns) => rows.map(y => columns.map(x => box(x, y)).join("")).join("");
 const lines = (from, side) =>
   count(side + 1)
@@ -192,11 +194,8 @@ export function draw(settings, [i, j], pixels) {
 
   const [rows, columns] = [windows[i], windows[j]];
   const shift = numbers => numbers.map(n => n + padding);
-  const corners = [0.05, 0.75].flatMap(a => [0.05, 0.75].map(b => [a, b])); // the number is free
   const cross = (x, y) =>
-    found.seen.includes(x) && found.seen.includes(y)
-      ? ""
-      : corners.map(([a, b]) => `M${x + padding + a} ${y + padding + b}l.2 .2m0 -.2l-.2 .2`).join("");
+    found.seen.includes(x) && found.seen.includes(y) ? "" : crossed(x + padding, y + padding);
   const crosses = count(input).flatMap(y => count(input).map(x => cross(x, y)));
   const where = `${sees(rows, input, "row")} and ${sees(columns, input, "column")}`;
   const lost = found.unseen ? `; ${found.unseen} pixels are crossed out` : "";
