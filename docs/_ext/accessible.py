@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx.errors import ExtensionError
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.logging import getLogger
 from sphinx.util.typing import ExtensionMetadata
@@ -92,15 +91,15 @@ def depart_citation(self: HTML5Translator, node: nodes.Element) -> None:
     HTML5Translator.depart_citation(self, node)
 
 
-def size_of(path: Path) -> tuple[str, str]:
-    """Return how wide and how high an SVG asks to be, in pixels of a page."""
+def size_of(path: Path) -> dict[str, str]:
+    """Return how wide and how high an SVG asks to be, in pixels of a page, if it says so."""
     head = path.read_text(encoding="utf-8")[:1000]
     points = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', head)
     box = re.search(r'viewBox="\S+ \S+ ([\d.]+) ([\d.]+)"', head)
     if not (found := points or box):
-        raise ExtensionError(f"{path} does not say how large it is")
+        return {}  # and the browser has to find out
     wide, high = (float(number) * (4 / 3 if points else 1) for number in found.groups())
-    return f"{wide:.0f}", f"{high:.0f}"
+    return {"width": f"{wide:.0f}", "height": f"{high:.0f}"}
 
 
 def give_figures_their_place(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -110,7 +109,7 @@ def give_figures_their_place(app: Sphinx, doctree: nodes.document, docname: str)
     early = next((node for node in first_screen(doctree) if isinstance(node, nodes.image)), None)
     for image in doctree.findall(nodes.image):
         if image["uri"].endswith(".svg") and "width" not in image:
-            image["width"], image["height"] = size_of(Path(app.srcdir) / image["uri"])
+            image.attributes.update(size_of(Path(app.srcdir) / image["uri"]))
         if image is not early:
             image["loading"] = "lazy"
 

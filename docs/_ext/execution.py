@@ -63,9 +63,7 @@ def prepare(app: Sphinx, config: Config) -> None:
     config.nb_execution_cache_path = str(results)
     os.environ[FOLDER] = str(results / "trained")
     home = BUILD / "home"  # without the builder's own settings of IPython, Jupyter and Matplotlib
-    profile = home / ".ipython" / "profile_default" / "ipython_kernel_config.py"
-    profile.parent.mkdir(parents=True, exist_ok=True)
-    profile.write_text(PROFILE, "utf-8")
+    home.mkdir(parents=True, exist_ok=True)
     os.environ["HOME"] = str(home)
     os.environ["PYTHONPATH"] = str(ROOT)  # the package beside the book, and no other
     for name in ("NO_COLOR", "TERM"):  # of the terminal, which no cell writes to
@@ -144,9 +142,14 @@ def execute(chapter: Chapter) -> ExecutionResult:
     while True:
         starts += 1
         with TemporaryDirectory() as folder:
+            profile, cells = Path(folder, "profile_default"), Path(folder, "cells")
+            profile.mkdir()
+            cells.mkdir()
+            (profile / "ipython_kernel_config.py").write_text(PROFILE, "utf-8")
+            os.environ["IPYTHONDIR"] = folder  # in the book's own, IPython would replace a $HOME
             try:
                 return single_nb_execution(
-                    chapter.notebook, folder, chapter.limit, allow_errors=False
+                    chapter.notebook, str(cells), chapter.limit, allow_errors=False
                 )
             except RuntimeError as failure:
                 if isinstance(failure, DeadKernelError) or starts == STARTS:

@@ -67,9 +67,9 @@ def visit_image(self: HTML5Translator, node: nodes.Element) -> None:
     """Begin a picture that has a source for phones, with its size, so that no text moves."""
     if narrow := node.get("narrow"):
         address = posixpath.join(self.builder.imgpath, quote(self.builder.images[narrow]))
-        wide, high = size_of(Path(self.builder.srcdir) / narrow)
-        source = f'media="{PHONE}" srcset="{address}" width="{wide}" height="{high}"'
-        self.body.append(f"<picture><source {source}>")
+        source = {"media": PHONE, "srcset": address} | size_of(Path(self.builder.srcdir) / narrow)
+        said = " ".join(f'{name}="{value}"' for name, value in source.items())
+        self.body.append(f"<picture><source {said}>")
     HTML5Translator.visit_image(self, node)
 
 
