@@ -372,6 +372,15 @@ def test_a_roofline_bends_at_its_ridge_and_has_a_dot_and_a_letter_for_each_case(
     )
 
 
+@pytest.mark.parametrize("phone", [False, True])
+def test_equal_bars_are_equal_amounts_where_panels_are_alike(phone):
+    panels = {"one": {"a": 1000, "b": 5}, "two": {"a": 73, "b": 0}}
+    for alike in (True, False):
+        figure = plot.bars(panels, alike=alike)
+        ends = {axes.get_xlim() for axes in (figure.for_phone() if phone else figure).axes}
+        assert len(ends) == (1 if alike else 2)
+
+
 def test_a_letter_of_a_roofline_lies_on_no_dot_no_line_and_no_letter():
     at = [10, 10.5, 10.5], [20, 20.6, 19.4]  # to the right of the first, above and below
     far = [2, 2, 30], [20.4, 20.5, 19.4]

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import itertools
 import re
 
 import numpy as np
@@ -30,6 +31,16 @@ def pictures(figure, mode="RGB"):
 def frames(axes):
     """Return the boxes (left, top, right, bottom) that are framed."""
     return [box.get_bbox().extents.tolist() for box in axes.patches]
+
+
+def test_words_of_frames_that_share_a_corner_stand_apart():
+    found = {(2, 2): "a", (2.2, 2): "b", (2, 2.2): "c"}
+    figure = plot.detections(np.zeros((40, 40)), found, height=20)
+    for each in (figure.for_phone(), figure):
+        each.draw_without_rendering()
+        boxes = [text.get_window_extent() for text in each.axes[0].texts]
+        assert len(boxes) == 3
+        assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
 
 
 def test_a_photograph_is_small_and_still_itself():

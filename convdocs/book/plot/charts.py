@@ -257,17 +257,19 @@ def bars(
         every_label = [amounts.labels for _, amounts in drawn]
         raise ValueError(f"panels must all have the same labels, got {every_label}")
     rows = np.arange(len(labels))
-    largest = max(amounts.values.max() for _, amounts in drawn) if _args.flag("alike", alike) else 0
+    every_value = np.concatenate([amounts.values for _, amounts in drawn])
+    scaled = every_value if _args.flag("alike", alike) else None
     columns = fitting(len(drawn), [title for title, _ in drawn], 1.5)
     lines = -(-len(drawn) // columns)
     size = widest(), lines * (0.5 + 0.27 * len(labels))
     figure, every = subplots(size, len(drawn), columns, share="y")
     for number, (axes, (title, (_, values))) in enumerate(zip(every, drawn, strict=True)):
-        most = largest or values.max() or 1
+        scale = values if scaled is None else scaled  # what the panel has room for
+        most = scale.max() or 1
         axes.barh(rows, values, 0.7, color=COLORS[number % 4])
         for row, value in enumerate(values):
             axes.text(value + 0.05 * most, row, f"{value:,.0f}", va="center", size=11)
-        letters = max(len(f"{value:,.0f}") for value in values)
+        letters = max(len(f"{value:,.0f}") for value in scale)
         room = 1 - 0.1 * columns * letters / widest()  # beside the bars, for the numbers
         ends = 0, most / max(room - 0.1, 0.3)
         axes.set(title=title, xlim=ends, xticks=[], ylim=(len(rows) - 0.5, -0.5))

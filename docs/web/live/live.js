@@ -362,7 +362,7 @@ class Cell {
     const stage = image.closest(".stage"); // a copy, which listens to nobody
     const before = stage?.nextElementSibling;
     if (!before) return;
-    stage.replaceWith(image); // without what held it there
+    stage.replaceWith(image); // and not the picture around it, whose source is the build's
     before.remove();
     const drawn = new DOMParser().parseFromString(svg, "image/svg+xml");
     const answers = drawn.querySelector("metadata")?.textContent;
