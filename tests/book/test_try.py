@@ -151,8 +151,8 @@ def same(page):
 
 def test_at_first_the_page_shows_the_photograph_and_its_edges(visit):
     page = visit("try")
-    assert page.locator("canvas.x").get_attribute("aria-label")
     expect(page.locator("figcaption").first).to_contain_text("512 × 600")
+    assert page.locator("canvas.x").get_attribute("aria-label")
     photo = np.round(255 * data.photo())
     np.testing.assert_array_equal(grey(page.locator("canvas.x")), photo)
     w = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
