@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from . import _args, memory
 from ._args import Array, Rng
 from .layer import Layer
+from .products import matmul
 from .windows import Pair
 
 
@@ -95,7 +96,7 @@ def linear_backward(dy: ArrayLike, x: ArrayLike, weight: ArrayLike) -> tuple[Arr
 def product(a: Array, b: Array, dtype: np.dtype[Any]) -> Array:
     """Return the matrix product, computed in this dtype."""
     c = memory.empty((len(a), b.shape[1]), dtype)
-    return np.matmul(a.astype(dtype, copy=False), b.astype(dtype, copy=False), out=c)
+    return matmul(a.astype(dtype, copy=False), b.astype(dtype, copy=False), out=c)
 
 
 def _check(x: ArrayLike, weight: ArrayLike) -> tuple[Array, Array, Array]:

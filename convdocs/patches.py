@@ -18,8 +18,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from . import memory
+from . import memory, products
 from ._args import Array
+from .products import matmul
 
 BLOCK = 1 << 21  # bytes of patches laid out at a time: near the cache, whatever the image's size
 SMALL_PRODUCT = 1_000_000  # multiplications that BLAS makes without rearranging its matrices
@@ -50,7 +51,7 @@ def patches_of(seen: Array, block: Block, groups: int) -> Array:
 def multiply(kernels: Array, places: Array, out: Array) -> None:
     """Write the matrix product into ``out``, by pieces."""
     for some in _pieces(places, kernels):
-        np.matmul(kernels, places[:, :, some], out=out[:, :, some])
+        matmul(kernels, places[:, :, some], out=out[:, :, some])
 
 
 def add_gradient(dkernels: Array, places: Array, patches: Array) -> None:
@@ -59,7 +60,7 @@ def add_gradient(dkernels: Array, places: Array, patches: Array) -> None:
     With the larger matrix first, BLAS is up to twice as fast.
     """
     for some in _pieces(patches, dkernels):
-        gradient = patches[:, :, some] @ places[:, :, some].swapaxes(1, 2)
+        gradient = matmul(patches[:, :, some], places[:, :, some].swapaxes(1, 2))
         dkernels += gradient.swapaxes(1, 2)
 
 
@@ -100,5 +101,6 @@ def _pieces(places: Array, kernels: Array) -> Iterator[slice]:
     """
     columns = places.shape[2]
     weights = kernels[0].size
-    size = SMALL_PRODUCT // weights if weights <= FEW_WEIGHTS else max(1, columns)
+    few = products.BLAS and weights <= FEW_WEIGHTS
+    size = SMALL_PRODUCT // weights if few else max(1, columns)
     return (slice(left, left + size) for left in range(0, columns, size))

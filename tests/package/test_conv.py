@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from convdocs import conv, conv1d, conv2d, conv2d_backward, patches
+from convdocs import conv, conv1d, conv2d, conv2d_backward, patches, products
 
 CASES = {  # x, weight, and how
     "one pixel": ((1, 1, 1, 1), (1, 1, 1, 1), {}),
@@ -397,6 +397,17 @@ def test_products_in_pieces_give_the_same(monkeypatch, rng, name, columns):
     x, w, how = CASES[name]
     x, w, b, dy = arrays_for(rng, x, w, how)
     monkeypatch.setattr(patches, "SMALL_PRODUCT", columns * w.size // how.get("groups", 1))
+    reference.same_results(conv2d(x, w, b, **how), reference.conv2d(x, w, b, **how))
+    expected = reference.conv2d_backward(dy, x, w, **how)
+    reference.same_results(conv2d_backward(dy, x, w, **how), expected)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_without_blas_the_results_are_the_same(monkeypatch, rng, name):
+    x, w, how = CASES[name]
+    x, w, b, dy = arrays_for(rng, x, w, how)
+    monkeypatch.setattr(products, "BLAS", False)
+    monkeypatch.setattr(np, "matmul", None)  # nothing of it is left
     reference.same_results(conv2d(x, w, b, **how), reference.conv2d(x, w, b, **how))
     expected = reference.conv2d_backward(dy, x, w, **how)
     reference.same_results(conv2d_backward(dy, x, w, **how), expected)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose, assert_array_equal
 
-from convdocs import Dropout, Flatten, ReLU, linear, linear_backward, relu
+from convdocs import Dropout, Flatten, ReLU, linear, linear_backward, products, relu
 
 SIZES = [(1, 1, 1), (3, 4, 5), (1, 7, 2), (6, 1, 3), (2, 5, 1)]  # N, in, out
 sizes = pytest.mark.parametrize(("N", "n_in", "n_out"), SIZES)
@@ -43,6 +43,15 @@ def test_linear_equals_loops(rng, N, n_in, n_out):
     x, w, b, dy = arrays_for(rng, N, n_in, n_out)
     assert_array_equal(linear(x, w, b), reference.linear(x, w, b), strict=True)
     assert_array_equal(linear(x, w), reference.linear(x, w, 0 * b), strict=True)
+    reference.same_results(linear_backward(dy, x, w), reference.linear_backward(dy, x, w))
+
+
+@sizes
+def test_linear_without_blas_gives_the_same(monkeypatch, rng, N, n_in, n_out):
+    x, w, b, dy = arrays_for(rng, N, n_in, n_out)
+    monkeypatch.setattr(products, "BLAS", False)
+    monkeypatch.setattr(np, "matmul", None)  # nothing of it is left
+    assert_array_equal(linear(x, w, b), reference.linear(x, w, b), strict=True)
     reference.same_results(linear_backward(dy, x, w), reference.linear_backward(dy, x, w))
 
 
