@@ -149,7 +149,11 @@ def execute(chapter: Chapter) -> ExecutionResult:
             os.environ["IPYTHONDIR"] = folder  # in the book's own, IPython would replace a $HOME
             try:
                 return single_nb_execution(
-                    chapter.notebook, str(cells), chapter.limit, allow_errors=False
+                    chapter.notebook,
+                    str(cells),
+                    chapter.limit,
+                    allow_errors=False,
+                    shutdown_kernel="immediate",  # it has nothing left to do
                 )
             except RuntimeError as failure:
                 if isinstance(failure, DeadKernelError) or starts == STARTS:
