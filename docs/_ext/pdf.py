@@ -59,6 +59,7 @@ class Pdf(SingleFileHTMLBuilder):
         except (ImportError, OSError) as error:
             raise ExtensionError(MISSING % error) from None
         self.weasyprint = weasyprint
+        weasyprint.pdf.pydyf.PDF = with_known_pages(weasyprint.pdf.pydyf.PDF)
         weasyprint.LOGGER.handlers = [Strict("WARNING")]
         weasyprint.LOGGER.propagate = False
 
@@ -188,6 +189,25 @@ class Pdf(SingleFileHTMLBuilder):
         page = f"{self.head}<body>{content}</body></html>"
         book = self.weasyprint.HTML(string=page, base_url=str(self.outdir / TEXT))
         return book.render(font_config=self.fonts)
+
+
+def with_known_pages(kind: Any) -> Any:
+    """Return a kind of PDF that remembers how its pages are named.
+
+    WeasyPrint asks for that at each of 300,000 boxes, and would work it out for all pages anew.
+    """
+    names = kind.page_references.fget
+
+    class Pdf(kind):  # type: ignore[misc]
+        known: tuple[bytes, ...] = ()
+
+        @property
+        def page_references(self) -> tuple[bytes, ...]:
+            if len(self.known) != self.pages["Count"]:
+                self.known = names(self)
+            return self.known
+
+    return Pdf
 
 
 def page_of(node: nodes.Node | None) -> str:
