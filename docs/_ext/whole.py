@@ -5,6 +5,8 @@ writes again what it thinks has changed with it. Here a build that ends well lea
 it was made from, and of what it made. Where all of that still holds, nothing is done. Where pages
 have been edited, they are read, and all are written to an empty folder. Else all is read: that runs
 no cell again, since results are kept apart. (`make live` shows drafts, and leaves it to Sphinx.)
+
+What has been read is the same for all forms of the book, so of it there is a record of its own.
 """
 
 import atexit
@@ -71,50 +73,64 @@ def digest(paths: Iterable[Path]) -> str:
     return found.hexdigest()
 
 
+def sizes(*folders: Path) -> dict[str, int]:
+    """Return the size of each file in some folders, but of records."""
+    found = (path for folder in folders for path in folder.rglob("*") if path.is_file())
+    return {str(path): path.stat().st_size for path in found if path.suffix != ".json"}
+
+
+def record(path: Path) -> dict[str, Any]:
+    """Return what a build has left, or nothing if it has not ended well."""
+    try:
+        return dict(json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError):
+        return {}
+
+
 class Build:
     """What a run of Sphinx finds, and what it leaves."""
 
     def __init__(self, app: Sphinx) -> None:
         self.out = Path(app.outdir)
         self.final = self.out.parent == BUILD and self.out.name in SITES + FILES
-        self.folders = [self.out, Path(app.doctreedir), BUILD / "jupyter_execute", BUILD / "web"]
-        self.path = Path(app.doctreedir) / "whole.json"
+        self.doctrees = Path(app.doctreedir)
+        self.folders = [self.doctrees, BUILD / "jupyter_execute", BUILD / "web"]
         pages = {path for path in sources() if path.suffix == ".md" and DOCS in path.parents}
         self.pages = {path.relative_to(DOCS).as_posix()[:-3]: digest([path]) for path in pages}
-        date = "" if self.out.name in SITES else os.environ.get("SOURCE_DATE_EPOCH", "")
-        settings = [sys.version, app.config.html_baseurl, repr(app.config.overrides), date]
-        self.by = [digest({*sources()} - pages), *settings]
+        self.by = [digest({*sources()} - pages), sys.version, repr(app.config.overrides)]
         self.others = self.made() if self.out.name in SITES else {}
-        self.by += self.others
-        self.before = self.record(self.path)
+        date = "" if self.out.name in SITES else os.environ.get("SOURCE_DATE_EPOCH", "")
+        self.written_by = [*self.by, app.config.html_baseurl, date, *self.others]
+        self.before = record(self.path("read"))
         self.kept = (
             bool(self.before)
             and self.before["by"] == self.by
             and self.before["pages"].keys() == self.pages.keys()
-            and self.before["files"].items() <= self.files().items()
+            and self.before["files"].items() <= sizes(*self.folders).items()
         )
 
-    def record(self, path: Path) -> dict[str, Any]:
-        """Return what the last build has left, or nothing if it has not ended well."""
-        try:
-            return dict(json.loads(path.read_text("utf-8")))
-        except (OSError, ValueError):
-            return {}
+    def path(self, name: str) -> Path:
+        """Return where there is a record of what was read, or of one form of the book."""
+        return self.doctrees / f"{name}.json"
 
     def made(self) -> dict[str, Path]:
         """Return the files that have been made of the very same book in its other forms."""
         found: dict[str, Path] = {}
         for form in FILES:
-            before = self.record(self.path.parent.with_name(form) / self.path.name)
+            before = record(self.path(form))
             if before and (before["by"][0], before["pages"]) == (self.by[0], self.pages):
                 for path in (BUILD / form).glob(f"*.{form}"):
                     found[form] = path
         return found
 
-    def files(self) -> dict[str, int]:
-        """Return the size of each file that has been made."""
-        found = (path for folder in self.folders for path in folder.rglob("*") if path.is_file())
-        return {str(path): path.stat().st_size for path in found}
+    def whole(self) -> bool:
+        """Return whether what would be written is there."""
+        before = record(self.path(self.out.name))
+        return (
+            bool(before)
+            and (before["by"], before["pages"]) == (self.written_by, self.pages)
+            and before["files"].items() <= sizes(self.out).items()
+        )
 
     def edited(self) -> list[str]:
         """Return the pages whose text is not the one that was read, whatever their dates."""
@@ -122,18 +138,20 @@ class Build:
 
     def touched(self) -> bool:
         """Return whether Sphinx may think that something has changed."""
-        written = self.path.stat().st_mtime
-        return any(path.stat().st_mtime >= written for path in sources())
+        read = self.path("read").stat().st_mtime
+        return any(path.stat().st_mtime >= read for path in sources())
 
     def begin(self) -> None:
         """Empty the folders whose contents are not to be kept, or end where all of them are."""
-        if self.kept and self.final and not self.edited() and not self.touched():
+        as_read = self.kept and not self.edited() and not self.touched()
+        if as_read and self.final and self.whole():
             self.say()
             raise SystemExit
-        self.path.unlink(missing_ok=True)
         if not self.kept:
             self.empty(*self.folders)
-        elif self.final:
+        for name in [self.out.name] if as_read else [self.out.name, "read"]:
+            self.path(name).unlink(missing_ok=True)
+        if self.final or not self.kept:
             self.empty(self.out)
         self.out.mkdir(parents=True, exist_ok=True)
 
@@ -144,9 +162,11 @@ class Build:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def end(self) -> None:
-        """Leave a record."""
-        record = {"by": self.by, "pages": self.pages, "files": self.files()}
-        self.path.write_text(json.dumps(record), "utf-8")
+        """Leave a record of what was read, and one of what was written."""
+        made = {"read": (self.by, self.folders), self.out.name: (self.written_by, [self.out])}
+        for name, (by, folders) in made.items():
+            kept = {"by": by, "pages": self.pages, "files": sizes(*folders)}
+            self.path(name).write_text(json.dumps(kept), "utf-8")
 
     def say(self) -> None:
         """Say how long it took, and where the book is."""

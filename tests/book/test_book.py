@@ -362,7 +362,7 @@ def test_builds_in_any_order_after_edits_give_the_pages_of_a_clean_build(book, e
 def test_after_an_interrupt_pages_are_those_of_a_clean_build(book, edited, number):
     book.write("page", MORE)
     # The moment when Sphinx has saved what it has read, and has not written all of its pages.
-    saved = book.docs / "_build" / "doctrees" / "html" / "environment.pickle"
+    saved = book.docs / "_build" / "doctrees" / "book" / "environment.pickle"
     before = saved.stat().st_mtime_ns
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "-j", "2", "-d", saved.parent, "docs"]
     command.append("docs/_build/html")
@@ -391,7 +391,7 @@ def test_what_is_damaged_where_the_book_is_built_is_made_again(book, first):
         build / "web" / "digits.npz",
         build / "web" / "mnist.npz",
     ]
-    for damaged in (figures, [*others, *(build / "doctrees" / "html").iterdir()]):
+    for damaged in (figures, [*others, *(build / "doctrees" / "book").iterdir()]):
         for path in damaged:
             path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
         book.built()
