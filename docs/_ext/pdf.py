@@ -20,6 +20,11 @@ from .assets import BUNDLES
 
 PRINT = DOCS / "print"
 COVER, TEXT = "cover.png", "book.html"
+# Names and marks of code, letters and signs of formulas: no style sheet names them, and each of
+# more than 40,000 would be a box of its own to be set.
+PLAIN = re.compile(
+    r'<span class="(?:n|p|w|mord|mopen|mclose|mrel|mbin|mpunct|minner)">([^<]*)</span>'
+)
 MISSING = """`make pdf` needs the package weasyprint and, from the system, the library Pango:
 on Debian and Ubuntu `apt-get install libpango-1.0-0 libpangoft2-1.0-0`, on macOS
 `brew install pango` (%s)"""
@@ -136,6 +141,7 @@ class Pdf(SingleFileHTMLBuilder):
     ) -> None:
         """Keep the text of the whole, without what scripts read, until its figures are there."""
         body = re.sub(r"<script.*?</script>", "", addctx["body"], flags=re.DOTALL)
+        body = PLAIN.sub(r"\1", body)
         self.body = body.replace("max-width:100%;height:auto", "max-width:100%")  # else a square
 
     def finish(self) -> None:
