@@ -54,6 +54,11 @@ class Quiet(SimpleHTTPRequestHandler):
                 break
         return found
 
+    def copyfile(self, source, outputfile):
+        """Send a file; a page that has been closed wants no more of it."""
+        with contextlib.suppress(ConnectionError):
+            super().copyfile(source, outputfile)
+
     def log_message(self, *args):
         """Say nothing."""
 
