@@ -25,7 +25,7 @@ def stroke(page, strokes, scale=2.24, left=0, top=0):
     for points in strokes:
         for number, (j, i) in enumerate(points):
             place = box["x"] + left + scale * j, box["y"] + top + scale * i
-            page.mouse.move(*place, steps=4 if number else 1)
+            page.mouse.move(*place, steps=2 if number else 1)
             if number == 0:
                 page.mouse.down()
         page.mouse.up()

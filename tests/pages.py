@@ -12,11 +12,23 @@ from places import ROOT
 from playwright.sync_api import expect
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf-8")
-BARRIERS = """async context => {
+BARRIERS = """async ([context, keep]) => {
+  for (const each of keep ? [] : document.querySelectorAll('body :not(script, style, link)'))
+    if (!each.closest(context) && !each.querySelector(context)) each.remove();
   const found = await axe.run(context, {resultTypes: ['violations'], preload: false});
   return [found.passes.length, found.violations.flatMap(
     rule => rule.nodes.map(node => `${rule.id}: ${node.html.slice(0, 200)}`))];
 }"""
+POINTED = """(cover, places) => places.map(([left, top]) => {
+  const picture = cover.querySelector(':scope > svg') ?? cover;  // one that is drawn anew each time
+  const at = (side, size, share) =>
+    picture.getBoundingClientRect()[side] + share * picture.getBoundingClientRect()[size];
+  scrollBy({top: at('top', 'height', top) - innerHeight / 2, behavior: 'instant'});
+  const [clientX, clientY] = [at('left', 'width', left), at('top', 'height', top)];
+  document.elementFromPoint(clientX, clientY).dispatchEvent(
+    new PointerEvent('pointermove', {clientX, clientY, bubbles: true, pointerType: 'mouse'}));
+  return (SEEN)(cover);
+})"""
 CROWDED = """within => [...document.querySelectorAll(
   `${within} :is(svg, p, dl, button, input)`)].filter(each => {
   const {left, right, width, height} = each.getBoundingClientRect();
@@ -78,13 +90,24 @@ def served(*folders):
     server.server_close()
 
 
-def barriers(page, context="body"):
-    """Return what axe finds wrong within a part of a page."""
+def barriers(page, context="body", keep=False):
+    """Return what axe finds wrong within a part of a page.
+
+    It would go through all the rest, too, which is taken out for good, unless it is to be kept.
+    """
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE)
-    passes, violations = page.evaluate(BARRIERS, context)
+    passes, violations = page.evaluate(BARRIERS, [context, keep])
     assert passes > 5  # it has looked at something
     return violations
+
+
+def pointed(cover, places, seen):
+    """Point at places, shares of a cover's width and height; return what is seen after each.
+
+    All in the page itself: a pointer that moves from here takes a hundred times as long.
+    """
+    return cover.evaluate(POINTED.replace("SEEN", seen), places)
 
 
 def crowded(page, within):

@@ -23,7 +23,9 @@ def page(built):
 
     def read(name):
         if name not in pages:
-            pages[name] = BeautifulSoup((SITE / f"{name}.html").read_text("utf-8"), "html.parser")
+            text = (SITE / f"{name}.html").read_text("utf-8")
+            text = re.sub(r"(?s)<(math|svg) .*?</\1>", "", text)  # half of it, and no words
+            pages[name] = BeautifulSoup(text, "html.parser")
         return pages[name]
 
     return read
@@ -283,7 +285,7 @@ def test_a_figure_is_enlarged_and_closed_again(visit):
     button.click()
     image = page.locator("dialog.enlarged img")
     assert image.evaluate("image => image.decode().then(() => image.clientWidth)") > 800
-    assert barriers(page, "dialog") == []
+    assert barriers(page, "dialog", keep=True) == []
     page.keyboard.press("Escape")
     expect(page.locator("dialog")).to_have_count(0)
     expect(button).to_be_focused()

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from pages import barriers, crowded
+from pages import barriers, crowded, pointed
 from places import ROOT
 from playwright.sync_api import expect
 
@@ -22,8 +22,11 @@ RANGES = {
     "padding": range(6),
     "dilation": range(1, 5),
 }
-ALL = "([ranges, settings]) => JSON.stringify(settings.map(each => explore(Object.fromEntries("
-ALL += "ranges.map((name, n) => [name, each[n]])))))"
+ALL = """text => {
+  const [ranges, settings] = JSON.parse(text);
+  return JSON.stringify(settings.map(
+    each => explore(Object.fromEntries(ranges.map((name, n) => [name, each[n]])))));
+}"""
 
 
 FIGURE = "figure:has(.explorer)"
@@ -64,9 +67,8 @@ def test_its_numbers_are_those_of_the_package_for_every_setting(page):
         assert shown == [numbers[0], numbers[-1]]
 
     settings = list(itertools.product(*RANGES.values()))
-    said = dict(
-        zip(settings, json.loads(page.evaluate(ALL, [list(RANGES), settings])), strict=True)
-    )
+    found = json.loads(page.evaluate(ALL, json.dumps([list(RANGES), settings])))
+    said = dict(zip(settings, found, strict=True))
     right = {setting: package(*setting) for setting in settings}
     for setting in settings:
         assert {name: said[setting].get(name) for name in right[setting]} == right[setting]
@@ -122,6 +124,9 @@ def test_its_results_are_those_of_the_package(page, rng):
         np.testing.assert_array_equal(found, result(page, *setting))
 
 
+WORDS = "() => document.querySelector('.explorer .words').textContent"
+
+
 @pytest.mark.parametrize("setting", [(8, 3, 2, 0, 1), (5, 1, 1, 0, 1), (6, 4, 1, 1, 2)])
 def test_each_place_of_the_output_says_its_sum(page, setting):
     choose(page, **dict(zip(RANGES, setting, strict=True)))
@@ -129,12 +134,14 @@ def test_each_place_of_the_output_says_its_sum(page, setting):
     output, words = page.locator(".explorer .output"), page.locator(".explorer .words")
     drawn = output.locator("text").all_text_contents()
     assert [value(text) for text in drawn] == [*y.flat]
-    cell = output.locator("svg").bounding_box()["width"] / len(y)
-    for i, j in np.ndindex(y.shape):
-        output.locator("svg").hover(position={"x": (j + 0.5) * cell, "y": (i + 0.5) * cell})
-        expect(words).to_contain_text(f"The output at row {i}, column {j} sees")
-        said = re.search(r"Its sum(?:, column by column)?: (.*) = (.*)\.$", words.text_content())
+    places = [[(j + 0.5) / len(y), (i + 0.5) / len(y)] for i, j in np.ndindex(y.shape)]
+    seen = pointed(output, places, WORDS)
+    for (i, j), text in zip(np.ndindex(y.shape), seen, strict=True):
+        assert text.startswith(f"The output at row {i}, column {j} sees")
+        said = re.search(r"Its sum(?:, column by column)?: (.*) = (.*)\.$", text)
         assert value(said[1]) == value(said[2]) == y[i, j]
+    output.locator("svg").hover(position={"x": 1, "y": 1})  # a real pointer, once
+    expect(words).to_contain_text("The output at row 0, column 0 sees")
 
 
 @pytest.mark.parametrize("width", [1280, 375])

@@ -407,7 +407,8 @@ def test_an_edited_cell_trains_and_shows_how_far_it_is(python):
     press(cell, "Run")
     expect(cell.get_by_role("progressbar")).to_be_visible(timeout=60_000)
     expect(cell.locator(".live-state")).to_contain_text(re.compile(r"about \d+ s left"))
-    bars = barriers(page, f"#{cell.get_attribute('id')} .cell_input")  # outputs of before are pale
+    # outputs of before are pale
+    bars = barriers(page, f"#{cell.get_attribute('id')} .cell_input", keep=True)
     shown = finished(cell)
     assert bars == []
     expect(shown.locator(".live-hint")).to_have_count(0)

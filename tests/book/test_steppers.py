@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from pages import barriers, crowded
+from pages import barriers, crowded, pointed
 from playwright.sync_api import expect
 
 from convdocs import conv2d, conv2d_backward, max_pool2d
@@ -42,6 +42,15 @@ def test_the_last_frame_is_what_the_package_computes(visit, name):
     assert numbers == [float(n) for grid in grids.values() for n in grid.flat]
 
 
+STATE = """() => {
+  const find = selector => document.querySelector(`.stepper-controls ${selector}`);
+  const shown = [...document.querySelectorAll('.stepper > li')].flatMap(
+    (step, n) => step.checkVisibility() ? [n] : []);
+  return [shown, find('[role=status]').textContent, find('input').ariaValueText,
+    ...['first', 'last'].map(which => find(`button:${which}-of-type`).ariaDisabled)];
+}"""
+
+
 @pytest.mark.parametrize("name", STEPPERS)
 def test_buttons_slider_and_keys_show_one_step_at_a_time(visit, name):
     page = visit(name)
@@ -54,14 +63,9 @@ def test_buttons_slider_and_keys_show_one_step_at_a_time(visit, name):
     slider = controls.locator("input")
 
     def now(step):
-        expect(page.locator(".stepper > li:visible")).to_have_count(1)
-        expect(steps.nth(step)).to_be_visible()
-        expect(controls.get_by_role("status")).to_have_text(
-            f"Step {step + 1} of {last + 1}. {words[step]}"
-        )
-        expect(slider).to_have_attribute("aria-valuetext", f"{step + 1} of {last + 1}")
-        expect(previous).to_have_attribute("aria-disabled", str(step == 0).lower())
-        expect(following).to_have_attribute("aria-disabled", str(step == last).lower())
+        said = f"Step {step + 1} of {last + 1}. {words[step]}"
+        ends = [str(step == end).lower() for end in (0, last)]
+        assert page.evaluate(STATE) == [[step], said, f"{step + 1} of {last + 1}", *ends]
 
     now(0)
     previous.press("Enter")
@@ -81,34 +85,42 @@ def test_buttons_slider_and_keys_show_one_step_at_a_time(visit, name):
     now(last)
 
 
-MARKED = """svg => [...svg.querySelectorAll('path[fill="#2e9e5b"]')].map(path => {
-  const {left, top, width, height} = path.getBoundingClientRect();
-  return [left, top, width, height];
-})"""
+SEEN = """cover => {
+  const box = each => {
+    const {left, top, width, height} = each.getBoundingClientRect();
+    return [left, top, width, height];
+  };
+  const green = step => [...step.querySelectorAll('path[fill="#2e9e5b"]')];
+  const steps = [...cover.closest('.stage').querySelectorAll('.stepper > li')].filter(
+    step => step.checkVisibility());
+  return [cover.closest('figure').querySelector('[role=status]').textContent, steps.length,
+    cover.querySelectorAll('.source').length, box(cover.querySelector('.here')),
+    green(steps[0]).map(box)];
+}"""
 
 
 @pytest.mark.parametrize("width", [375, 1280])
 @pytest.mark.parametrize("name", STEPPERS)
 def test_each_number_that_is_pointed_at_has_its_step(visit, name, width):
     page = visit(name, viewport={"width": width, "height": 900}, reduced_motion="reduce")
-    steps = page.locator(".stepper > li")
     cover = page.locator(".stage:has(.stepper) .cover")
     controls = page.locator(".stepper-controls")
-    cover.scroll_into_view_if_needed()
-    for n in reversed(range(steps.count())):
-        place, sources = json.loads(steps.nth(n).get_attribute("data-answer"))
-        box = cover.bounding_box()
-        middle = [place[side] + place[side + 2] / 2 for side in (0, 1)]
-        cover.hover(position={"x": middle[0] * box["width"], "y": middle[1] * box["height"]})
-        expect(controls.get_by_role("status")).to_contain_text(f"Step {n + 1} of ")
-        expect(steps.nth(n)).to_be_visible()
-        expect(cover.locator(".source")).to_have_count(len(sources))
-        here = cover.locator(".here").bounding_box()
-        green = steps.nth(n).locator("svg").evaluate(MARKED)
-        assert any(
-            [here[side] for side in ("x", "y", "width", "height")] == pytest.approx(path, abs=1)
-            for path in green
-        )
+    answers = [
+        json.loads(step.get_attribute("data-answer"))
+        for step in page.locator(".stepper > li").all()
+    ]
+    places = [[left + width / 2, top + height / 2] for (left, top, width, height), _ in answers]
+    seen = pointed(cover, places[::-1], SEEN)[::-1]
+    for n, (said, shown, marked, here, green) in enumerate(seen):
+        assert said.startswith(f"Step {n + 1} of ")
+        assert (shown, marked) == (1, len(answers[n][1]))
+        assert any(here == pytest.approx(path, abs=1) for path in green)
+    box = cover.bounding_box()
+    cover.hover(position={"x": places[2][0] * box["width"], "y": places[2][1] * box["height"]})
+    expect(controls.get_by_role("status")).to_contain_text("Step 3 of ")  # to a real pointer, too
+    cover.press("ArrowLeft")
+    cover.press("ArrowUp")
+    expect(controls.get_by_role("status")).to_contain_text("Step 1 of ")
     cover.press("ArrowRight")
     expect(controls.get_by_role("status")).to_contain_text("Step 2 of ")
     cover.press("ArrowDown")

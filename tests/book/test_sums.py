@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from pages import barriers
+from pages import barriers, pointed
 from playwright.sync_api import expect
 
 PAGES = {  # figures on each
@@ -39,20 +39,27 @@ def known(figure, phone=False):
     return [answer[:3] for answer in every]
 
 
+def centre(box):
+    """Return the middle of a box."""
+    left, top, width, height = box
+    return left + width / 2, top + height / 2
+
+
 def middle(cover, box):
     """Return the middle of a box, in pixels of a cover."""
-    size = cover.bounding_box()
-    left, top, width, height = box
-    return {"x": size["width"] * (left + width / 2), "y": size["height"] * (top + height / 2)}
+    size, (across, down) = cover.bounding_box(), centre(box)
+    return {"x": size["width"] * across, "y": size["height"] * down}
+
+
+SHARES = """(cover, kind) => [...cover.querySelectorAll(kind)].map(mark => ['left', 'top',
+  'width', 'height'].map(side => parseFloat(mark.style[side]) / 100))"""
+SEEN = f"""cover => [cover.closest('figure').querySelector('.sum span').textContent,
+  ...['.here', '.source'].map(kind => ({SHARES})(cover, kind))]"""
 
 
 def shares(cover, kind):
     """Return the boxes that are outlined, as shares of the picture."""
-    return cover.evaluate(
-        """(cover, kind) => [...cover.querySelectorAll(kind)].map(mark => ['left', 'top',
-          'width', 'height'].map(side => parseFloat(mark.style[side]) / 100))""",
-        kind,
-    )
+    return cover.evaluate(SHARES, kind)
 
 
 @pytest.mark.parametrize(
@@ -62,20 +69,19 @@ def test_each_number_says_its_sum_and_shows_its_patch(visit, name, phone):
     page = visit(name, reduced_motion="reduce", **PHONE if phone else {})
     figures = page.locator(FIGURE)
     for figure in figures.all():
-        cover, said = figure.locator(".cover"), figure.locator(".sum span")
-        answers = known(figure, phone)
+        cover, answers = figure.locator(".cover"), known(figure, phone)
         assert len(answers) > 3
-        figure.evaluate("figure => figure.scrollIntoView({behavior: 'instant', block: 'center'})")
-        box = cover.bounding_box()
-        for place, words, sources in answers:
-            across, down = middle(cover, place).values()
-            page.mouse.move(box["x"] + across, box["y"] + down)
-            expect(said).to_have_text(words)
-            assert shares(cover, ".here") == [pytest.approx(place)]
-            assert shares(cover, ".source") == [pytest.approx(box) for box in sources]
+        seen = pointed(cover, [centre(place) for place, _, _ in answers], SEEN)
+        for (place, words, sources), (said, here, source) in zip(answers, seen, strict=True):
+            assert said == words
+            assert here == [pytest.approx(place)]
+            assert source == [pytest.approx(box) for box in sources]
             sides = words.split(": ")[-1].split(" = ")
             if len(sides) == 2:
                 assert value(sides[0].removeprefix("the mean is ")) == value(sides[1])
+        place, words, _ = answers[0]
+        cover.hover(position=middle(cover, place))  # a real pointer, once
+        expect(figure.locator(".sum span")).to_have_text(words)
 
 
 def test_these_figures_answer(built):
