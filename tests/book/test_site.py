@@ -42,7 +42,8 @@ LOOK = r"""async () => {
 # the others a letter on a blank as wide takes the place. Of buttons at cells, and of words that are
 # set off, by the classes of all around them, the first of each kind stays. Icons lose their lines.
 LIGHTEN = r"""() => {
-  const all = selector => [...document.querySelectorAll(selector)];
+  const all = selector => [...document.querySelectorAll(selector)].filter(
+    each => !each.closest('.lab'));  // whose script may look for any part of it
   all('.katex').slice(3).forEach(each => {
     const {width} = each.getBoundingClientRect();
     each.replaceChildren('x');
