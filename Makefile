@@ -15,7 +15,7 @@ DATE  := $(or $(shell printf %s "$$SOURCE_DATE_EPOCH" | grep -x '[0-9][0-9]*'),\
            $(shell git log -1 --format=%ct 2>/dev/null),1767225600)
 ALIKE  = env -i $(foreach name,$(SEEN),$${$(name)+"$(name)=$$$(name)"}) LC_ALL=C PYTHONUTF8=1 \
            PYTHONHASHSEED=0 OMP_NUM_THREADS=1 TZ=UTC SOURCE_DATE_EPOCH=$(DATE)
-READ   = $(BUILD)/doctrees/$(if $(filter html epub pdf,$@),book,$@)
+READ   = $(BUILD)/doctrees/$(if $(filter html offline epub pdf,$@),book,$@)
 SPHINX = $(ALIKE) "$(BIN)/python" -m sphinx -n -W --keep-going -j auto -d $(READ)
 
 .PHONY: help html offline epub pdf test quick bench lint links serve live lock clean

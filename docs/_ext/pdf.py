@@ -204,7 +204,7 @@ def with_known_pages(kind: Any) -> Any:
     """
     names = kind.page_references.fget
 
-    class Pdf(kind):  # type: ignore[misc]
+    class KnownPages(kind):  # type: ignore[misc]
         known: tuple[bytes, ...] = ()
 
         @property
@@ -213,7 +213,7 @@ def with_known_pages(kind: Any) -> Any:
                 self.known = names(self)
             return self.known
 
-    return Pdf
+    return KnownPages
 
 
 def page_of(node: nodes.Node | None) -> str:

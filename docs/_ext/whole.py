@@ -97,10 +97,11 @@ class Build:
         self.folders = [self.doctrees, BUILD / "jupyter_execute", BUILD / "web"]
         pages = {path for path in sources() if path.suffix == ".md" and DOCS in path.parents}
         self.pages = {path.relative_to(DOCS).as_posix()[:-3]: digest([path]) for path in pages}
-        self.by = [digest({*sources()} - pages), sys.version, repr(app.config.overrides)]
+        self.by = [digest({*sources()} - pages), sys.version]
         self.others = self.made() if self.out.name in SITES else {}
         date = "" if self.out.name in SITES else os.environ.get("SOURCE_DATE_EPOCH", "")
-        self.written_by = [*self.by, app.config.html_baseurl, date, *self.others]
+        settings = [repr(app.config.overrides), app.config.html_baseurl, date]
+        self.written_by = [*self.by, *settings, *self.others]
         self.before = record(self.path("read"))
         self.kept = (
             bool(self.before)
