@@ -15,10 +15,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from . import _args, memory
+from . import _args
 from ._args import Array, Rng, Size
 from .layer import Layer
-from .patches import add_gradient, add_patches, blocks, multiply, patches_of
+from .patches import collect, correlate, spread
 from .windows import (
     NO_BORDERS,
     Borders,
@@ -27,7 +27,6 @@ from .windows import (
     batch_last,
     must_fit,
     same_borders,
-    tile,
     windows,
 )
 
@@ -257,21 +256,13 @@ class _Slide(NamedTuple):
 def _forward(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None, slide: _Slide) -> Array:
     """Return the output of `conv2d`."""
     x, w, window, borders = _check(x, weight, slide)
-    F, groups = len(w), slide.groups
+    F = len(w)
     b = None if bias is None else _args.numbers("bias", bias, "F")
     if b is not None and len(b) != F:
         raise ValueError(f"bias must have the shape ({F},), one for each kernel, got {b.shape}")
     dtype = _args.floating(x, w, b)
     seen = windows(batch_last(x, dtype, borders), window)
-    with _args.in_memory("x and weight", (F, *seen.shape[3:])):
-        y = memory.empty((F, *seen.shape[3:]), dtype)
-    kernels = w.reshape(groups, F // groups, -1).astype(dtype, copy=False)
-    for block in blocks(seen):
-        patches = patches_of(seen, block, groups)
-        multiply(kernels, patches, out=y[:, *block].reshape(groups, F // groups, -1))  # a view
-    if b is not None:
-        y += b.reshape(F, 1, 1, 1)
-    return batch_first(y)
+    return batch_first(correlate(seen, w, slide.groups, b))
 
 
 def _backward(
@@ -279,26 +270,17 @@ def _backward(
 ) -> tuple[Array | None, Array, Array]:
     """Return the gradients of `conv2d`; the images' one, half of the work, only if asked for."""
     x, w, window, borders = _check(x, weight, slide)
-    groups = slide.groups
     dy = _args.numbers("dy", dy, "N F oH oW")
     dtype = _args.floating(dy, x, w)
-    laid = batch_last(x, dtype, borders)
-    seen = windows(laid, window)
+    seen = windows(batch_last(x, dtype, borders), window)
     _args.same_shape("dy", dy, (len(x), len(w), *seen.shape[3:5]))
     dy = batch_last(dy, dtype)
-    tiles = tile(laid.shape[1:3], window)
-    dlaid = (memory.empty if tiles else memory.zeros)(laid.shape, dtype) if to_images else None
-    kernels = w.reshape(groups, len(w) // groups, -1).astype(dtype, copy=False)
-    dkernels = np.zeros_like(kernels)
-    for block in blocks(seen):
-        patches = patches_of(seen, block, groups)
-        dplaces = dy[:, *block].reshape(groups, kernels.shape[1], -1)
-        add_gradient(dkernels, dplaces, patches)
-        if dlaid is not None:
-            dseen = windows(dlaid, window)[:, :, :, *block]
-            add_patches(dseen, kernels, dplaces, alone=tiles)
-    dx = None if dlaid is None else batch_first(dlaid, borders)
-    return dx, dkernels.reshape(w.shape), dy.reshape(len(dy), -1).sum(axis=1)
+    dw = collect(dy, seen, slide.groups)
+    dx = None
+    if to_images:
+        sides = x.shape[2] + sum(borders[0]), x.shape[3] + sum(borders[1])
+        dx = batch_first(spread(dy, w, window, slide.groups, sides, borders))
+    return dx, dw, dy.reshape(len(dy), -1).sum(axis=1)
 
 
 def _check(x: ArrayLike, weight: ArrayLike, slide: _Slide) -> tuple[Array, Array, Window, Borders]:

@@ -3,9 +3,9 @@
 Kernels are the rows of another matrix, and numbers at the places of the output those of a third.
 Each of the three comes from a product of the two others::
 
-    places         = kernels @ patches        what kernels see
-    gradient of it = places @ patches.T       for the kernels
-    gradient of it = kernels.T @ places       for the patches, which `add_patches` adds up
+    places  = kernels @ patches        `correlate`: what kernels see
+    kernels = places @ patches.T       `collect`: their gradient
+    patches = kernels.T @ places       `spread`: the images' gradient, where patches are added up
 
 All come in blocks of places, since the patches of a whole image would fill the memory.
 """
@@ -18,15 +18,115 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from . import memory, products
+from . import _args, memory, products
 from ._args import Array
 from .products import matmul
+from .windows import Borders, Pair, Window, batch_first, batch_last, tile, windows
 
 BLOCK = 1 << 21  # bytes of patches laid out at a time: near the cache, whatever the image's size
 SMALL_PRODUCT = 1_000_000  # multiplications that BLAS makes without rearranging its matrices
 FEW_WEIGHTS = 4096  # of a group of kernels: above, rearranging pays
 
 Block = tuple[slice, slice]
+
+
+def correlate(seen: Array, weight: Array, groups: int, bias: Array | None = None) -> Array:
+    """Return what kernels see at each place: its patch, weighted and added up.
+
+    Parameters
+    ----------
+    seen : ndarray of shape (C, kH, kW, h, w, N)
+        A view of all windows, as `windows` returns it.
+    weight : ndarray of shape (F, C / groups, kH, kW)
+    groups : int
+    bias : ndarray of shape (F,), optional
+
+    Returns
+    -------
+    ndarray of shape (F, h, w, N)
+    """
+    F = len(weight)
+    with _args.in_memory("x and weight", (F, *seen.shape[3:])):
+        y = memory.empty((F, *seen.shape[3:]), seen.dtype)
+    kernels = weight.reshape(groups, F // groups, -1).astype(y.dtype, copy=False)
+    for block in blocks(seen):
+        patches = patches_of(seen, block, groups)
+        places = y[:, *block]
+        multiply(kernels, patches, out=places.reshape(groups, F // groups, -1))  # a view
+        if bias is not None:
+            places += bias.reshape(F, 1, 1, 1)
+    return y
+
+
+def collect(places: Array, seen: Array, groups: int) -> Array:
+    """Return the gradient of kernels: all patches, weighted by numbers at their places.
+
+    Parameters
+    ----------
+    places : ndarray of shape (F, h, w, N)
+    seen : ndarray of shape (C, kH, kW, h, w, N)
+    groups : int
+
+    Returns
+    -------
+    ndarray of shape (F, C / groups, kH, kW)
+    """
+    F, (C, kH, kW) = len(places), seen.shape[:3]
+    dkernels = np.zeros((groups, F // groups, C // groups * kH * kW), seen.dtype)
+    for block in blocks(seen):
+        patches = patches_of(seen, block, groups)
+        add_product(dkernels, places[:, *block].reshape(groups, F // groups, -1), patches)
+    return dkernels.reshape(F, C // groups, kH, kW)
+
+
+def spread(
+    places: Array, weight: Array, window: Window, groups: int, sides: Pair, borders: Borders
+) -> Array:
+    """Return images to which each place has added the kernels times its numbers.
+
+    Parameters
+    ----------
+    places : ndarray of shape (F, h, w, N)
+    weight : ndarray of shape (F, C / groups, kH, kW)
+    window : Window
+    groups : int
+    sides : pair of int
+        Height and width of the images.
+    borders : pair of pair of int
+        What is cut off of them at the end.
+
+    Returns
+    -------
+    ndarray of shape (C, H, W, N)
+    """
+    (h, w, N), C = places.shape[1:], weight.shape[1] * groups
+    by_groups = weight.reshape(groups, -1, *weight.shape[1:]).astype(places.dtype, copy=False)
+    (top, bottom), (left, right) = borders
+    above, before = window.span[0] - 1 - top, window.span[1] - 1 - left
+    margins = (above, sides[0] - h - bottom), (before, sides[1] - w - right)
+    # With a stride of 1, a pixel belongs to as many places as a place has pixels. To read from them
+    # is quicker than to add to it, unless there are more maps to read than channels to add to.
+    if window.stride == (1, 1) and len(weight) <= C and _readable(weight, margins):
+        turned = by_groups.swapaxes(1, 2)[..., ::-1, ::-1].reshape(C, -1, *window.kernel)
+        laid = batch_last(batch_first(places), places.dtype, margins)
+        return correlate(windows(laid, window), turned, groups)
+    with _args.in_memory("x and weight", (C, *sides, N)):
+        alone = tile(sides, window) and (h * window.stride[0], w * window.stride[1]) == sides
+        images = (memory.empty if alone else memory.zeros)((C, *sides, N), places.dtype)
+    seen = windows(images, window)[:, :, :, :h, :w]
+    kernels = by_groups.reshape(*by_groups.shape[:2], -1)
+    rows = kernels.swapaxes(1, 2)
+    for block in blocks(seen):
+        numbers = places[:, *block].reshape(*kernels.shape[:2], -1)
+        pixels = seen[:, :, :, *block]
+        patches = memory.empty(pixels.shape, pixels.dtype)
+        multiply(rows, numbers, out=patches.reshape(*rows.shape[:2], -1))
+        for u, v in np.ndindex(window.kernel):
+            if alone:
+                pixels[:, u, v] = patches[:, u, v]
+            else:
+                pixels[:, u, v] += patches[:, u, v]
+    return images[:, top : sides[0] - bottom, left : sides[1] - right]
 
 
 def blocks(seen: Array) -> Iterator[Block]:
@@ -50,40 +150,28 @@ def patches_of(seen: Array, block: Block, groups: int) -> Array:
 
 def multiply(kernels: Array, places: Array, out: Array) -> None:
     """Write the matrix product into ``out``, by pieces."""
-    for some in _pieces(places, kernels):
-        matmul(kernels, places[:, :, some], out=out[:, :, some])
+    for some, size in _pieces(places, kernels):
+        pieces = _side_by_side(places[:, :, some], size)
+        matmul(kernels[:, None], pieces, out=_side_by_side(out[:, :, some], size))
 
 
-def add_gradient(dkernels: Array, places: Array, patches: Array) -> None:
+def add_product(dkernels: Array, places: Array, patches: Array) -> None:
     """Add to the gradient of the kernels what a block gives: places times patches.
 
     With the larger matrix first, BLAS is up to twice as fast.
     """
-    for some in _pieces(patches, dkernels):
-        gradient = matmul(patches[:, :, some], places[:, :, some].swapaxes(1, 2))
-        dkernels += gradient.swapaxes(1, 2)
+    for some, size in _pieces(patches, dkernels):
+        numbers = _side_by_side(places[:, :, some], size).swapaxes(2, 3)
+        gradients = matmul(_side_by_side(patches[:, :, some], size), numbers)
+        dkernels += gradients.sum(axis=1).swapaxes(1, 2)
 
 
-def add_patches(seen: Array, kernels: Array, places: Array, alone: bool) -> None:
-    """Add to images, through a view of windows, each kernel times the number at its place.
+def _readable(weight: Array, margins: Borders) -> bool:
+    """Tell whether pixels may read what places add to them, and zeros beyond the margins.
 
-    Parameters
-    ----------
-    seen : ndarray of shape (C, kH, kW, h, w, N)
-        The view of a block, as `windows` returns it.
-    kernels : ndarray of shape (groups, F / groups, C / groups kH kW)
-    places : ndarray of shape (groups, F / groups, h w N)
-    alone : bool
-        Whether no two windows overlap, so that nothing is there to be added to.
+    There must be margins, and zero times an infinite weight would be wrong.
     """
-    patches = memory.empty(seen.shape, seen.dtype)
-    rows = kernels.swapaxes(1, 2)
-    multiply(rows, places, out=patches.reshape(*rows.shape[:2], places.shape[2]))
-    for u, v in np.ndindex(seen.shape[1:3]):
-        if alone:
-            seen[:, u, v] = patches[:, u, v]
-        else:
-            seen[:, u, v] += patches[:, u, v]
+    return min(map(min, margins)) >= 0 and bool(np.isfinite(weight).all())
 
 
 def _evenly(n: int, most: int) -> Iterator[slice]:
@@ -93,14 +181,24 @@ def _evenly(n: int, most: int) -> Iterator[slice]:
     return (slice(start, start + size) for start in range(0, n, size))
 
 
-def _pieces(places: Array, kernels: Array) -> Iterator[slice]:
+def _pieces(places: Array, kernels: Array) -> Iterator[tuple[slice, int]]:
     """Cut the columns of a matrix into pieces that BLAS multiplies by few kernels quickly.
 
     In a product of up to a million multiplications it takes both matrices as they are; in a larger
-    one it rearranges them first, which many kernels repay and few do not.
+    one it rearranges them first, which many kernels repay and few do not. The pieces of one size
+    come at once, and then what is left.
     """
     columns = places.shape[2]
     weights = kernels[0].size
     few = products.BLAS and weights <= FEW_WEIGHTS
-    size = SMALL_PRODUCT // weights if few else max(1, columns)
-    return (slice(left, left + size) for left in range(0, columns, size))
+    size = min(columns, max(1, SMALL_PRODUCT // weights)) if few else columns
+    whole = columns - columns % max(1, size)
+    for some in slice(0, whole), slice(whole, columns):
+        if (length := some.stop - some.start) > 0:
+            yield some, min(size, length)
+
+
+def _side_by_side(matrices: Array, size: int) -> Array:
+    """Show a matrix of each group as pieces of its columns: (groups, pieces, rows, size)."""
+    groups, rows, columns = matrices.shape
+    return matrices.reshape(groups, rows, columns // size, size).swapaxes(1, 2)

@@ -15,11 +15,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from . import _args, memory
+from . import _args
 from ._args import Array, Rng, Size
 from .layer import Layer
-from .patches import add_gradient, add_patches, blocks, multiply, patches_of
-from .windows import Borders, Pair, Window, batch_first, batch_last, tile, windows
+from .patches import collect, correlate, spread
+from .windows import Borders, Pair, Window, batch_first, batch_last, windows
 
 
 def conv_transpose2d(
@@ -216,56 +216,40 @@ class _Spread(NamedTuple):
     dilation: Pair
 
 
-def _forward(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None, spread: _Spread) -> Array:
+def _forward(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None, how: _Spread) -> Array:
     """Return the output of `conv_transpose2d`."""
-    x, w, window, sides, borders = _check(x, weight, spread)
-    (N, C, H, W), groups = x.shape, spread.groups
-    F = w.shape[1] * groups
+    x, w, window, sides, borders = _check(x, weight, how)
+    F = w.shape[1] * how.groups
     b = None if bias is None else _args.numbers("bias", bias, "F")
     if b is not None and len(b) != F:
         raise ValueError(f"bias must have the shape ({F},), one for each channel, got {b.shape}")
     dtype = _args.floating(x, w, b)
     laid = batch_last(x, dtype)
-    with _args.in_memory("x and weight", (F, *sides, N)):
-        alone = tile(sides, window) and spread.output_padding == (0, 0)
-        y = (memory.empty if alone else memory.zeros)((F, *sides, N), dtype)
-    kernels = w.reshape(groups, C // groups, -1).astype(dtype, copy=False)
-    seen = windows(y, window)[:, :, :, :H, :W]
-    for block in blocks(seen):
-        places = laid[:, *block].reshape(groups, C // groups, -1)
-        add_patches(seen[:, :, :, *block], kernels, places, alone)
+    y = spread(laid, w, window, how.groups, sides, borders)
     if b is not None:
         y += b.reshape(F, 1, 1, 1)
-    return batch_first(y, borders)
+    return batch_first(y)
 
 
 def _backward(
-    dy: ArrayLike, x: ArrayLike, weight: ArrayLike, spread: _Spread
+    dy: ArrayLike, x: ArrayLike, weight: ArrayLike, how: _Spread
 ) -> tuple[Array, Array, Array]:
     """Return the gradients of `conv_transpose2d`: what `conv2d` does to ``dy``."""
-    x, w, window, sides, borders = _check(x, weight, spread)
-    (N, C, H, W), groups = x.shape, spread.groups
+    x, w, window, sides, borders = _check(x, weight, how)
+    H, W = x.shape[2:]
     dy = _args.numbers("dy", dy, "N F oH oW")
     (top, bottom), (left, right) = borders
     oH, oW = sides[0] - top - bottom, sides[1] - left - right
-    _args.same_shape("dy", dy, (N, w.shape[1] * groups, oH, oW))
+    _args.same_shape("dy", dy, (len(x), w.shape[1] * how.groups, oH, oW))
     dtype = _args.floating(dy, x, w)
-    laid = batch_last(x, dtype)
     seen = windows(batch_last(dy, dtype, borders), window)[:, :, :, :H, :W]
-    with _args.in_memory("x", laid.shape):
-        dx = memory.empty(laid.shape, dtype)
-    kernels = w.reshape(groups, C // groups, -1).astype(dtype, copy=False)
-    dkernels = np.zeros_like(kernels)
-    for block in blocks(seen):
-        patches = patches_of(seen, block, groups)
-        multiply(kernels, patches, out=dx[:, *block].reshape(groups, C // groups, -1))  # a view
-        places = laid[:, *block].reshape(groups, C // groups, -1)
-        add_gradient(dkernels, places, patches)
-    return batch_first(dx), dkernels.reshape(w.shape), dy.astype(dtype).sum(axis=(0, 2, 3))
+    dx = correlate(seen, w, how.groups)
+    dw = collect(batch_last(x, dtype), seen, how.groups)
+    return batch_first(dx), dw, dy.astype(dtype).sum(axis=(0, 2, 3))
 
 
 def _check(
-    x: ArrayLike, weight: ArrayLike, spread: _Spread
+    x: ArrayLike, weight: ArrayLike, how: _Spread
 ) -> tuple[Array, Array, Window, Pair, Borders]:
     """Check the arrays; return images, kernels, their window, and how large the output is.
 
@@ -275,25 +259,25 @@ def _check(
     w = _args.numbers("weight", weight, "C F kH kW")
     if w.size == 0:
         raise ValueError(f"weight must hold a number, got shape {w.shape}")
-    if len(w) % spread.groups:
-        need = f"kernels for a multiple of groups={spread.groups} channels"
+    if len(w) % how.groups:
+        need = f"kernels for a multiple of groups={how.groups} channels"
         raise ValueError(f"weight must have {need}, got {len(w)}")
     if x.shape[1] != len(w):
         need = f"{len(w)} channels (weight.shape[0])"
         raise ValueError(f"x must have {need}, got {x.shape[1]} in shape {x.shape}")
     if 0 in x.shape[2:]:
         raise ValueError(f"x must have at least one pixel, got shape {x.shape}")
-    window = Window((w.shape[2], w.shape[3]), spread.stride, spread.dilation)
+    window = Window((w.shape[2], w.shape[3]), how.stride, how.dilation)
     height, width = (
         (n - 1) * s + span + more
         for n, s, span, more in zip(
-            x.shape[2:], window.stride, window.span, spread.output_padding, strict=True
+            x.shape[2:], window.stride, window.span, how.output_padding, strict=True
         )
     )
-    pH, pW = spread.padding
+    pH, pW = how.padding
     if height <= 2 * pH or width <= 2 * pW:
         need = f"padding must leave something of an output of {height} x {width}"
-        raise ValueError(f"{need}, got {spread.padding}")
+        raise ValueError(f"{need}, got {how.padding}")
     return x, w, window, (height, width), ((pH, pH), (pW, pW))
 
 

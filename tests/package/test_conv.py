@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from convdocs import conv, conv1d, conv2d, conv2d_backward, patches, products
+from convdocs import conv1d, conv2d, conv2d_backward, patches, products
 
 CASES = {  # x, weight, and how
     "one pixel": ((1, 1, 1, 1), (1, 1, 1, 1), {}),
@@ -356,11 +356,14 @@ def test_blocks_of_rows_give_the_same(monkeypatch, rng, name, rows):
     whole = conv2d(x, w, b, **how), *conv2d_backward(dy, x, w, **how)
     row = x.itemsize * len(x) * x.shape[1] * np.prod(w.shape[2:]) * dy.shape[3]
     blocks = []
-    cut = conv.blocks
+    cut = patches.blocks
     monkeypatch.setattr(patches, "BLOCK", int(rows * row))
-    monkeypatch.setattr(conv, "blocks", lambda seen: blocks.append(list(cut(seen))) or blocks[-1])
+    monkeypatch.setattr(
+        patches, "blocks", lambda seen: blocks.append(list(cut(seen))) or blocks[-1]
+    )
     parts = conv2d(x, w, b, **how), *conv2d_backward(dy, x, w, **how)
-    assert [len(block) for block in blocks] == 2 * [-(-dy.shape[2] // rows)]
+    forward, for_weights, *_ = map(len, blocks)
+    assert forward == for_weights == -(-dy.shape[2] // rows)
     reference.same_results(parts, whole)
     reference.same_results(parts[0], reference.conv2d(x, w, b, **how))
     reference.same_results(parts[1:], reference.conv2d_backward(dy, x, w, **how))
@@ -400,6 +403,30 @@ def test_products_in_pieces_give_the_same(monkeypatch, rng, name, columns):
     reference.same_results(conv2d(x, w, b, **how), reference.conv2d(x, w, b, **how))
     expected = reference.conv2d_backward(dy, x, w, **how)
     reference.same_results(conv2d_backward(dy, x, w, **how), expected)
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("same", [True, False])
+def test_images_read_by_pixels_and_images_added_to_are_the_same(monkeypatch, rng, name, same):
+    x, w, how = CASES[name]
+    if same:
+        w = (x[1], *w[1:])  # as many kernels as channels
+    x, w, _, dy = arrays_for(rng, x, w, how)
+    expected = reference.conv2d_backward(dy, x, w, **how)
+    reference.same_results(conv2d_backward(dy, x, w, **how), expected)
+    monkeypatch.setattr(patches, "_readable", lambda *_: False)
+    reference.same_results(conv2d_backward(dy, x, w, **how), expected)
+
+
+@pytest.mark.parametrize("padding", [0, 1, 2, 3])
+def test_a_weight_without_end_reaches_only_the_pixels_that_it_met(padding):
+    x, w = np.ones((1, 1, 4, 4)), np.ones((1, 1, 3, 3))
+    dy = np.ones_like(conv2d(x, w, padding=padding))
+    w[0, 0, 0, 0] = np.inf
+    dx, _, _ = conv2d_backward(dy, x, w, padding=padding)
+    met = reference.conv2d_backward(dy, x, np.ones_like(w) * (w == np.inf), padding=padding)[0] > 0
+    assert np.isinf(dx[met]).all()
+    assert np.isfinite(dx[~met]).all()
 
 
 @pytest.mark.parametrize("name", CASES)
