@@ -47,16 +47,17 @@ epub pdf: .venv/ready
 # What Python compiled is kept, whatever is set: each worker and each process would do it again.
 unexport PYTHONDONTWRITEBYTECODE
 
-# A worker for each core, and for each worker one thread of BLAS: more would contend.
-PYTEST := OMP_NUM_THREADS=1 "$(BIN)/pytest" -n logical
+# For each worker one thread of BLAS: more would contend.
+PYTEST := OMP_NUM_THREADS=1 "$(BIN)/pytest"
 
-# A test that hangs, as a browser may, begins once more.
+# Two workers for each core, since browsers and builds often wait. A test that hangs, as a browser
+# may, begins once more.
 test: html
-	@BOOK_IS_BUILT=1 $(PYTEST) --dist loadgroup --reruns=1 \
+	@BOOK_IS_BUILT=1 $(PYTEST) -n $$((2 * $$(getconf _NPROCESSORS_ONLN))) --dist loadgroup --reruns=1 \
 	    --only-rerun=pytest-timeout --only-rerun="no end of"
 
 quick: .venv/ready
-	@$(PYTEST) -q --dist loadfile -m "not slow" --hypothesis-profile=quick convdocs tests/package
+	@$(PYTEST) -n logical -q --dist loadfile -m "not slow" --hypothesis-profile=quick convdocs tests/package
 
 bench: .venv/ready
 	@"$(BIN)/python" benchmarks/speed.py
