@@ -213,8 +213,8 @@ def test_a_page_runs_when_the_package_or_its_cells_change_and_only_then(book):
 
     conv = book.folder / "convdocs" / "conv.py"
     text = conv.read_text("utf-8")
-    assert text.count("return batch_first(y)") == 1
-    conv.write_text(text.replace("return batch_first(y)", "return batch_first(-y)"), "utf-8")
+    assert text.count("return batch_first(correlate(") == 1
+    conv.write_text(text.replace("batch_first(correlate(", "batch_first(-correlate("), "utf-8")
     assert book.built().ran == 1
     assert "the answer is -6.0" in book.html()
     assert len(list((book.docs / "_build" / "results").iterdir())) == 1
