@@ -104,9 +104,11 @@ def spread(
     (top, bottom), (left, right) = borders
     above, before = window.span[0] - 1 - top, window.span[1] - 1 - left
     margins = (above, sides[0] - h - bottom), (before, sides[1] - w - right)
-    # With a stride of 1, a pixel belongs to as many places as a place has pixels. To read from them
-    # is quicker than to add to it, unless there are more maps to read than channels to add to.
-    if window.stride == (1, 1) and len(weight) <= C and _readable(weight, margins):
+    area = (sides[0] - top - bottom) * (sides[1] - left - right)
+    # With a stride of 1, pixels can read from the places that they belong to, by a convolution: the
+    # quicker way where pixels are about as many as places, and maps no more than channels.
+    about = 4 * area <= 5 * h * w and len(weight) <= C
+    if about and window.stride == (1, 1) and _readable(weight, margins):
         turned = by_groups.swapaxes(1, 2)[..., ::-1, ::-1].reshape(C, -1, *window.kernel)
         laid = batch_last(batch_first(places), places.dtype, margins)
         return correlate(windows(laid, window), turned, groups)

@@ -418,6 +418,21 @@ def test_images_read_by_pixels_and_images_added_to_are_the_same(monkeypatch, rng
     reference.same_results(conv2d_backward(dy, x, w, **how), expected)
 
 
+def test_a_kernel_as_large_as_the_image_makes_no_more_products_than_it_has_weights(
+    monkeypatch, rng
+):
+    sizes = []
+
+    def counted(a, b, out=None):
+        sizes.append(a.size * b.shape[-1] * (b.size // (b.shape[-1] * b.shape[-2])))
+        return np.matmul(a, b, out=out)
+
+    monkeypatch.setattr(patches, "matmul", counted)
+    x, w, _, dy = arrays_for(rng, (2, 4, 9, 9), (3, 4, 9, 9), {})
+    reference.same_results(conv2d_backward(dy, x, w), reference.conv2d_backward(dy, x, w))
+    assert 0 < sum(sizes) <= 2 * 2 * w.size  # two products for two images
+
+
 @pytest.mark.parametrize("padding", [0, 1, 2, 3])
 def test_a_weight_without_end_reaches_only_the_pixels_that_it_met(padding):
     x, w = np.ones((1, 1, 4, 4)), np.ones((1, 1, 3, 3))
