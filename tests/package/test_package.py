@@ -173,6 +173,8 @@ def annotated(module):
 
 @pytest.mark.parametrize("module", MODULES)
 def test_annotations_can_be_resolved(module):
+    if module == "convdocs.exchange.torch_residual":
+        pytest.importorskip("torch")
     for name, what in annotated(importlib.import_module(module)).items():
         try:
             hints = typing.get_type_hints(what)
