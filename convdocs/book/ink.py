@@ -2,6 +2,10 @@
 
 from collections.abc import Iterable
 
+# The variable that says for which pages figures are drawn: a "phone"'s, or "both" kinds in a build,
+# where a page has either; else for wide ones.
+FIGURES = "CONVDOCS_FIGURES"
+
 BLUE = "#2f7fd0"  # each readable on any page, light or dark
 ORANGE = "#d2691e"
 GREEN = "#2e9e5b"

@@ -34,6 +34,7 @@ from sphinx.util.logging import getLogger
 from sphinx.util.parallel import ParallelTasks, SerialTasks, parallel_available
 from sphinx.util.typing import ExtensionMetadata
 
+from convdocs.book.ink import FIGURES
 from convdocs.book.trained import ENDING, FOLDER, RECORD
 
 from . import BUILD, ROOT
@@ -62,6 +63,7 @@ def prepare(app: Sphinx, config: Config) -> None:
     results = BUILD / "results" / depends[:16]
     config.nb_execution_cache_path = str(results)
     os.environ[FOLDER] = str(results / "trained")
+    os.environ[FIGURES] = "both"  # for desktops and for phones
     home = BUILD / "home"  # without the builder's own settings of IPython, Jupyter and Matplotlib
     home.mkdir(parents=True, exist_ok=True)
     os.environ["HOME"] = str(home)

@@ -25,8 +25,8 @@ from places import ROOT
 
 from convdocs import data
 from convdocs.book import plot
-from convdocs.book.ink import COLORS
-from convdocs.book.plot.picture import INK, NARROW, STYLE, Picture, style, wrapped
+from convdocs.book.ink import COLORS, FIGURES
+from convdocs.book.plot.picture import INK, NARROW, STYLE, Picture, style, subplots, wrapped
 
 PHOTO = data.photo(color=True)[:, 100:200, 200:300]
 SETTINGS = {  # a right call of each plot
@@ -179,35 +179,67 @@ def test_a_figure_is_saved_in_its_own_style():
         assert saved() == alone
 
 
+@pytest.fixture
+def both(monkeypatch):
+    """Draw for wide pages and for phones, as a build does."""
+    monkeypatch.setenv(FIGURES, "both")
+
+
 @pytest.mark.parametrize("name", SETTINGS)
-def test_a_phone_gets_a_narrow_figure_whose_type_can_be_read(name):
+def test_a_phone_gets_a_narrow_figure_whose_type_can_be_read(name, both, monkeypatch):
     figure = draw(name)
-    small = figure.for_phone()
+    monkeypatch.setenv(FIGURES, "phone")
+    small = draw(name)
     svg = small._repr_svg_()
     assert small.get_figwidth() <= min(4.7, figure.get_figwidth())
     sizes = [float(size) for size in re.findall(r"font-size: ([\d.]+)px", svg)]
     assert min(sizes, default=9) >= 9
     said, again = ([answer.words for answer in each.answers] for each in (figure, small))
     assert said == again
-    assert figure._repr_svg_() == drawn(name)
-    assert figure.for_pages() == drawn(name) + svg
+    wide = figure._repr_svg_()
+    monkeypatch.delenv(FIGURES)
+    assert wide == drawn(name)
+    assert figure.for_pages() == wide + svg
 
 
-def test_both_figures_show_what_was_given_and_not_what_became_of_it():
+def test_no_more_is_drawn_than_is_asked_for(monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        plot.charts, "subplots", lambda *a, **o: calls.append(a) or subplots(*a, **o)
+    )
+    for asked, drawn in {"": 1, "phone": 1, "both": 2}.items():
+        calls.clear()
+        monkeypatch.setenv(FIGURES, asked)
+        figure = draw("lines")
+        assert len(calls) == drawn
+        assert figure.for_pages().count("<svg ") == drawn
+
+
+def test_both_figures_show_what_was_given_and_not_what_became_of_it(both):
     y = np.array([[1.0, 2.0]])
     figure = plot.numbers([[[1]], [[1, 2]], y], "⋆=")
     y += 1
-    assert len(figure.answers) == len(figure.for_phone().answers) == 2
+    assert len(figure.answers) == len(figure.phone.answers) == 2
 
 
-def test_a_figure_that_was_changed_is_the_same_on_a_phone():
+def test_a_figure_that_was_changed_is_the_same_on_a_phone(both):
     figure = draw("lines")
     figure._repr_svg_()
-    assert figure.for_phone() is not figure  # shown, and not changed
+    assert figure.for_pages() != figure._repr_svg_()  # shown, and not changed
     figure.axes[0].set_title("mine")
-    assert figure.for_phone() is figure
     assert figure.for_pages() == figure._repr_svg_()
     assert "mine" in figure.for_pages()
+
+
+def test_to_be_shown_changes_nothing_of_a_figure():
+    figure = draw("lines")
+    before = figure.canvas, figure.dpi, figure.stale
+    figure._repr_svg_()
+    assert (figure.canvas, figure.dpi, figure.stale) == before
+    figure.axes[0].set_title("$^$")  # fails when it is drawn
+    with pytest.raises(ValueError, match="Expected"):
+        figure._repr_svg_()
+    assert (figure.canvas, figure.dpi) == before[:2]
 
 
 def test_figures_are_copied_as_any_of_matplotlib():

@@ -8,7 +8,7 @@ from matplotlib.colors import to_hex
 from numpy.testing import assert_allclose, assert_array_equal
 
 from convdocs.book import plot
-from convdocs.book.ink import BLUE, COLORS, ORANGE
+from convdocs.book.ink import BLUE, COLORS, FIGURES, ORANGE
 
 
 def words(axes):
@@ -372,12 +372,13 @@ def test_a_roofline_bends_at_its_ridge_and_has_a_dot_and_a_letter_for_each_case(
     )
 
 
-@pytest.mark.parametrize("phone", [False, True])
-def test_equal_bars_are_equal_amounts_where_panels_are_alike(phone):
+@pytest.mark.parametrize("page", ["", "phone"])
+def test_equal_bars_are_equal_amounts_where_panels_are_alike(page, monkeypatch):
+    monkeypatch.setenv(FIGURES, page)
     panels = {"one": {"a": 1000, "b": 5}, "two": {"a": 73, "b": 0}}
     for alike in (True, False):
         figure = plot.bars(panels, alike=alike)
-        ends = {axes.get_xlim() for axes in (figure.for_phone() if phone else figure).axes}
+        ends = {axes.get_xlim() for axes in figure.axes}
         assert len(ends) == (1 if alike else 2)
 
 

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose
 
 from convdocs import conv2d
 from convdocs.book import plot
-from convdocs.book.ink import BLUE, COLORS, ORANGE
+from convdocs.book.ink import BLUE, COLORS, FIGURES, ORANGE
 from convdocs.book.plot.grids import GAP, _lines
 
 X = np.arange(12).reshape(3, 4)
@@ -103,8 +103,9 @@ def test_grids_that_do_not_fit_a_line_begin_another(wide, room):
         assert len(line) == 1 or sum(wide[n] + GAP for n in line[1:]) + wide[line[0]] <= room
 
 
-def test_a_formula_in_two_lines_has_the_sign_between_in_the_second():
-    figure = plot.numbers([np.ones((1, 1)), np.ones((5, 9)), np.ones((5, 9))], "⋆=").for_phone()
+def test_a_formula_in_two_lines_has_the_sign_between_in_the_second(monkeypatch):
+    monkeypatch.setenv(FIGURES, "phone")
+    figure = plot.numbers([np.ones((1, 1)), np.ones((5, 9)), np.ones((5, 9))], "⋆=")
     (axes,) = figure.axes
     signs = {text.get_text(): text.get_position() for text in axes.texts if text.get_text() in "⋆="}
     assert signs["⋆"][1] < 5 < signs["="][1]
@@ -161,8 +162,9 @@ def test_the_patch_matrix_is_drawn_with_all_its_numbers():
 
 
 @pytest.mark.parametrize(("side", "kernel"), [(3, 3), (3, 2), (6, 2), (4, 1)])
-def test_on_a_phone_all_of_picture_and_matrix_is_in_view(side, kernel):
-    figure = plot.patch_matrix(np.eye(side), (kernel, kernel), [(0, 0)]).for_phone()
+def test_on_a_phone_all_of_picture_and_matrix_is_in_view(side, kernel, monkeypatch):
+    monkeypatch.setenv(FIGURES, "phone")
+    figure = plot.patch_matrix(np.eye(side), (kernel, kernel), [(0, 0)])
     (axes,) = figure.axes
     (x0, x1), (y1, y0) = axes.get_xlim(), axes.get_ylim()
     boxes = [patch.get_bbox().extents for patch in axes.patches]

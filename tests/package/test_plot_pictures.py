@@ -13,7 +13,7 @@ from PIL import Image, features
 
 from convdocs import data
 from convdocs.book import plot
-from convdocs.book.ink import BLUE, GREEN, ORANGE, RED
+from convdocs.book.ink import BLUE, FIGURES, GREEN, ORANGE, RED
 
 COLOR = data.photo(color=True)[:, 100:300]
 LEVELS = np.array([[0, 51, 255], [153, 102, 204]])  # of the 256 that a screen has
@@ -33,14 +33,15 @@ def frames(axes):
     return [box.get_bbox().extents.tolist() for box in axes.patches]
 
 
-def test_words_of_frames_that_share_a_corner_stand_apart():
+@pytest.mark.parametrize("page", ["", "phone"])
+def test_words_of_frames_that_share_a_corner_stand_apart(page, monkeypatch):
+    monkeypatch.setenv(FIGURES, page)
     found = {(2, 2): "a", (2.2, 2): "b", (2, 2.2): "c"}
     figure = plot.detections(np.zeros((40, 40)), found, height=20)
-    for each in (figure.for_phone(), figure):
-        each.draw_without_rendering()
-        boxes = [text.get_window_extent() for text in each.axes[0].texts]
-        assert len(boxes) == 3
-        assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert len(boxes) == 3
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
 
 
 def test_a_photograph_is_small_and_still_itself():

@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import re
+import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
@@ -19,13 +20,14 @@ from typing import IO, Any, Literal, NamedTuple, ParamSpec
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.typing import LineStyleType
 from PIL import Image, features
 
-from ..ink import BLUE, RED
+from ..ink import BLUE, FIGURES, RED
 from .arguments import Floats
 
 P = ParamSpec("P")
@@ -117,7 +119,7 @@ def fitting(columns: int, texts: Iterable[str], least: float) -> int:
 
 
 def plotted(draw: Callable[P, Picture]) -> Callable[P, Picture]:
-    """Let a function draw in the book's style, and its picture be drawn again for a phone."""
+    """Let a function draw in the book's style, for the page that it is drawn for."""
 
     @functools.wraps(draw)
     def plot(*args: P.args, **options: P.kwargs) -> Picture:
@@ -125,7 +127,10 @@ def plotted(draw: Callable[P, Picture]) -> Callable[P, Picture]:
             with style(wide):
                 return draw(*args, **options)
 
-        picture, picture.phone = at(WIDE), at(NARROW)
+        asked = os.environ.get(FIGURES)
+        picture = at(NARROW if asked == "phone" else WIDE)
+        if asked == "both":
+            picture.phone = at(NARROW)
         picture.stale = False  # until somebody changes it
         return picture
 
@@ -158,13 +163,7 @@ class Picture(Figure):
         self.stale = changed
 
     def _repr_svg_(self) -> str:
-        with io.StringIO() as file:
-            nothing = {"Creator": None, "Date": None, "Format": None, "Type": None}
-            self.savefig(file, format="svg", metadata=nothing)
-            svg = file.getvalue().replace(INK, "currentColor")
-        changed = self.stale
-        self.set_layout_engine("none")  # shown again, nothing moves
-        self.stale = changed
+        svg = self._drawn().replace(INK, "currentColor")
         svg = re.sub(r"data:image/png;base64,([^\"]*)", _lighter, svg)
         svg = FAMILY.sub("", FORMULA.sub(_in_a_row, svg))
         if self.small:  # indices and exponents are as small as the smallest type can be
@@ -172,14 +171,29 @@ class Picture(Figure):
         head, body = svg[svg.index("<svg") :].split(">", 1)
         return f"{head}>{SHEET}{self._answers()}{body}"
 
-    def for_phone(self) -> Picture:
-        """Return the same for a page as narrow as a phone's, unless it was changed since."""
-        return self.phone if self.phone and not self.stale else self
-
     def for_pages(self) -> str:
-        """Return the figure as SVG, and after it the one for a phone (docs/_ext/widths.py)."""
-        other = self.for_phone()
-        return self._repr_svg_() + (other._repr_svg_() if other is not self else "")
+        """Return the figure as SVG, and after it the one for a phone (docs/_ext/widths.py).
+
+        One that was changed since it was drawn stands for both.
+        """
+        other = self.phone if self.phone and not self.stale else None
+        return self._repr_svg_() + (other._repr_svg_() if other else "")
+
+    def _drawn(self) -> str:
+        """Return the figure as matplotlib writes SVG, by one drawing: `savefig` makes two."""
+        before, dpi, changed = self.canvas, self.dpi, self.stale
+        nothing = {"Creator": None, "Date": None, "Format": None, "Type": None}
+        with style(), io.StringIO() as file:
+            try:
+                canvas = FigureCanvasSVG(self)
+                self.dpi = matplotlib.rcParams["savefig.dpi"]
+                canvas.print_svg(file, metadata=nothing)  # type: ignore[no-untyped-call]
+            finally:
+                self.dpi = dpi
+                self.set_canvas(before)
+            self.set_layout_engine("none")  # shown again, nothing moves
+            self.stale = changed
+            return file.getvalue()
 
     def _answers(self) -> str:
         """Write what the figure answers: ``[place, words, sources]`` each, boxes as shares of it.
@@ -206,9 +220,12 @@ def _share(axes: Axes, box: Box) -> list[float]:
 
 
 def _lighter(match: re.Match[str]) -> str:
-    """Write a photograph as WebP, a tenth of PNG's size, and leave small pictures exact."""
+    """Write a photograph as WebP, a tenth of PNG's size, and leave small pictures exact.
+
+    A browser that draws has nothing to fetch, and would need long for it.
+    """
     png = base64.b64decode(match[1])
-    if len(png) < EXACT or not features.check("webp"):
+    if len(png) < EXACT or sys.platform == "emscripten" or not features.check("webp"):
         return match[0]
     with Image.open(io.BytesIO(png)) as image, io.BytesIO() as file:
         shown = image.convert("RGBA")

@@ -7,6 +7,7 @@ import builtins
 import contextlib
 import functools
 import io
+import os
 import sys
 import traceback
 import warnings
@@ -17,6 +18,7 @@ from pyodide.ffi import JsException
 
 import convdocs.data
 from convdocs.book import trained
+from convdocs.book.ink import FIGURES
 from convdocs.training import loop
 
 # The digits as they lie beside the page, so that a run need not fetch scikit-learn for them.
@@ -149,12 +151,10 @@ class Out(io.TextIOBase):
         self.line = ""
 
 
-def show(value, out, phone):
+def show(value, out):
     """Give the richest form of a cell's last value that the page can show."""
     if value is None:
         return
-    if phone and hasattr(value, "for_phone"):
-        value = value.for_phone()
     for form, kind in {"_repr_svg_": "svg", "_repr_html_": "html", "_repr_png_": "png"}.items():
         method = None if isinstance(value, type) else getattr(value, form, None)
         shown = method and method()
@@ -187,8 +187,9 @@ async def respond(source, name, space, send, phone=False):
     """Run one cell in ``space``, and hand over what it shows; return its error's name, or None."""
     out = sys.stdout = sys.stderr = Out(send)
     trained.SITE.send = send
+    os.environ[FIGURES] = "phone" if phone else ""
     try:
-        show(await evaluate(source, name, space), out, phone)
+        show(await evaluate(source, name, space), out)
         out.flush()
         draw_what_is_open()
     except BaseException as error:
