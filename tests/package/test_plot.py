@@ -242,6 +242,33 @@ def test_to_be_shown_changes_nothing_of_a_figure():
     assert (figure.canvas, figure.dpi) == before[:2]
 
 
+def test_a_figure_that_was_changed_after_it_was_shown_is_laid_out_again():
+    shown, new = draw("lines"), draw("lines")
+    before = shown._repr_svg_()
+    for figure in (shown, new):
+        figure.axes[0].set_ylabel("a label\nof several\nlines")
+    after = shown._repr_svg_()
+    assert before != after == shown._repr_svg_()  # and then it stands still
+    new._repr_svg_()
+    places = [figure.axes[0].get_position().extents for figure in (shown, new)]
+    np.testing.assert_allclose(*places, atol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")
+@pytest.mark.parametrize("letter", ["\0", "\x08", "\x1b", "\ufffe", "\U0001f600"])
+def test_any_letter_of_a_title_gives_a_figure_that_can_be_read(letter):
+    svg = plot.images({f"a{letter}b": np.eye(2)})._repr_svg_()
+    (title,) = [text for text in ET.fromstring(svg).itertext() if text.startswith("a")]
+    assert title == (f"a{letter}b" if letter > "\uffff" else "a\N{REPLACEMENT CHARACTER}b")
+
+
+def test_half_a_letter_is_refused():
+    with pytest.raises(ValueError, match="a title of pictures must be a text of whole letters"):
+        plot.images({"\ud800": np.eye(2)})
+    with pytest.raises(ValueError, match="xlabel must be a text of whole letters"):
+        plot.lines([1, 2], "\udfff")
+
+
 def test_figures_are_copied_as_any_of_matplotlib():
     figure = draw("numbers")
     for again in (pickle.loads(pickle.dumps(figure)), copy.deepcopy(figure)):

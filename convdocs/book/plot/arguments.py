@@ -219,6 +219,8 @@ def text(name: str, value: object) -> str:
     """Return a text."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a text, got {_args.shown(value)}")
+    if any("\ud800" <= letter <= "\udfff" for letter in value):  # half of one, in UTF-16
+        raise ValueError(f"{name} must be a text of whole letters, got {_args.shown(value)}")
     for line in filter(is_math_text, value.splitlines()):
         try:
             MathTextParser("path").parse(line)

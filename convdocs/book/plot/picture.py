@@ -23,6 +23,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import LayoutEngine, PlaceHolderLayoutEngine
 from matplotlib.patches import Rectangle
 from matplotlib.typing import LineStyleType
 from PIL import Image, features
@@ -65,6 +66,7 @@ svg { color: #1f2328 }
 @media (prefers-color-scheme: dark) { svg { color: #d8dce2 } image { opacity: 0.8 } }
 </style>"""
 
+UNKNOWN = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")  # to XML
 FAMILY = re.compile(r" font-family: [^;]*;")  # the sheet names the page's, or what print brings
 INDEX = re.compile(r"(<tspan [^>]*font-size: )([\d.]+)px")
 FORMULA = re.compile(r"(?<=<text>)(?:\s*<tspan [^>]*>[^<]*</tspan>)+\s*(?=</text>)")
@@ -154,6 +156,8 @@ class Picture(Figure):
         self.answers: list[Answer] = []
         self.small = narrow()
         self.phone: Picture | None = None
+        self.layout: LayoutEngine | None = None
+        self.changed = False  # since it was drawn
 
     def savefig(self, fname: str | os.PathLike[str] | IO[Any], **options: Any) -> None:
         """Write the figure to a file, with the options of matplotlib, in the book's style."""
@@ -163,7 +167,7 @@ class Picture(Figure):
         self.stale = changed
 
     def _repr_svg_(self) -> str:
-        svg = self._drawn().replace(INK, "currentColor")
+        svg = UNKNOWN.sub("\N{REPLACEMENT CHARACTER}", self._drawn()).replace(INK, "currentColor")
         svg = re.sub(r"data:image/png;base64,([^\"]*)", _lighter, svg)
         svg = FAMILY.sub("", FORMULA.sub(_in_a_row, svg))
         if self.small:  # indices and exponents are as small as the smallest type can be
@@ -176,12 +180,17 @@ class Picture(Figure):
 
         One that was changed since it was drawn stands for both.
         """
-        other = self.phone if self.phone and not self.stale else None
+        other = None if self.changed or self.stale else self.phone
         return self._repr_svg_() + (other._repr_svg_() if other else "")
 
     def _drawn(self) -> str:
         """Return the figure as matplotlib writes SVG, by one drawing: `savefig` makes two."""
-        before, dpi, changed = self.canvas, self.dpi, self.stale
+        before, dpi = self.canvas, self.dpi
+        self.changed |= self.stale
+        if not isinstance(self.get_layout_engine(), PlaceHolderLayoutEngine):
+            self.layout = self.get_layout_engine()
+        elif self.stale:
+            self.set_layout_engine(self.layout)
         nothing = {"Creator": None, "Date": None, "Format": None, "Type": None}
         with style(), io.StringIO() as file:
             try:
@@ -191,8 +200,8 @@ class Picture(Figure):
             finally:
                 self.dpi = dpi
                 self.set_canvas(before)
-            self.set_layout_engine("none")  # shown again, nothing moves
-            self.stale = changed
+            self.set_layout_engine("none")  # shown again, nothing moves unless it was changed
+            self.stale = False
             return file.getvalue()
 
     def _answers(self) -> str:
