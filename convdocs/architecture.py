@@ -108,7 +108,7 @@ def described(layers: Sequence[Layer], where: str = "layers") -> list[tuple[str,
             }
         with blank():
             like = _built(number, (kind.layer.__name__, options))
-        given, built = _shapes(layer), _shapes(like)
+        given, built = _shapes(layer, place), _shapes(like, place)
         if given != built:
             need = f"{place}.params must be as {layer!r} builds them, {built}"
             raise ValueError(f"{need}, got {given}")
@@ -147,9 +147,13 @@ def rebuilt(description: Any, arrays: Mapping[str, ArrayLike]) -> list[Layer]:
     """
     if not isinstance(description, list | tuple):
         raise TypeError(f"layers must be a list, got {shown(description)}")
-    with blank():
-        layers = [_built(number, entry) for number, entry in enumerate(description)]
-    state = agreeing(named_arrays(layers), arrays)
+    try:
+        with blank():
+            layers = [_built(number, entry) for number, entry in enumerate(description)]
+        ours = named_arrays(layers)
+    except RecursionError as error:
+        raise ValueError(f"layers must not be nested as deep as this: {error}") from None
+    state = agreeing(ours, arrays)
     for number, layer in enumerate(layers):
         for group in (layer.params, layer.buffers):
             for name, like in group.items():
@@ -157,13 +161,20 @@ def rebuilt(description: Any, arrays: Mapping[str, ArrayLike]) -> list[Layer]:
     return layers
 
 
-def named_arrays(layers: Iterable[Layer]) -> dict[str, Array]:
+def named_arrays(layers: Iterable[Layer], where: str = "layers") -> dict[str, Array]:
     """Return the live parameters and buffers of all layers, as a state dictionary names them."""
     return {
         f"{number}.{name}": array
         for number, layer in enumerate(layers)
-        for name, array in _arrays(layer).items()
+        for name, array in _arrays(layer, f"{where}[{number}]").items()
     }
+
+
+def writable(ours: Mapping[str, Array]) -> None:
+    """Refuse arrays that cannot be written to."""
+    for key, array in ours.items():
+        if not array.flags.writeable:
+            raise ValueError(f"layers must have arrays to write to, got {key!r} for reading alone")
 
 
 def agreeing(ours: Mapping[str, Array], state: Mapping[str, ArrayLike]) -> dict[str, Array]:
@@ -248,11 +259,23 @@ def _built(number: int, entry: Any) -> Layer:
         raise ValueError(f"{need}, got {shown(entry)}: {error}") from None
 
 
-def _arrays(layer: Layer) -> dict[str, Array]:
+def _arrays(layer: Layer, where: str) -> dict[str, Array]:
     """Return all that a layer saves: its parameters and its buffers."""
-    return {**layer.params, **layer.buffers}
+    if isinstance(layer, Residual):  # layer by layer, the order of PyTorch
+        rows = {"body": layer.body, "shortcut": layer.shortcut}
+        return {
+            f"{way}.{name}": array
+            for way, row in rows.items()
+            for name, array in named_arrays(row, f"{where}.{way}").items()
+        }
+    arrays = {**layer.params, **layer.buffers}
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):
+            need = f"{where} must hold {name!r} as an ndarray"
+            raise TypeError(f"{need}, got {shown(array)} in {layer!r}")
+    return arrays
 
 
-def _shapes(layer: Layer) -> dict[str, tuple[str, tuple[int, ...]]]:
+def _shapes(layer: Layer, where: str) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Return the dtype and the shape of all that a layer saves."""
-    return {name: (array.dtype.name, array.shape) for name, array in _arrays(layer).items()}
+    return {name: (array.dtype.name, array.shape) for name, array in _arrays(layer, where).items()}

@@ -12,7 +12,7 @@ from . import _args, memory
 from ._args import Array, Rng
 from .layer import Layer
 from .products import matmul
-from .windows import Pair
+from .windows import Patch
 
 
 def linear(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None) -> Array:
@@ -159,9 +159,9 @@ class Linear(Layer):
         dx, dweight, dbias = linear_backward(dy, x, self.params["weight"])
         return (dx, dweight, dbias) if "bias" in self.params else (dx, dweight)
 
-    def sees(self, patch: Pair) -> Pair:
+    def sees(self, patch: Patch) -> Patch:
         """Return the patch of maps behind one of the output: of their rows, which it sums, all."""
-        return patch[0], self.options["in_features"]
+        return patch[0], (0, self.options["in_features"] - 1)
 
 
 class Flatten(Layer):

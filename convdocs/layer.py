@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from . import _args, memory
 from ._args import Array, Rng
-from .windows import Pair, Window
+from .windows import NO_BORDERS, Patch, Window, same_borders
 
 BLANK = ContextVar("BLANK", default=False)  # whether layers are built without their numbers
 
@@ -44,8 +44,8 @@ class Layer:
     ``gradients(dy, x)``, which returns the gradient for the input, followed by one gradient for
     each parameter. It may also override others: ``__call__``, where training differs from
     inference, ``learn``, where the gradients for the parameters alone take less work, and what a
-    summary asks, ``sees`` and ``macs``. What its calls keep beside the input, it names in
-    ``remembered``.
+    summary asks, ``sees``, ``macs`` and ``learned``. What its calls keep beside the input, it names
+    in ``remembered``.
 
     A copy of a layer, or a pickle, holds its parameters, buffers and options, and nothing that the
     layer saw: `backward` needs a new call.
@@ -129,10 +129,11 @@ class Layer:
             self._same_shape(name, gradient, parameter)
         self.grads = dict(zip(self.params, grads, strict=True))
 
-    def _same_shape(self, name: str, gradient: Any, array: Array) -> None:
+    def _same_shape(self, name: str, gradient: Any, array: ArrayLike) -> None:
         """Check one of the gradients that a subclass returns."""
-        if not isinstance(gradient, np.ndarray) or gradient.shape != array.shape:
-            need = f"must return a gradient of shape {array.shape} for {name}"
+        shape = np.shape(array)
+        if not isinstance(gradient, np.ndarray) or gradient.shape != shape:
+            need = f"must return a gradient of shape {shape} for {name}"
             got = getattr(gradient, "shape", _args.shown(gradient))
             raise TypeError(f"{type(self).__name__}.gradients {need}, got {got}")
 
@@ -158,14 +159,26 @@ class Layer:
         """Return the layers that this one is made of: of most, none."""
         return ()
 
-    def sees(self, patch: Pair) -> Pair:
-        """Return rows and columns of the input that a patch of the output depends on."""
+    def sees(self, patch: Patch) -> Patch:
+        """Return the patch of the input, without borders, that one of the output depends on."""
         kernel, stride, dilation = (
             _args.pair(name, self.options.get(name, 1), 1)
             for name in ("kernel_size", "stride", "dilation")
         )
-        height, width = Window(kernel, stride, dilation).span
-        return (patch[0] - 1) * stride[0] + height, (patch[1] - 1) * stride[1] + width
+        padding = self.options.get("padding", 0)
+        if isinstance(padding, str):
+            borders = same_borders(kernel, dilation) if padding == "same" else NO_BORDERS
+            padding = borders[0][0], borders[1][0]
+        spans, before = Window(kernel, stride, dilation).span, _args.pair("padding", padding, 0)
+        rows, columns = (
+            (first * s - p, last * s - p + span - 1) if first <= last else (first, last)
+            for (first, last), span, s, p in zip(patch, spans, stride, before, strict=True)
+        )
+        return rows, columns
+
+    def learned(self) -> int:
+        """Return how many numbers training can change."""
+        return sum(parameter.size for parameter in self.params.values())
 
     def macs(self, x: Array, y: Array) -> int:
         """Return the multiply-accumulates for an image of the shape of those of ``x``.
@@ -263,6 +276,12 @@ def all_of(layers: Iterable[Layer]) -> Iterator[Layer]:
     for layer in layers:
         yield layer
         yield from all_of(layer.inner())
+
+
+def forget(layers: Iterable[Layer]) -> None:
+    """Let layers forget what they saw."""
+    for layer in all_of(layers):
+        vars(layer).update(dict.fromkeys(layer.remembered))
 
 
 @contextlib.contextmanager

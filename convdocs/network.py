@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 
 from . import _args
 from ._args import Array, Rng
-from .architecture import agreeing, named_arrays
-from .layer import Layer, fitting, in_a_row, refuse_twice, unmoved_by_errors
+from .architecture import agreeing, named_arrays, writable
+from .layer import Layer, fitting, forget, in_a_row, refuse_twice, unmoved_by_errors
 from .summary import Summary
 
 MANY = 256  # images at a time, where nothing is learned from them
@@ -67,11 +67,16 @@ class Network:
         x, train = _args.numbers("x", x), _args.flag("train", train)
         if rng is not None:
             rng = _args.generator(rng)  # one stream for all layers
-        y = x
-        with unmoved_by_errors(self.layers if train else []), _advised(self.layers, "x", x):
-            for number, layer in enumerate(self.layers):
-                with fitting("x", number, layer):
-                    y = layer(y, train=train, rng=rng)
+        y, number = x, 0
+        try:
+            with unmoved_by_errors(self.layers if train else []), _advised(self.layers, "x", x):
+                for number, layer in enumerate(self.layers):
+                    with fitting("x", number, layer):
+                        y = layer(y, train=train, rng=rng)
+        except BaseException as error:
+            if number > 0 or not isinstance(error, Exception):
+                forget(self.layers)  # no way back leads through layers that saw different inputs
+            raise
         return y
 
     def backward(self, dy: ArrayLike) -> Array:
@@ -89,7 +94,7 @@ class Network:
         Raises
         ------
         RuntimeError
-            If the network has not been called yet.
+            If the network has not been called yet, or a layer has refused the last call.
         """
         dx = _args.numbers("dy", dy)
         for layer in reversed(self.layers):
@@ -152,11 +157,12 @@ class Network:
         Raises
         ------
         ValueError, TypeError
-            If a key is missing or superfluous, or an array has another shape or no real numbers;
-            nothing is changed then.
+            If a key is missing or superfluous, an array has another shape or no real numbers, or
+            one of the network's own is for reading alone; nothing is changed then.
         """
         ours = named_arrays(self.layers)
         copies = {key: array.copy() for key, array in agreeing(ours, state).items()}
+        writable(ours)
         for key, array in copies.items():
             ours[key][...] = array
 
@@ -238,7 +244,9 @@ def _advised(layers: Sequence[Layer], name: str, X: Array) -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError) as error:
-        for change, changed in _other_axes(X):
+        # Else it is something that training alone needs.
+        amiss = X.ndim == 0 or not _fit(layers, X[:1])
+        for change, changed in _other_axes(X) if amiss else ():
             if _fit(layers, changed[:1]):
                 need = f"{name} must have the shape (N, C, H, W), got {X.shape}"
                 raise ValueError(f"{need}; {name.split()[0]}{change} fits") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -48,12 +49,14 @@ class Optimizer:
         ------
         RuntimeError
             If a layer with parameters has no gradients yet.
-        ValueError
-            If a gradient, or what is remembered, does not have the parameter's shape.
+        ValueError, TypeError
+            If a gradient, or what is remembered, does not have the parameter's shape, or a
+            parameter cannot be changed in place; nothing is changed then.
         """
         jobs = []
         for number, layer in enumerate(in_a_row(layers)):
             for name, parameter in layer.params.items():
+                movable(f"'{number}.{name}' of layers", parameter)
                 if name not in layer.grads:
                     raise RuntimeError(f"step needs a backward pass before it: {layer!r}")
                 remembered = self.memory.get((number, name)) or self.blank(parameter)
@@ -76,6 +79,15 @@ class Optimizer:
     def move(self, parameter: Array, gradient: Array, *remembered: Array) -> None:
         """Change one parameter, and what is remembered of it, in place."""
         raise NotImplementedError
+
+
+def movable(name: str, parameter: Any) -> None:
+    """Refuse a parameter that no step can change in place."""
+    if not isinstance(parameter, np.ndarray) or parameter.dtype.kind != "f":
+        got = getattr(parameter, "dtype", _args.shown(parameter))
+        raise TypeError(f"{name} must be an array of floating-point numbers, got {got}")
+    if not parameter.flags.writeable:
+        raise ValueError(f"{name} must be an array to write to, got one for reading alone")
 
 
 class SGD(Optimizer):

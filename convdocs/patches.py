@@ -80,7 +80,13 @@ def collect(places: Array, seen: Array, groups: int) -> Array:
 
 
 def spread(
-    places: Array, weight: Array, window: Window, groups: int, sides: Pair, borders: Borders
+    places: Array,
+    weight: Array,
+    window: Window,
+    groups: int,
+    sides: Pair,
+    borders: Borders,
+    asking: str = "x and weight",
 ) -> Array:
     """Return images to which each place has added the kernels times its numbers.
 
@@ -94,6 +100,8 @@ def spread(
         Height and width of the images.
     borders : pair of pair of int
         What is cut off of them at the end.
+    asking : str
+        The arguments that say how large the images are.
 
     Returns
     -------
@@ -112,8 +120,8 @@ def spread(
         turned = by_groups.swapaxes(1, 2)[..., ::-1, ::-1].reshape(C, -1, *window.kernel)
         laid = batch_last(batch_first(places), places.dtype, margins)
         return correlate(windows(laid, window), turned, groups)
-    with _args.in_memory("x and weight", (C, *sides, N)):
-        alone = tile(sides, window) and (h * window.stride[0], w * window.stride[1]) == sides
+    alone = tile(sides, window) and (h * window.stride[0], w * window.stride[1]) == sides
+    with _args.in_memory(asking, (C, *sides, N)):
         images = (memory.empty if alone else memory.zeros)((C, *sides, N), places.dtype)
     seen = windows(images, window)[:, :, :, :h, :w]
     kernels = by_groups.reshape(*by_groups.shape[:2], -1)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from . import _args, memory
 from ._args import Array, Rng
 from .layer import Layer, all_of, fitting, in_a_row, refuse_twice, unmoved_by_errors
-from .windows import Pair
+from .windows import Pair, Patch
 
 Group = Literal["params", "grads", "buffers"]
 
@@ -125,16 +125,20 @@ class Residual(Layer):
                 y = layer.forward(y)
         return least
 
-    def sees(self, patch: Pair) -> Pair:
-        """Return the larger of the patches that both ways see."""
+    def sees(self, patch: Patch) -> Patch:
+        """Return the patch around those that both ways see."""
         ends = []
         for row in (self.body, self.shortcut):
             seen = patch
             for layer in reversed(row):
                 seen = layer.sees(seen)
             ends.append(seen)
-        (height, width), (other_height, other_width) = ends
-        return max(height, other_height), max(width, other_width)
+        rows, columns = map(_around, *ends)
+        return rows, columns
+
+    def learned(self) -> int:
+        """Return how many numbers of all layers training can change."""
+        return sum(layer.learned() for layer in self.inner())
 
     def macs(self, x: Array, y: Array) -> int:
         """Return the multiply-accumulates of all layers."""
@@ -281,6 +285,12 @@ def _through(row: Sequence[Layer], x: Array) -> Array:
         with fitting("x", number, layer):
             x = layer.forward(x)
     return x
+
+
+def _around(one: Pair, other: Pair) -> Pair:
+    """Return the first and the last of two ranges, one of which may be empty."""
+    ranges = [(first, last) for first, last in (one, other) if first <= last] or [one]
+    return min(first for first, _ in ranges), max(last for _, last in ranges)
 
 
 def _added(one: Array, other: Array) -> Array:

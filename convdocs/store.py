@@ -116,15 +116,24 @@ def read(path: Path) -> tuple[Any, dict[str, Array]]:
     ValueError
         If the file is damaged or of another kind.
     """
-    name = name_of(path)
-    if kind := _special(os.stat(name)):
-        raise ValueError(f"path must be a whole model file, got {name!r}, which is {kind}")
+    name = readable(path, "a whole model file")
     with open(name, "rb") as file:
         try:
             content = _content(file, os.fstat(file.fileno()).st_size)
             return json.loads(str(content.pop(KEY))), content
         except Exception as error:  # a damaged file can fail in any way
             raise ValueError(f"path must be a whole model file, got {name!r}: {error}") from error
+
+
+def readable(path: Path, need: str) -> str:
+    """Return the name of a file that is there; a directory, or what never ends, is none."""
+    name = name_of(path)
+    found = os.stat(name)
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, f"path must be {need}, not a directory", name)
+    if kind := _special(found):
+        raise ValueError(f"path must be {need}, got {name!r}, which is {kind}")
+    return name
 
 
 def _home(name: str) -> str:

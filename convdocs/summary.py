@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -12,7 +13,10 @@ from . import _args
 from ._args import Array
 from .fc import Linear
 from .layer import Layer, all_of, fitting
-from .windows import Pair
+from .transposed import ConvTranspose2d
+from .windows import Pair, Patch
+
+PHASES = 256  # places of an output that are looked at, at most
 
 
 class Row(NamedTuple):
@@ -22,7 +26,8 @@ class Row(NamedTuple):
     output_shape: tuple[int, ...]  #: That of its output for one image.
     parameters: int  #: How many numbers it learns.
     macs: int  #: How many multiply-accumulates it makes for one image, biases not counted.
-    receptive_field: tuple[int, int]  #: Rows and columns of the image that one output sees.
+    #: Rows and columns of the image that one output sees; the most, where outputs differ.
+    receptive_field: tuple[int, int]
 
 
 class Summary(list[Row]):
@@ -37,7 +42,8 @@ class Summary(list[Row]):
             y = np.empty((0, *shape), np.float32)  # an empty batch: shapes, no numbers
         rows = []
         maps: Pair = (shape[1], shape[2])
-        steps: list[Callable[[Pair], Pair]] = []  # from what a layer makes to what it sees of it
+        steps: list[Callable[[Patch], Patch]] = []  # from what a layer makes to what it sees of it
+        phases = 1  # after how many places of the output patches begin again
         for number, layer in enumerate(layers):
             x = y
             with fitting("input_shape", number, layer):
@@ -46,12 +52,14 @@ class Summary(list[Row]):
             steps.append(partial(_all, maps) if sees_all else layer.sees)
             if y.ndim == 4:
                 maps = (y.shape[2], y.shape[3])
-            field: Pair = (1, 1)
-            for step in reversed(steps):
-                field = step(field)
-            parameters = sum(p.size for p in layer.params.values())
+            for each in all_of([layer]):
+                if isinstance(each, ConvTranspose2d):
+                    phases = min(PHASES, phases * math.lcm(*each.spread.stride))
+            patches = [_behind((place, place), steps) for place in range(phases)]
+            axes = zip(*patches, strict=True)
+            height, width = (max(last - first + 1 for first, last in axis) for axis in axes)
             name, macs = type(layer).__name__, layer.macs(x, y)
-            rows.append(Row(name, y.shape[1:], parameters, macs, field))
+            rows.append(Row(name, y.shape[1:], layer.learned(), macs, (height, width)))
         return cls(rows)
 
     @property
@@ -87,6 +95,14 @@ def _output(layer: Layer, x: Array) -> Array:
         raise type(error)(str(error).replace("(0, ", "(N, ")) from None
 
 
-def _all(maps: Pair, patch: Pair) -> Pair:
-    """Return the size of whole maps, whatever patch of the output depends on them."""
-    return maps
+def _behind(place: Pair, steps: Sequence[Callable[[Patch], Patch]]) -> Patch:
+    """Return the patch of the image that one output sees."""
+    patch: Patch = ((place[0], place[0]), (place[1], place[1]))
+    for step in reversed(steps):
+        patch = step(patch)
+    return patch
+
+
+def _all(maps: Pair, patch: Patch) -> Patch:
+    """Return whole maps, whatever patch of the output depends on them."""
+    return (0, maps[0] - 1), (0, maps[1] - 1)

@@ -19,7 +19,7 @@ from . import _args
 from ._args import Array, Rng, Size
 from .layer import Layer
 from .patches import collect, correlate, spread
-from .windows import Borders, Pair, Window, batch_first, batch_last, windows
+from .windows import Borders, Pair, Patch, Window, batch_first, batch_last, windows
 
 
 def conv_transpose2d(
@@ -190,20 +190,30 @@ class ConvTranspose2d(Layer):
         dx, dweight, dbias = _backward(dy, x, self.params["weight"], self.spread)
         return (dx, dweight, dbias) if "bias" in self.params else (dx, dweight)
 
-    def sees(self, patch: Pair) -> Pair:
+    def sees(self, patch: Patch) -> Patch:
         """Return the patch of the input behind one of the output: a stride makes it smaller."""
-        spread = self.spread
-        window = Window(self.options["kernel_size"], spread.stride, spread.dilation)
-        rows, columns = (
-            (n + span - 2) // s + 1
-            for n, span, s in zip(patch, window.span, window.stride, strict=True)
-        )
+        stride, dilation = self.spread.stride, self.spread.dilation
+        sizes = self.options["kernel_size"], stride, dilation, self.spread.padding
+        rows, columns = map(_reaching, patch, *sizes)
         return rows, columns
 
     def macs(self, x: Array, y: Array) -> int:
         """Return the multiply-accumulates: of each number of the input, those of its kernels."""
         weight = self.params["weight"]
         return weight.size // len(weight) * int(np.prod(x.shape[1:]))
+
+
+def _reaching(patch: Pair, k: int, s: int, d: int, p: int) -> Pair:
+    """Return the first and the last pixel of an axis that reach some of the output's."""
+    first, last = patch[0] + p, patch[1] + p
+
+    def reaches(pixel: int) -> bool:  # by a position of the kernel that meets the patch
+        lowest = max(0, -((pixel * s - first) // d))
+        return lowest <= min(k - 1, (last - pixel * s) // d)
+
+    pixels = range(-((d * (k - 1) - first) // s), last // s + 1)
+    begin = next(filter(reaches, pixels), 0)
+    return begin, next(filter(reaches, reversed(pixels)), begin - 1)
 
 
 class _Spread(NamedTuple):
@@ -225,10 +235,22 @@ def _forward(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None, how: _Spre
         raise ValueError(f"bias must have the shape ({F},), one for each channel, got {b.shape}")
     dtype = _args.floating(x, w, b)
     laid = batch_last(x, dtype)
-    y = spread(laid, w, window, how.groups, sides, borders)
+    y = spread(laid, w, window, how.groups, sides, borders, _asking(how))
     if b is not None:
         y += b.reshape(F, 1, 1, 1)
     return batch_first(y)
+
+
+def _asking(how: _Spread) -> str:
+    """Name the arguments that make the output large."""
+    large = {
+        "weight": True,
+        "stride": max(how.stride) > 1,
+        "output_padding": max(how.output_padding) > 0,
+        "dilation": max(how.dilation) > 1,
+    }
+    *names, last = (name for name, asks in large.items() if asks)
+    return f"{', '.join(['x', *names])} and {last}"
 
 
 def _backward(

@@ -19,6 +19,7 @@ from ._args import Array
 
 Pair = tuple[int, int]  # vertical, horizontal
 Borders = tuple[Pair, Pair]  # (top, bottom), (left, right)
+Patch = tuple[Pair, Pair]  # first and last row, first and last column; none if last < first
 
 NO_BORDERS = ((0, 0), (0, 0))
 
@@ -44,8 +45,10 @@ def windows(laid: Array, window: Window) -> Array:
     through the view writes to ``laid``: that is how the backward passes return to the image.
     """
     must_fit("the window", window.span, laid.shape[1:3])
-    (kH, kW), (sH, sW), (dH, dW) = window
-    (hH, hW), (C, H, W, N) = window.span, laid.shape
+    (kH, kW), (hH, hW), (C, H, W, N) = window.kernel, window.span, laid.shape
+    # Of one place no stride is seen, and of a single pixel no dilation, however large.
+    sH, sW = min(window.stride[0], H), min(window.stride[1], W)
+    dH, dW = min(window.dilation[0], H), min(window.dilation[1], W)
     channel, row, column, image = laid.strides
     shape = C, kH, kW, (H - hH) // sH + 1, (W - hW) // sW + 1, N
     return as_strided(laid, shape, (channel, dH * row, dW * column, sH * row, sW * column, image))

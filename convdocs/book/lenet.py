@@ -22,7 +22,7 @@ from ..conv import Conv2d
 from ..fc import Flatten, Linear
 from ..layer import Layer, new_array
 from ..pool import MaxPool2d
-from ..windows import batch_first, batch_last, must_fit
+from ..windows import Patch, batch_first, batch_last, must_fit
 
 AMPLITUDE, SLOPE = 1.7159, 2 / 3  # of the hyperbolic tangent: it leads 1 to 1, and -1 to -1
 SPREAD = 2.4  # first weights lie within this over the number of inputs of a unit
@@ -122,6 +122,11 @@ class Subsampling2d(Layer):
         dweight, dbias = sums.reshape(C, -1).sum(axis=1), dy.reshape(C, -1).sum(axis=1)
         return batch_first(dlaid), dweight, dbias
 
+    def sees(self, patch: Patch) -> Patch:
+        """Return the squares of 2 x 2 behind a patch of the output."""
+        (top, bottom), (left, right) = patch
+        return (2 * top, 2 * bottom + 1), (2 * left, 2 * right + 1)
+
     def _sums(self, x: Array) -> Array:
         """Return the sums of 2 x 2 numbers, as (C, oH, oW, N)."""
         x = _args.numbers("x", x, "N C H W")
@@ -203,6 +208,11 @@ class TableConv2d(Conv2d):
         """Return the gradients for the maps, the weight and the bias; of what is not seen, 0."""
         dx, dweight, dbias = super().gradients(dy, x)
         return dx, dweight * self.seen_maps, dbias
+
+    def learned(self) -> int:
+        """Return how many numbers training can change: not the weights of what is not seen."""
+        weight = self.params["weight"]
+        return weight[0, 0].size * int(self.seen_maps.sum()) + len(self.params["bias"])
 
 
 def lenet5(rng: Rng = None) -> CNN:

@@ -46,7 +46,7 @@ def from_onnx(path: Path) -> CNN:
     onnx = _extras.library("onnx")
     from .onnx_graph import layers_of
 
-    name = store.name_of(path)
+    name = store.readable(path, "a whole ONNX file")
     try:
         proto = onnx.load(name, format="protobuf")
         onnx.checker.check_model(proto)

@@ -127,7 +127,7 @@ def load_safetensors(model: Network, path: Path) -> None:
     """
     library = _extras.library("safetensors")
     network(model)
-    name = store.name_of(path)
+    name = store.readable(path, "a whole safetensors file")
     with open(name, "rb") as file:
         try:
             content = file.read()

@@ -68,11 +68,16 @@ def read(path: Path) -> State | None:
     ------
     ValueError, TypeError
         If it is not a whole file of `write`; the message names it.
+    OSError
+        If there is something else, or what there is may not be read.
     """
     try:
         description, arrays = store.read(path)
     except FileNotFoundError:
         return None
+    except OSError as error:  # of what is no file, or is not for us
+        need = f"checkpoint must be a file that fit wrote, or none ({error.strerror})"
+        raise OSError(error.errno, need, path) from None
     except (ValueError, TypeError) as error:
         raise type(error)(f"checkpoint must be a file that fit wrote, or none: {error}") from None
     kind = description.get("format") if isinstance(description, dict) else None

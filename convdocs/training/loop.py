@@ -14,10 +14,10 @@ from numpy.typing import ArrayLike
 
 from .. import _args
 from .._args import Array, Path, Rng
-from ..architecture import agreeing, named_arrays
+from ..architecture import COUNTER, agreeing, named_arrays, writable
 from ..loss import cross_entropy, cross_entropy_backward
 from ..network import Network, inferred, learn
-from ..optim import Adam, Optimizer
+from ..optim import Adam, Optimizer, movable
 from . import batches, checkpoint
 from .batches import Batch, Source
 from .checkpoint import State
@@ -366,9 +366,10 @@ def _able(model: Network, optimizer: Any) -> Optimizer:
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"optimizer must be one of convdocs.optim, got {_args.shown(optimizer)}")
     ours = named_arrays(model.layers)
+    writable(ours)
     for name, array in ours.items():
-        if not array.flags.writeable:
-            raise ValueError(f"layers must have arrays to write to, got {name!r} for reading alone")
+        if not name.endswith(COUNTER):
+            movable(f"{name!r} of layers", array)
     for (number, name), memory in optimizer.memory.items():
         like = ours.get(f"{number}.{name}")
         for array in memory:

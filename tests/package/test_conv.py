@@ -10,7 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from convdocs import conv1d, conv2d, conv2d_backward, patches, products
+from convdocs import (
+    avg_pool2d,
+    avg_pool2d_backward,
+    conv1d,
+    conv2d,
+    conv2d_backward,
+    conv_transpose2d,
+    conv_transpose2d_backward,
+    max_pool2d,
+    max_pool2d_backward,
+    patches,
+    products,
+)
 
 CASES = {  # x, weight, and how
     "one pixel": ((1, 1, 1, 1), (1, 1, 1, 1), {}),
@@ -560,3 +572,21 @@ def test_dy_must_have_the_outputs_shape():
         conv2d_backward(np.ones((1, 2, 1, 1)), x, w)  # would broadcast
     with pytest.raises(ValueError, match=r"bias must have the shape \(2,\)"):
         conv2d(x, w, np.ones(1))
+
+
+@pytest.mark.parametrize("far", [3, 2**31, 2**59, 2**60, 2**63 - 1])
+def test_of_a_single_place_no_stride_is_seen_and_of_a_single_pixel_no_dilation(far):
+    x, w, dy = np.arange(9.0).reshape(1, 1, 3, 3), np.ones((1, 1, 2, 2)), np.ones((1, 1, 1, 1))
+    for stride, (rows, columns) in {(far, 1): (1, 2), (1, far): (2, 1), far: (1, 1)}.items():
+        assert_array_equal(conv2d(x, w, stride=stride), conv2d(x, w)[:, :, :rows, :columns])
+    assert_array_equal(conv2d(x, w[:, :, :1, :1], dilation=far), x)
+    dx, dw, _ = conv2d_backward(dy, x, w, stride=far)
+    assert_array_equal(dx[0, 0], [[1, 1, 0], [1, 1, 0], [0, 0, 0]])
+    assert_array_equal(dw, x[:, :, :2, :2])
+    assert_array_equal(conv1d(x[:, :, 0], w[:, :, 0], stride=far), [[[1]]])
+    assert max_pool2d(x, 2, far).item() == 4
+    assert avg_pool2d(x, 2, far).item() == 2
+    assert_array_equal(max_pool2d_backward(dy, x, 2, far)[0, 0], np.diag([0, 1, 0]))
+    assert_array_equal(avg_pool2d_backward(dy, x, 2, far), dx / 4)
+    assert_array_equal(conv_transpose2d(dy, w, stride=far), w)
+    assert_array_equal(conv_transpose2d_backward(w, dy, w, stride=far)[0], [[[[4]]]])

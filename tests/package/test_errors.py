@@ -637,7 +637,12 @@ TOGETHER = [
     ),
     (lambda: conv_transpose2d(a(1, 1, 0, 4), one), ValueError, "x must have at least one pixel"),
     (lambda: conv_transpose2d(one, one, stride=HUGE), ValueError, "stride must .*got"),
-    (lambda: conv_transpose2d(one, one, stride=2**40), ValueError, "x and weight must ask for no"),
+    (lambda: conv_transpose2d(one, one, stride=2**40), ValueError, "x, weight and stride must ask"),
+    (
+        lambda: conv_transpose2d(one, a(1, 1, 2, 2), stride=2, dilation=2**40),
+        ValueError,
+        "x, weight, stride and dilation must ask for no more than fits in memory",
+    ),
     (
         lambda: conv_transpose2d_backward(one, one, one),
         ValueError,
@@ -656,7 +661,7 @@ TOGETHER = [
     (lambda: MODEL.fit(one, [0], validation=(one, [7])), ValueError, r"validation\[1\] .*got 7"),
     (lambda: MODEL.fit(one, [0], validation=one), TypeError, "validation must be a pair.*got"),
     (lambda: MODEL.fit(one, [0], learning_rate=1), TypeError, "learning_rate"),
-    (lambda: MODEL.backward(a(2, 4)), ValueError, r"dy must .*\(2, 3\), got \(2, 4\)"),
+    (lambda: other.backward(a(2, 4)), ValueError, r"dy must .*\(1, 3\), got \(2, 4\)"),
     (lambda: MODEL.summary((3, 4, 4)), ValueError, r"input_shape must .*layers\[0\].*got 3"),
     (lambda: MODEL.summary((1, 9, 9)), ValueError, r"input_shape must .*layers\[3\].*got"),
     (

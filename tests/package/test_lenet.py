@@ -123,3 +123,16 @@ def test_a_layer_is_built_again_from_what_it_shows():
 def test_what_cannot_be_right_is_named(make, named):
     with pytest.raises((ValueError, TypeError), match=named):
         make()
+
+
+def test_a_summary_counts_what_is_learned_and_how_far_an_output_sees():
+    rows = lenet.lenet5(0).summary((1, 32, 32))
+    assert [row.receptive_field for row in rows[::2][:5]] == [
+        (5, 5),
+        (6, 6),
+        (14, 14),
+        (16, 16),
+        (32, 32),
+    ]
+    assert (rows[4].parameters, rows.parameters) == (1516, 60_850)
+    assert CNN([Subsampling2d(1)]).summary((1, 4, 4))[0].receptive_field == (2, 2)

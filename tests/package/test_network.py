@@ -6,9 +6,10 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from networks import NETS, X, Y, bits, ours, small, theirs
+from numpy.testing import assert_array_equal
 
 from convdocs import (
     CNN,
@@ -17,8 +18,10 @@ from convdocs import (
     AvgPool2d,
     BatchNorm2d,
     Conv2d,
+    ConvTranspose2d,
     Dropout,
     Flatten,
+    LeakyReLU,
     Linear,
     MaxPool2d,
     ReLU,
@@ -314,6 +317,103 @@ STACK = st.lists(CONVOLUTION | st.builds(AvgPool2d, PAIR, PAIR), min_size=1, max
 def test_the_receptive_field_is_what_backpropagation_reaches(layers):
     side = 79  # the widest field of three such layers: 7 + 3 * 6 + 9 * 6
     assert CNN(layers).summary((1, side, side))[-1].receptive_field == seen(layers, side)
+
+
+def reach(net, side):
+    """Return the most rows and columns of the image that reach one of an output's inner places."""
+    for _, array in sorted(named_arrays(net.layers).items()):
+        array[...] = 1
+    y = net(np.ones((1, 1, side, side)))
+    most = np.zeros(2, int)
+    for down, right in np.ndindex(6, 6):
+        dy = np.zeros_like(y)
+        dy[0, 0, y.shape[2] // 2 + down, y.shape[3] // 2 + right] = 1
+        places = np.argwhere(net.backward(dy)[0, 0])
+        if len(places):  # a stride beyond the kernel leaves outputs that see nothing
+            most = np.maximum(most, np.ptp(places, axis=0) + 1)
+    return tuple(most.tolist())
+
+
+UP = st.builds(ConvTranspose2d, *[st.just(1)] * 2, PAIR, PAIR, dilation=PAIR)
+PADDED = st.builds(Conv2d, *[st.just(1)] * 2, PAIR, padding=st.just("same"), dilation=PAIR)
+
+
+@settings(max_examples=min(60, settings().max_examples))
+@given(CONVOLUTION | PADDED, UP, PAIR, st.integers(1, 3), PAIR, PAIR)
+def test_the_receptive_field_is_the_most_that_reaches_an_output(first, up, kernel, s, pad, other):
+    block = Residual(
+        [Conv2d(1, 1, kernel, s, pad)],
+        [Conv2d(1, 1, kernel, s, other)],
+    )
+    net, side = CNN([first, up, block]), 61
+    try:
+        net(np.ones((1, 1, side, side)))
+    except ValueError:  # two ways that end in different shapes
+        reject()
+    field = net.summary((1, side, side))[-1].receptive_field
+    assert (field if all(field) else (0, 0)) == reach(net, side)
+
+
+def test_what_two_ways_see_lies_apart():
+    ways = [Conv2d(1, 1, 2, stride=3)], [Conv2d(1, 1, 2, stride=3, padding=1)]
+    assert CNN([Residual(*ways)]).summary((1, 8, 8))[0].receptive_field == (3, 3)
+    up = ConvTranspose2d(1, 1, 2, stride=2, dilation=3)  # of an even place one input, of an odd one
+    assert CNN([up]).summary((1, 6, 6))[0].receptive_field == (1, 1)
+
+
+def test_after_a_refused_call_there_is_no_way_back():
+    net = CNN([LeakyReLU(), BatchNorm2d(1)])
+    one = np.ones((1, 1, 1, 1))
+    net(2 * one)
+    with pytest.raises(ValueError, match="two numbers in each channel"):
+        net(-2 * one, train=True)
+    with pytest.raises(RuntimeError, match="needs a forward pass"):
+        net.backward(one)
+    net(2 * one)
+    with pytest.raises(TypeError, match="x must hold real numbers"):  # no layer took it
+        net("a")
+    assert net.backward(one).shape == one.shape
+
+
+def test_a_state_is_not_loaded_where_an_array_is_for_reading_alone():
+    net = CNN([Conv2d(1, 1, 1, rng=0), Conv2d(1, 1, 1, rng=1)])
+    net.layers[1].params["weight"].flags.writeable = False
+    state = net.state_dict()
+    with pytest.raises(ValueError, match=r"to write to, got '1\.weight' for reading alone"):
+        net.load_state_dict({key: array + 1 for key, array in state.items()})
+    for key, array in net.state_dict().items():
+        assert_array_equal(array, state[key])
+
+
+WHOLE = np.array([[[[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]]])  # a kernel as one may type it
+
+
+@pytest.mark.parametrize("weight", [WHOLE, WHOLE.tolist(), WHOLE > 0])
+def test_a_weight_that_no_step_can_move_is_refused_before_any_other_moves(weight):
+    net = ours("Conv2d(1, 1, 3, padding=1), Conv2d(1, 1, 3), Flatten(), Linear(16, 2)")
+    net.layers[1].params["weight"] = weight
+    X, y = np.ones((4, 1, 6, 6)), [0, 1, 0, 1]
+    before = net.layers[0].params["weight"].copy()
+    with pytest.raises(TypeError, match=r"must (hold 'weight' as an nd|be an )array"):
+        net.fit(X, y, epochs=1)
+    net.backward(np.ones_like(net(X)))
+    with pytest.raises(TypeError, match=r"'1\.weight' of layers must be an array of floating"):
+        SGD().step(net.layers)
+    assert_array_equal(net.layers[0].params["weight"], before)
+
+
+def test_running_means_of_integers_are_refused_in_training():
+    net = CNN([BatchNorm2d(1), Flatten(), Linear(4, 2)])
+    net.layers[0].buffers["running_mean"] = np.zeros(1, int)
+    with pytest.raises(TypeError, match=r"'0\.running_mean' of layers must be .* got int64"):
+        net.fit(np.ones((4, 1, 2, 2)), [0, 1, 0, 1], epochs=1)
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 3, 3), (1, 3, 3, 4)])
+def test_other_axes_are_advised_only_where_they_are_amiss(shape):
+    net = CNN([Conv2d(3, 4, 3, padding=1), AvgPool2d(3), BatchNorm2d(4)])
+    with pytest.raises(ValueError, match="at least two numbers in each channel"):
+        net(np.zeros(shape), train=True)
 
 
 # Errors speak of what was passed

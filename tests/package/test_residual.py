@@ -138,6 +138,14 @@ def test_the_summary_sees_by_the_longest_way():
     assert rows[1].output_shape == (6, 5, 5)
 
 
+def test_names_come_in_the_order_of_torch(torch):
+    block = Residual(
+        [BatchNorm2d(2), Residual([Conv2d(2, 2, 1), BatchNorm2d(2)])], [BatchNorm2d(2)]
+    )
+    net = CNN([block, BatchNorm2d(2)])
+    assert list(net.state_dict()) == list(to_torch(net).state_dict())
+
+
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("kernel", [1, 2, 3, 5])
 def test_the_receptive_field_of_a_transposed_convolution_is_what_reaches_an_output(stride, kernel):

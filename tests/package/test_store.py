@@ -363,6 +363,28 @@ def special(folder):
     return [folder / "pipe", folder / "link", folder / "socket", pathlib.Path(os.devnull)]
 
 
+def test_a_folder_is_refused_by_all_that_read(tmp_path):
+    with pytest.raises(IsADirectoryError, match="path must be a whole model file, not a directory"):
+        CNN.load(tmp_path)
+    (tmp_path / "file").touch()
+    for path, error in {
+        tmp_path: IsADirectoryError,
+        tmp_path / "file" / "below": NotADirectoryError,
+        tmp_path / ("x" * 300): OSError,
+    }.items():
+        with pytest.raises(error, match=r"checkpoint must be a file that fit wrote, or none \("):
+            model().fit(np.ones((2, 1, 4, 4)), [0, 2], checkpoint=path)
+
+
+def test_blocks_that_are_nested_too_deep_are_refused(tmp_path):
+    path = tmp_path / "deep.npz"
+    for depth in (240, 280, 320, 1000):
+        layers = '["Residual",{"layers":[' * depth + '["ReLU",{}]' + "]}]" * depth
+        np.savez(path, convdocs=np.array(f'{{"format":1,"layers":[{layers}]}}'))
+        with pytest.raises(ValueError, match=r"path must be .*deep\.npz"):
+            CNN.load(path)
+
+
 @POSIX
 def test_a_special_file_is_refused_and_stays_what_it_is(tmp_path):
     for path in special(tmp_path):

@@ -290,3 +290,9 @@ def test_two_processes_of_torchrun_give_the_weights_of_one(torch, tmp_path):
     for key, array in CNN.load(tmp_path / "end.npz").state_dict().items():
         np.testing.assert_allclose(array, model.state_dict()[key], atol=1e-5)
     assert f"{model.score(digits.X_test, digits.y_test):.3f}" in said
+
+
+@pytest.mark.parametrize("read", [lambda path: load_safetensors(CNN([]), path), from_onnx])
+def test_a_folder_holds_no_weights(tmp_path, read):
+    with pytest.raises(IsADirectoryError, match=r"path must be a whole .*, not a directory"):
+        read(tmp_path)
