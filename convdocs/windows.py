@@ -45,13 +45,21 @@ def windows(laid: Array, window: Window) -> Array:
     through the view writes to ``laid``: that is how the backward passes return to the image.
     """
     must_fit("the window", window.span, laid.shape[1:3])
-    (kH, kW), (hH, hW), (C, H, W, N) = window.kernel, window.span, laid.shape
-    # Of one place no stride is seen, and of a single pixel no dilation, however large.
-    sH, sW = min(window.stride[0], H), min(window.stride[1], W)
-    dH, dW = min(window.dilation[0], H), min(window.dilation[1], W)
+    window = _shortened(window, laid.shape[1:3])
+    (kH, kW), (sH, sW), (dH, dW) = window
+    (hH, hW), (C, H, W, N) = window.span, laid.shape
     channel, row, column, image = laid.strides
     shape = C, kH, kW, (H - hH) // sH + 1, (W - hW) // sW + 1, N
     return as_strided(laid, shape, (channel, dH * row, dW * column, sH * row, sW * column, image))
+
+
+def _shortened(window: Window, sides: Sequence[int]) -> Window:
+    """Return the same window with no step longer than the images, which no array could take.
+
+    Where it fits, it has a single place with such a stride, and one pixel with such a dilation.
+    """
+    (sH, sW), (dH, dW), (H, W) = window.stride, window.dilation, sides
+    return window._replace(stride=(min(sH, H), min(sW, W)), dilation=(min(dH, H), min(dW, W)))
 
 
 def tile(sides: Sequence[int], window: Window) -> bool:
