@@ -206,14 +206,10 @@ class ConvTranspose2d(Layer):
 def _reaching(patch: Pair, k: int, s: int, d: int, p: int) -> Pair:
     """Return the first and the last pixel of an axis that reach some of the output's."""
     first, last = patch[0] + p, patch[1] + p
-
-    def reaches(pixel: int) -> bool:  # by a position of the kernel that meets the patch
-        lowest = max(0, -((pixel * s - first) // d))
-        return lowest <= min(k - 1, (last - pixel * s) // d)
-
-    pixels = range(-((d * (k - 1) - first) // s), last // s + 1)
-    begin = next(filter(reaches, pixels), 0)
-    return begin, next(filter(reaches, reversed(pixels)), begin - 1)
+    # Position u of the kernel leads pixel i to place s i + d u.
+    ranges = [(-((d * u - first) // s), (last - d * u) // s) for u in range(k)]
+    found = [(low, high) for low, high in ranges if low <= high] or [(0, -1)]
+    return min(low for low, _ in found), max(high for _, high in found)
 
 
 class _Spread(NamedTuple):

@@ -359,6 +359,8 @@ def test_what_two_ways_see_lies_apart():
     assert CNN([Residual(*ways)]).summary((1, 8, 8))[0].receptive_field == (3, 3)
     up = ConvTranspose2d(1, 1, 2, stride=2, dilation=3)  # of an even place one input, of an odd one
     assert CNN([up]).summary((1, 6, 6))[0].receptive_field == (1, 1)
+    far = ConvTranspose2d(1, 1, (2, 1), stride=3, dilation=10**9 + 1)
+    assert CNN([far]).summary((1, 6, 6))[0].receptive_field == (1, 1)
 
 
 def test_after_a_refused_call_there_is_no_way_back():
