@@ -1,11 +1,14 @@
 """The pictures that stand for the book: its cover, and what is shown where a link is shared."""
 
 import base64
+import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sphinx.config import Config
 
 import convdocs
 from convdocs import conv2d, data
@@ -60,6 +63,18 @@ def preview(path: Path, title: str) -> None:
             axes.set_axis_off()
         figure.text(0.5, 0.1, title, color="white", size=36, ha="center", va="center")
         figure.savefig(path, metadata={"Software": None})
+
+
+def kept(config: Config, draw: Callable[[Path, str], None]) -> Path:
+    """Return a picture, which is kept with the results of cells: to draw it takes a second."""
+    made_from = Path(__file__).read_bytes() + config.project.encode()
+    name = f"{draw.__name__}-{hashlib.sha256(made_from).hexdigest()[:16]}.png"
+    path = Path(config.nb_execution_cache_path) / name
+    if not path.exists():
+        unfinished = path.with_suffix(".unfinished.png")
+        draw(unfinished, config.project)
+        unfinished.replace(path)
+    return path
 
 
 def array(found: dict[str, Any]) -> Any:

@@ -1,6 +1,7 @@
 """The book for electronic readers: ``-b epub``."""
 
 import re
+import shutil
 from collections.abc import Set
 from typing import Any
 
@@ -45,7 +46,7 @@ class Ebook(Epub3Builder):
         static.mkdir(exist_ok=True)
         sheet = SHEET.read_text("utf-8") + self.highlighter.get_stylesheet()
         (static / SHEET.name).write_text(sheet, "utf-8")
-        artwork.cover(static / COVER, self.config.project)
+        shutil.copyfile(artwork.kept(self.config, artwork.cover), static / COVER)
 
     def copy_image_files(self) -> None:
         """Copy the figures; one that shows a picture twice names it twice, which SVG forbids."""

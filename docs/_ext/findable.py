@@ -1,6 +1,5 @@
 """What search engines read, and what is shown where somebody shares a link to a page."""
 
-import hashlib
 import re
 import shutil
 from pathlib import Path
@@ -52,18 +51,6 @@ def add_description(
         context["report"] = f"{repository}/issues/new?{urlencode({'title': f'On page {pagename}'})}"
 
 
-def preview(app: Sphinx) -> Path:
-    """Return the picture, which is kept with the results of cells: to draw it takes a second."""
-    made_from = Path(artwork.__file__).read_bytes() + app.config.project.encode()
-    name = f"preview-{hashlib.sha256(made_from).hexdigest()[:16]}.png"
-    path = Path(app.config.nb_execution_cache_path) / name
-    if not path.exists():
-        unfinished = path.with_suffix(".unfinished.png")
-        artwork.preview(unfinished, app.config.project)
-        unfinished.replace(path)
-    return path
-
-
 def finish(app: Sphinx, failure: Exception | None) -> None:
     """Write robots.txt, the picture and, where the book knows its own address, a sitemap."""
     if failure or app.builder.name != "html":
@@ -71,7 +58,7 @@ def finish(app: Sphinx, failure: Exception | None) -> None:
     robots = "User-agent: *\nAllow: /\n"
     base = app.config.html_baseurl
     out = Path(app.outdir)
-    shutil.copyfile(preview(app), out / "_static" / PICTURE)
+    shutil.copyfile(artwork.kept(app.config, artwork.preview), out / "_static" / PICTURE)
     if base:
         pages = [f"{base}{app.builder.get_target_uri(name)}" for name in sorted(app.env.found_docs)]
         lines = [f"<url><loc>{escape(page)}</loc></url>" for page in pages if "/404." not in page]

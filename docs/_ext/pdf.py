@@ -1,8 +1,8 @@
 """The book on paper: ``-b pdf`` sets all pages as one, by WeasyPrint."""
 
-import gc
 import logging
 import re
+import shutil
 from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -147,7 +147,7 @@ class Pdf(SingleFileHTMLBuilder):
     def finish(self) -> None:
         """Bring what the text shows, and set it."""
         self.copy_image_files()
-        artwork.cover(self.outdir / COVER, self.config.project)
+        shutil.copyfile(artwork.kept(self.config, artwork.cover), self.outdir / COVER)
         import matplotlib
 
         fonts = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
@@ -160,7 +160,6 @@ class Pdf(SingleFileHTMLBuilder):
 <meta name="author" content="{escape(config.author)}">
 <link rel="stylesheet" href="{katex}"><style>{"".join(sheets)}</style></head>"""
         (self.outdir / TEXT).write_text(self.body, "utf-8")
-        gc.disable()  # it would look for garbage among millions of boxes again and again
         self.fonts = self.weasyprint.text.fonts.FontConfiguration()
         # The contents name pages. Were they set with the text, WeasyPrint would set all of it again
         # and again until no number changes; so the text comes first, behind as many pages.

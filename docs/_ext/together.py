@@ -7,6 +7,7 @@ need the same share what is put together.
 import hashlib
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -66,19 +67,33 @@ def content(path: Path, static: Path) -> str:
 
 
 def put_together(app: Sphinx, failure: Exception | None) -> None:
-    """Write what pages ask for, once everyone has brought what is theirs."""
+    """Write what pages ask for, once everyone has brought what is theirs.
+
+    What is made small lies with what was read: the next build finds it there.
+    """
     if failure or app.builder.name != "html":
         return
     static = Path(app.outdir) / "_static"
-    made = []
+    small = {}
     for path in sorted(static.glob(f"*{LIST}")):
         listed = json.loads(path.read_text("utf-8"))
         path.unlink()
         file = path.with_suffix("")
         texts = [content(static.parent / name, static) if name else body for name, body in listed]
-        file.write_text(("\n;\n" if file.suffix == ".js" else "\n").join(texts), "utf-8")
-        made.append([str(file), file.suffix[1:]])
-    run(MINIFY % json.dumps(made))
+        text = ("\n;\n" if file.suffix == ".js" else "\n").join(texts)
+        file.write_text(text, "utf-8")
+        name = f"{hashlib.sha256(text.encode()).hexdigest()[:16]}{file.suffix}"
+        small[file] = Path(app.doctreedir) / name
+    new = [file for file, kept in small.items() if not kept.exists()]
+    if new:
+        run(MINIFY % json.dumps([[str(file), file.suffix[1:]] for file in new]))
+    for file, kept in small.items():
+        if file in new:
+            unfinished = kept.with_suffix(".unfinished")
+            shutil.copyfile(file, unfinished)
+            unfinished.replace(kept)
+        else:
+            shutil.copyfile(kept, file)
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:

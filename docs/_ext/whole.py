@@ -29,7 +29,6 @@ from typing import Any, TextIO
 
 import psutil
 from sphinx.application import Sphinx
-from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 from sphinx.util.typing import ExtensionMetadata
 
@@ -185,11 +184,6 @@ def build(app: Sphinx) -> Build:
     return Build(app)
 
 
-def begin(app: Sphinx, config: Config) -> None:
-    """Look at what lies there before anything else does."""
-    build(app).begin()
-
-
 def find_edited(
     app: Sphinx, env: BuildEnvironment, added: Set[str], changed: Set[str], removed: Set[str]
 ) -> list[str]:
@@ -238,7 +232,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     multiprocessing.util.register_after_fork(end_with_parent, end_with_parent)
     signal.signal(signal.SIGCHLD, end_with_child)
     atexit.register(end_children)
-    app.connect("config-inited", begin, priority=1)
+    build(app).begin()
     app.connect("env-get-outdated", find_edited)
     app.connect("build-finished", end, priority=999)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
