@@ -346,16 +346,24 @@ def test_what_a_page_has_trained_others_take_and_the_site_carries(book):
     assert {name for name in book.site() if "trained/" in name} == changed
 
 
-def test_builds_in_any_order_after_edits_give_the_pages_of_a_clean_build(book, edited):
+def test_builds_in_any_order_give_a_clean_builds_pages_and_offer_the_book_as_one_file(book, edited):
     book.write("old", "---\norphan: true\n---\n\n# A page that is left out later\n")
     book.write("other", OTHER.replace("Another page", "A third page"))  # which every page shows
     assert book.built().ran == 0
     (book.docs / "old.md").unlink()
     book.write("other", OTHER)
+    link = '<a href="downloads/convolutional-networks.epub" download>EPUB</a>'
+    assert link not in book.html()
     book.built("epub")  # of the book before the last edit, so that no page leads to it
     book.write("page", MORE)
     book.built()
     assert differing(book.site(), edited) == []
+
+    book.built("epub")
+    book.built()
+    assert link in book.html()
+    made = book.docs / "_build" / "epub" / "convolutional-networks.epub"
+    assert book.site()["downloads/convolutional-networks.epub"] == made.read_bytes()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill"])
@@ -572,19 +580,6 @@ def test_a_book_that_knows_its_addresses_says_them(book):
     listed = re.findall(r"<loc>(.*)</loc>", (out / "sitemap.xml").read_text("utf-8"))
     assert listed == [f"{address}{name}.html" for name in ("conv", "index", "other", "page")]
     assert f"Sitemap: {address}sitemap.xml" in (out / "robots.txt").read_text("utf-8")
-
-
-def test_a_site_offers_the_book_as_one_file_where_that_was_made_of_it(book):
-    link = '<a href="downloads/convolutional-networks.epub" download>EPUB</a>'
-    assert link not in book.html()
-    book.built("epub")
-    book.built()
-    assert link in book.html()
-    made = book.docs / "_build" / "epub" / "convolutional-networks.epub"
-    assert book.site()["downloads/convolutional-networks.epub"] == made.read_bytes()
-    book.write("other", OTHER.replace("Here is", "There is"))
-    book.built()
-    assert link not in book.html()
 
 
 def test_offline_python_lies_beside_the_pages(book, browser):
