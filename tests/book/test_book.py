@@ -364,6 +364,9 @@ def test_builds_in_any_order_give_a_clean_builds_pages_and_offer_the_book_as_one
     assert link in book.html()
     made = book.docs / "_build" / "epub" / "convolutional-networks.epub"
     assert book.site()["downloads/convolutional-networks.epub"] == made.read_bytes()
+    book.write("other", OTHER.replace("Here is", "There is"))
+    book.built()
+    assert link not in book.html()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill"])
