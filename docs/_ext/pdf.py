@@ -21,9 +21,9 @@ from .assets import BUNDLES
 PRINT = DOCS / "print"
 COVER, TEXT = "cover.png", "book.html"
 # Names and marks of code, letters and signs of formulas: no style sheet names them, and each of
-# more than 40,000 would be a box of its own to be set.
+# more than 50,000 would be a box of its own to be set. Only operators lose something: their green.
 PLAIN = re.compile(
-    r'<span class="(?:n|p|w|mord|mopen|mclose|mrel|mbin|mpunct|minner)">([^<]*)</span>'
+    r'<span class="(?:n|nx|o|p|pre|w|mord|mopen|mclose|mrel|mbin|mpunct|minner)">([^<]*)</span>'
 )
 MISSING = """`make pdf` needs the package weasyprint and, from the system, the library Pango:
 on Debian and Ubuntu `apt-get install libpango-1.0-0 libpangoft2-1.0-0`, on macOS
