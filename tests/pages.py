@@ -14,7 +14,7 @@ from playwright.sync_api import expect
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf-8")
 BARRIERS = """async ([context, keep]) => {
   for (const each of keep ? [] : document.querySelectorAll('body :not(script, style, link)'))
-    if (!each.closest(context) && !each.querySelector(context)) each.remove();
+    if (each.isConnected && !each.closest(context) && !each.querySelector(context)) each.remove();
   const found = await axe.run(context, {resultTypes: ['violations'], preload: false});
   return [found.passes.length, found.violations.flatMap(
     rule => rule.nodes.map(node => `${rule.id}: ${node.html.slice(0, 200)}`))];
