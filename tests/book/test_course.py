@@ -24,7 +24,7 @@ def page(built):
     def read(name):
         if name not in pages:
             text = (SITE / f"{name}.html").read_text("utf-8")
-            text = re.sub(r"(?s)<(math|svg) .*?</\1>", "", text)  # half of it, and no words
+            text = re.sub(r"(?s)<(math|svg|script|pre)\b.*?</\1>", "", text)  # most of it, no prose
             pages[name] = BeautifulSoup(text, "html.parser")
         return pages[name]
 
