@@ -61,14 +61,15 @@ LAYERS = [  # a maker for parameters of a dtype, and the shape of an input
 ANY_SHAPE = (ReLU, LeakyReLU, Sigmoid, Tanh, Dropout)  # these take numbers of any shape
 
 
-def one_of_each():
-    """Return a layer of each kind and an input for it, with small numbers that differ."""
-    layers = {}
-    for make, shape in LAYERS:
-        layer = make(np.float32)
-        x = np.linspace(-1, 1, int(np.prod(shape))).reshape(shape)
-        layers.setdefault(type(layer).__name__, (layer, x))
-    return layers
+FIRST = {}  # of each kind, the first of them
+for make, shape in LAYERS:
+    FIRST.setdefault(type(make(np.float32)).__name__, (make, shape))
+
+
+def one_of(kind):
+    """Return a layer of a kind and an input for it, with small numbers that differ."""
+    make, shape = FIRST[kind]
+    return make(np.float32), np.linspace(-1, 1, int(np.prod(shape))).reshape(shape)
 
 
 def arguments(layer):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from samples import ANY_SHAPE, LAYERS, arguments, one_of_each
+from samples import ANY_SHAPE, FIRST, LAYERS, arguments, one_of
 
 import convdocs
 from convdocs import (
@@ -243,44 +243,48 @@ LOSS = {"logits": a(2, 3), "labels": [0, 2]}
 DATA = {"X": a(2, 1, 4, 4), "y": [0, 2]}
 
 
-def valid(model, optimizer):
-    """Return calls that are right: a function, and its arguments."""
-    calls = {
-        "conv1d": (conv1d, {"x": a(2, 4, 9), "weight": a(6, 2, 3), "bias": a(6), **SLIDE}),
-        "conv2d": (conv2d, {"x": X4, "weight": a(6, 2, 3, 3), "bias": a(6), **SLIDE}),
-        "conv2d_backward": (conv2d_backward, {"dy": Y4, "x": X4, "weight": a(6, 2, 3, 3), **SLIDE}),
-        "conv_transpose2d": (
-            conv_transpose2d,
-            {"x": Y4, "weight": a(6, 2, 3, 3), "bias": a(4), **SPREAD},
-        ),
-        "conv_transpose2d_backward": (
-            conv_transpose2d_backward,
-            {"dy": X4, "x": Y4, "weight": a(6, 2, 3, 3), **SPREAD},
-        ),
-        "max_pool2d": (max_pool2d, {"x": X4, **POOL, "dilation": 1}),
-        "max_pool2d_backward": (
-            max_pool2d_backward,
-            {"dy": POOLED, "x": X4, **POOL, "dilation": 1},
-        ),
-        "avg_pool2d": (avg_pool2d, {"x": X4, **POOL, "count_include_pad": True}),
-        "avg_pool2d_backward": (
-            avg_pool2d_backward,
-            {"dy": POOLED, "x": X4, **POOL, "count_include_pad": True},
-        ),
-        "linear": (linear, {"x": a(2, 4), "weight": a(6, 4), "bias": a(6)}),
-        "linear_backward": (linear_backward, {"dy": a(2, 6), "x": a(2, 4), "weight": a(6, 4)}),
-        "relu": (relu, {"x": a(3)}),
-        "leaky_relu": (leaky_relu, {"x": a(3), "negative_slope": 0.1}),
-        "sigmoid": (sigmoid, {"x": a(3)}),
-        "tanh": (tanh, {"x": a(3)}),
-        "softmax": (softmax, {"x": a(2, 3), "axis": 0}),
-        "cross_entropy": (cross_entropy, LOSS),
-        "cross_entropy_backward": (cross_entropy_backward, LOSS),
-        "SGD": (SGD, {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.1}),
-        "Adam": (Adam, {"lr": 0.1, "betas": (0.9, 0.99), "eps": 1e-8, "weight_decay": 0.1}),
+FUNCTIONS = {  # calls that are right: a function, and its arguments
+    "conv1d": (conv1d, {"x": a(2, 4, 9), "weight": a(6, 2, 3), "bias": a(6), **SLIDE}),
+    "conv2d": (conv2d, {"x": X4, "weight": a(6, 2, 3, 3), "bias": a(6), **SLIDE}),
+    "conv2d_backward": (conv2d_backward, {"dy": Y4, "x": X4, "weight": a(6, 2, 3, 3), **SLIDE}),
+    "conv_transpose2d": (
+        conv_transpose2d,
+        {"x": Y4, "weight": a(6, 2, 3, 3), "bias": a(4), **SPREAD},
+    ),
+    "conv_transpose2d_backward": (
+        conv_transpose2d_backward,
+        {"dy": X4, "x": Y4, "weight": a(6, 2, 3, 3), **SPREAD},
+    ),
+    "max_pool2d": (max_pool2d, {"x": X4, **POOL, "dilation": 1}),
+    "max_pool2d_backward": (
+        max_pool2d_backward,
+        {"dy": POOLED, "x": X4, **POOL, "dilation": 1},
+    ),
+    "avg_pool2d": (avg_pool2d, {"x": X4, **POOL, "count_include_pad": True}),
+    "avg_pool2d_backward": (
+        avg_pool2d_backward,
+        {"dy": POOLED, "x": X4, **POOL, "count_include_pad": True},
+    ),
+    "linear": (linear, {"x": a(2, 4), "weight": a(6, 4), "bias": a(6)}),
+    "linear_backward": (linear_backward, {"dy": a(2, 6), "x": a(2, 4), "weight": a(6, 4)}),
+    "relu": (relu, {"x": a(3)}),
+    "leaky_relu": (leaky_relu, {"x": a(3), "negative_slope": 0.1}),
+    "sigmoid": (sigmoid, {"x": a(3)}),
+    "tanh": (tanh, {"x": a(3)}),
+    "softmax": (softmax, {"x": a(2, 3), "axis": 0}),
+    "cross_entropy": (cross_entropy, LOSS),
+    "cross_entropy_backward": (cross_entropy_backward, LOSS),
+    "SGD": (SGD, {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.1}),
+    "Adam": (Adam, {"lr": 0.1, "betas": (0.9, 0.99), "eps": 1e-8, "weight_decay": 0.1}),
+    "CNN": (CNN, {"layers": [ReLU()]}),
+}
+
+
+def of_network(model, optimizer):
+    """Return calls that are right of a network and of what trains it."""
+    return {
         "SGD.step": (SGD().step, {"layers": model.layers}),
         "Adam.step": (optimizer.step, {"layers": model.layers}),
-        "CNN": (CNN, {"layers": [ReLU()]}),
         "CNN.fit": (
             model.fit,
             {
@@ -297,15 +301,31 @@ def valid(model, optimizer):
         "CNN.__call__": (model, {"x": DATA["X"], "train": False, "rng": 0}),
         "CNN.backward": (model.backward, {"dy": model(DATA["X"])}),
     }
-    for name, (layer, x) in one_of_each().items():
-        if arguments(layer):
-            calls[name] = (type(layer), arguments(layer))
-        calls[f"{name}.__call__"] = (layer, {"x": x, "train": False, "rng": 0})
-        calls[f"{name}.backward"] = (layer.backward, {"dy": layer(x)})
+
+
+def of_layer(kind):
+    """Return calls that are right of a new layer."""
+    layer, x = one_of(kind)
+    calls = {
+        f"{kind}.__call__": (layer, {"x": x, "train": False, "rng": 0}),
+        f"{kind}.backward": (layer.backward, {"dy": layer(x)}),
+    }
+    if arguments(layer):
+        calls[kind] = (type(layer), arguments(layer))
     return calls
 
 
-VALID = valid(MODEL, OPTIMIZER)
+def valid(name):
+    """Return a call that is right, of a new network or layer."""
+    kind = name.partition(".")[0]
+    if kind in FIRST:
+        return of_layer(kind)[name]
+    return FUNCTIONS[name] if name in FUNCTIONS else of_network(*trained())[name]
+
+
+VALID = FUNCTIONS | of_network(MODEL, OPTIMIZER)
+for kind in FIRST:
+    VALID |= of_layer(kind)
 
 
 def memory():
@@ -390,7 +410,7 @@ WRONG = [(name, argument) for name, (_, right) in VALID.items() for argument in 
 
 @pytest.mark.parametrize("name", VALID)
 def test_the_right_call_is_accepted(name):
-    call, right = valid(*trained())[name]
+    call, right = valid(name)
     call(**right)
 
 
@@ -814,11 +834,13 @@ ANYTHING = st.one_of(
 @settings(max_examples=30)
 @given(data=st.data())
 def test_anything_gives_a_result_or_a_refusal(name, data):
-    call, right = valid(*trained())[name]
+    call, right = valid(name)
     names = st.lists(st.sampled_from(sorted(right)), min_size=1, max_size=2)
     changes = {argument: data.draw(ANYTHING, argument) for argument in data.draw(names)}
     _, error = outcome(lambda: call(**{**right, **changes}))
-    assert error is None or re.search(rf"\b({'|'.join(right)})\b.* must ", error, re.DOTALL)
+    some = "|".join(right)
+    named = rf"\b({some})\b.* must | must fit into ({some})\b"  # a layer's kernel, into x
+    assert error is None or re.search(named, error, re.DOTALL)
 
 
 def test_what_is_no_path(tmp_path, monkeypatch):
