@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
 
 from convdocs import (
     CNN,
@@ -281,6 +280,8 @@ SINGLE: dict[str, tuple[Callable[[np.random.Generator], Layer], tuple[int, int, 
 
 def edges(height: int, width: int) -> Runs:
     """Return edge detection on one grey photograph: Sobel's two kernels of 3 x 3."""
+    from scipy import signal
+
     photo = np.random.default_rng(0).random((height, width), np.float32)
     across = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], np.float32)
     kernels = np.stack([across, across.T])

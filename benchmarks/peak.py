@@ -30,6 +30,7 @@ def measured() -> Figures:
 
 def main(name: str, brand: str) -> None:
     """Print what one case takes in this process, beside what it takes to begin."""
+    cases.TORCH = brand == "PyTorch"  # ours begins without it
     run = RUNS[name]()[brand]
     before = most()
     for _ in range(3):
