@@ -1,5 +1,6 @@
 """What test modules share: the seed, PyTorch where it is installed, the built book, a browser."""
 
+import gc
 import os
 import shutil
 import subprocess
@@ -24,6 +25,17 @@ for name, examples in {"quick": 20, "tests": 100}.items():
         name, deadline=None, max_examples=examples, derandomize=True
     )
 hypothesis.settings.load_profile("tests")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Look for no garbage while tests are collected, and never again among what that made."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 def pytest_collection_modifyitems(items):
