@@ -63,14 +63,21 @@ def lines(
     if isinstance(curves, tuple):  # x and y
         curves = [curves]
     drawn = arguments.titled("curves", curves, 1, arguments.curve)
+    said = _said(xlabel, ylabel, log)
     if not _args.flag("apart", apart):
-        return _together(drawn, xlabel, ylabel, log)
+        return _together(drawn, *said)
     figure, every = subplots((widest(), 1.7 * len(drawn)), len(drawn), share="x")
     for number, (axes, (label, (x, y))) in enumerate(zip(every, drawn, strict=True)):
         axes.plot(x, y, color=COLORS[number % 4], linewidth=1.2)
         _scales(axes, xlabel if axes is every[-1] else "", ylabel, log)
         axes.set_ylabel(label)
     return figure
+
+
+def _said(xlabel: str, ylabel: str, log: str) -> tuple[str, str, str]:
+    """Return what is said of the axes, checked before anything is drawn."""
+    names = arguments.text("xlabel", xlabel), arguments.text("ylabel", ylabel)
+    return *names, arguments.choice("log", log, ("", "x", "y", "xy"))
 
 
 def _together(
@@ -89,9 +96,8 @@ def _together(
 
 def _scales(axes: Axes, xlabel: str, ylabel: str, log: str) -> None:
     """Say what the axes mean, and which count in powers of ten; name values that there can be."""
-    axes.set_xlabel(wrapped(arguments.text("xlabel", xlabel), LINE))
-    axes.set_ylabel(arguments.text("ylabel", ylabel))
-    log = arguments.choice("log", log, ("", "x", "y", "xy"))
+    axes.set_xlabel(wrapped(xlabel, LINE))
+    axes.set_ylabel(ylabel)
     points = np.concatenate([line.get_xydata() for line in axes.lines])
     for name, values in zip("xy", points.T, strict=True):
         axis = axes.xaxis if name == "x" else axes.yaxis
@@ -189,7 +195,7 @@ def bands(curves: Curves, xlabel: str, ylabel: str = "", log: str = "") -> Pictu
     """
     measured = arguments.titled("curves", curves, 2, arguments.runs)
     means = [(label, (x, runs.mean(axis=0))) for label, (x, runs) in measured]
-    figure = _together(means, xlabel, ylabel, log)
+    figure = _together(means, *_said(xlabel, ylabel, log))
     axes = figure.axes[0]
     for number, (_, (x, runs)) in enumerate(measured):
         low, high = runs.min(axis=0), runs.max(axis=0)
@@ -216,6 +222,7 @@ def dots(groups: Arrays, xlabel: str, first: bool = False) -> Picture:
     """
     rows = arguments.titled("groups", groups, 1, arguments.numbers)
     shaded = _args.flag("first", first)
+    below = wrapped(arguments.text("xlabel", xlabel), LINE)
     names = [wrapped(label, 20) for label, _ in rows]
     high = 0.33 + 0.13 * max(name.count("\n") for name in names)
     figure, (axes,) = subplots((widest(), 0.8 + high * len(rows)))
@@ -229,7 +236,7 @@ def dots(groups: Arrays, xlabel: str, first: bool = False) -> Picture:
         axes.plot([runs.mean()] * 2, [row - 0.36, row + 0.36], color=ORANGE, linewidth=2.4)
     _round(axes.xaxis, whole=False)
     axes.set_yticks(range(len(rows)), names, multialignment="right")
-    axes.set(xlabel=wrapped(arguments.text("xlabel", xlabel), LINE), ylim=(len(rows) - 0.4, -0.6))
+    axes.set(xlabel=below, ylim=(len(rows) - 0.4, -0.6))
     axes.grid(axis="x", color=INK, alpha=0.15, linewidth=0.6)
     return figure
 
@@ -306,6 +313,7 @@ def stacked_bars(bars: Arrays, parts: Sequence[str], xlabel: str) -> Picture:
         return 100 * amounts / amounts.sum()
 
     rows = arguments.titled("bars", bars, 1, percent)
+    below = wrapped(arguments.text("xlabel", xlabel), LINE)
     figure, (axes,) = subplots((min(4.6, widest()), 0.34 * len(rows) + 0.95))
     left = np.zeros(len(rows))
     for number, part in enumerate(names):
@@ -321,7 +329,7 @@ def stacked_bars(bars: Arrays, parts: Sequence[str], xlabel: str) -> Picture:
         left = left + width
     axes.set_yticks(range(len(rows)), [name for name, _ in rows])
     axes.invert_yaxis()
-    axes.set(xlim=(0, 100), xlabel=wrapped(arguments.text("xlabel", xlabel), LINE))
+    axes.set(xlim=(0, 100), xlabel=below)
     _legend(axes)
     return figure
 
@@ -348,6 +356,8 @@ def histogram(groups: Arrays, xlabel: str, marks: Mapping[str, float] | None = N
     together = np.concatenate([group for _, group in counted])
     if not together.size:
         raise ValueError("groups must hold a number above 0, got none")
+    sizes = [] if marks is None else arguments.titled("marks", marks, 0, arguments.above_zero)
+    below = wrapped(arguments.text("xlabel", xlabel), LINE)
     bins = np.geomspace(np.percentile(together, 0.5), together.max() * 1.001, 40)
     figure, (axes,) = subplots((widest(), 2.9))
     axes.set_xscale("log")
@@ -355,11 +365,10 @@ def histogram(groups: Arrays, xlabel: str, marks: Mapping[str, float] | None = N
         counts, _ = np.histogram(np.maximum(group, bins[0]), bins)
         color, dashes = COLORS[number % 4], DASHES[number % 4]
         axes.stairs(counts, bins, label=label, linewidth=1.8, color=color, linestyle=dashes)
-    sizes = [] if marks is None else arguments.titled("marks", marks, 0, arguments.above_zero)
     for label, size in sizes:
         axes.axvline(size, color=INK, linewidth=1)
         axes.text(size, 1.0, f" {label}", transform=axes.get_xaxis_transform(), va="bottom")
-    axes.set(xlabel=wrapped(arguments.text("xlabel", xlabel), LINE), ylabel="how many")
+    axes.set(xlabel=below, ylabel="how many")
     _legend(axes, 1 + APART * bool(sizes))
     return figure
 

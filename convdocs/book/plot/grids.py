@@ -385,6 +385,7 @@ def pairs(table: ArrayLike, rows: str, columns: str) -> Picture:
     Picture
     """
     grid = arguments.grid("table", table) != 0
+    across, down = arguments.text("columns", columns), arguments.text("rows", rows)
     H, W = grid.shape
     cell = min(0.27, (4.6 - 0.8) / W)
     size = cell * W + 0.8, cell * H + 0.7
@@ -397,7 +398,6 @@ def pairs(table: ArrayLike, rows: str, columns: str) -> Picture:
         axes.text(-0.35, i + 0.53, str(i), ha="right", va="center", size=10)
     for j in range(W):
         axes.text(j + 0.5, -0.3, str(j), ha="center", va="bottom", size=10)
-    across, down = arguments.text("columns", columns), arguments.text("rows", rows)
     axes.text(W / 2, -0.38 / cell, across, ha="center", va="center", size=11)
     axes.text(-0.5 / cell, H / 2, down, ha="center", va="center", size=11, rotation=90)
     return figure
