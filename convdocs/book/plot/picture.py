@@ -42,7 +42,7 @@ READ = 9  # points: what can be read on a phone, where a point is about a pixel
 LETTER_WIDE = 0.072  # inches: of a phone's titles
 DASHES: tuple[LineStyleType, ...] = "-", "--", "-.", ":"  # for those who see no colours
 EXACT = 20_000  # bytes of a picture that is left as it is
-STYLE: dict[Any, Any] = {
+SETTINGS: dict[Any, Any] = {
     **{name: value for name, value in matplotlib.rcParamsDefault.items() if name != "backend"},
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
@@ -60,6 +60,7 @@ STYLE: dict[Any, Any] = {
     "xtick.color": INK,
     "ytick.color": INK,
 }
+STYLE = dict(matplotlib.RcParams(SETTINGS))  # checked, once for all figures
 SHEET = """<style>
 text { font-family: Figures, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif }
 svg { color: #1f2328 }
@@ -82,7 +83,9 @@ def style(wide: float = WIDE) -> Iterator[None]:
     title = STYLE["axes.titlesize" if wide == WIDE else "font.size"]
     before = ROOM.set(wide)
     try:
-        with matplotlib.rc_context({**STYLE, "axes.titlesize": title}):
+        with matplotlib.rc_context():
+            for name, value in {**STYLE, "axes.titlesize": title}.items():
+                matplotlib.rcParams._set(name, value)
             yield
     finally:
         ROOM.reset(before)
