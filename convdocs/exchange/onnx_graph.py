@@ -28,9 +28,10 @@ from .onnx_layers import PADDED, Reader, reader_of
 from .onnx_node import Maps, Node, Pad, Side
 
 STANDARD = ("", "ai.onnx")  # the two names of the domain of the standard's operators
-# Stand for sizes that the file leaves open: the images' number first. What a file says of one of
-# these numbers by chance, it does not say of all, so `layers_of` tries both rows.
-OPEN_SIZES = ((8191, 8179, 8171, 8167), (8161, 8147, 8123, 8117))
+# Stand for sizes that the file leaves open: images, channels, rows, columns. What a file says of
+# one of these numbers by chance, it does not say of all, so `layers_of` tries both rows. In the
+# first, maps can be halved six times and doubled again; in the second, all sizes are odd.
+OPEN_SIZES = ((8191, 8179, 64 * 127, 64 * 113), (8161, 8147, 8123, 8117))
 # The axis on which a layer asks for a size, and the option that says which.
 ASKED = {
     Conv2d: (0, "in_channels"),

@@ -223,6 +223,27 @@ def test_images_of_an_open_size(path, rng):
         close(model(x), run(path, x))
 
 
+HALVED = ("MaxPool", "x", "h", {"kernel_shape": [2, 2], "strides": [2, 2]})
+DOUBLED = ("ConvTranspose", "h u", "d", {"strides": [2, 2]})
+
+
+def test_a_block_that_halves_images_of_an_open_size_and_doubles_them_again(path, rng):
+    graph(path, [HALVED, DOUBLED, ("Add", "d x", "y", {})], ("N", 2, "H", "W"), u=W[:2, :, :2, :2])
+    model = from_onnx(path)
+    x = rng.normal(size=(2, 2, 6, 10)).astype(np.float32)
+    close(model(x), run(path, x))
+    with pytest.raises(ValueError, match="x must get one shape by both ways"):
+        model(x[:, :, 1:])
+
+
+def test_a_border_that_depends_on_an_open_size_is_refused(path):
+    odd = [("Shape", "x", "s", {"start": 2}), ("Mod", "s two", "r", {})]
+    pad = [("Concat", "none r none r", "p", {"axis": 0}), ("Pad", "x p", "a", {})]
+    arrays = {"two": np.array([2, 2]), "none": np.zeros(2, int), "w": W}
+    graph(path, [*odd, *pad, ("Conv", "a w", "y", {})], ("N", 2, "H", "W"), opset=18, **arrays)
+    assert "layers that depend on the number of images or on their size" in refusal(path)
+
+
 @pytest.mark.parametrize("shape", [("N", 2, "H", "W"), ("N", "C", "H", 6), (1, 2, 6, "W")])
 def test_rows_of_images_of_an_open_size(path, shape, rng):
     nodes = [("Conv", "x w", "a", {}), *SIZED[:-1], ("Reshape", "a to", "f", {})]
