@@ -50,11 +50,9 @@ unexport PYTHONDONTWRITEBYTECODE
 # For each worker one thread of BLAS: more would contend.
 PYTEST := OMP_NUM_THREADS=1 "$(BIN)/pytest"
 
-# A worker more than there are cores, since browsers and builds often wait. A test that hangs, as a
-# browser may, begins once more.
+# A worker more than there are cores, since browsers and builds often wait.
 test: html
-	@BOOK_IS_BUILT=1 $(PYTEST) -n $$((1 + $$(getconf _NPROCESSORS_ONLN))) --dist loadgroup --reruns=1 \
-	    --only-rerun=pytest-timeout --only-rerun="no end of"
+	@BOOK_IS_BUILT=1 $(PYTEST) -n $$((1 + $$(getconf _NPROCESSORS_ONLN))) --dist loadgroup
 
 quick: .venv/ready
 	@$(PYTEST) -n logical -q --dist loadfile -m "not slow" --hypothesis-profile=quick convdocs tests/package

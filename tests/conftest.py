@@ -27,6 +27,10 @@ for name, examples in {"quick": 20, "tests": 100}.items():
 hypothesis.settings.load_profile("tests")
 
 
+BOOK = Path(__file__).parent / "book"
+AGAIN = pytest.mark.flaky(reruns=1, only_rerun=["pytest-timeout", "no end of"])
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection():
     """Look for no garbage while tests are collected, and never again among what that made."""
@@ -39,8 +43,16 @@ def pytest_collection():
 
 
 def pytest_collection_modifyitems(items):
-    """Put the tests of the book first: what takes long must not begin last."""
-    items.sort(key=lambda item: "book" not in item.path.parts)
+    """Put the tests of the book first, and then slow ones: what takes long must not begin last.
+
+    Where tests share the processor, one of these that hangs, as a browser may, begins once more.
+    To ask that of all would take each test 30 ms: the workers count in one place.
+    """
+    items.sort(key=lambda item: (item.path.parent != BOOK, not item.get_closest_marker("slow")))
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        for item in items:
+            if item.path.parent == BOOK:
+                item.add_marker(AGAIN)
 
 
 @pytest.fixture
