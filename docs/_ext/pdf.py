@@ -1,5 +1,7 @@
 """The book on paper: ``-b pdf`` sets all pages as one, by WeasyPrint."""
 
+import base64
+import io
 import logging
 import re
 import shutil
@@ -8,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from docutils import nodes
+from PIL import Image
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.builders.singlehtml import SingleFileHTMLBuilder
@@ -25,6 +28,7 @@ COVER, TEXT = "cover.png", "book.html"
 PLAIN = re.compile(
     r'<span class="(?:n|nx|o|p|pre|w|mord|mopen|mclose|mrel|mbin|mpunct|minner)">([^<]*)</span>'
 )
+PHOTO = re.compile('data:image/webp;base64,([^"]*)')
 MISSING = """`make pdf` needs the package weasyprint and, from the system, the library Pango:
 on Debian and Ubuntu `apt-get install libpango-1.0-0 libpangoft2-1.0-0`, on macOS
 `brew install pango` (%s)"""
@@ -147,6 +151,8 @@ class Pdf(SingleFileHTMLBuilder):
     def finish(self) -> None:
         """Bring what the text shows, and set it."""
         self.copy_image_files()
+        for path in (self.outdir / self.imagedir).glob("*.svg"):
+            path.write_text(PHOTO.sub(as_jpeg, path.read_text("utf-8")), "utf-8")
         shutil.copyfile(artwork.kept(self.config, artwork.cover), self.outdir / COVER)
         import matplotlib
 
@@ -194,6 +200,19 @@ class Pdf(SingleFileHTMLBuilder):
         page = f"{self.head}<body>{content}</body></html>"
         book = self.weasyprint.HTML(string=page, base_url=str(self.outdir / TEXT))
         return book.render(font_config=self.fonts)
+
+
+def as_jpeg(photo: re.Match[str]) -> str:
+    """Return a photograph as JPEG, which a PDF holds as it is; WebP would become a PNG in it.
+
+    One with transparent places stays: JPEG has none.
+    """
+    picture = Image.open(io.BytesIO(base64.b64decode(photo[1])))
+    if picture.mode != "RGB":
+        return photo[0]
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=92, subsampling=0)
+    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def with_known_pages(kind: Any) -> Any:
