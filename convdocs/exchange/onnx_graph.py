@@ -29,9 +29,14 @@ from .onnx_node import Maps, Node, Pad, Side
 
 STANDARD = ("", "ai.onnx")  # the two names of the domain of the standard's operators
 # Stand for sizes that the file leaves open: images, channels, rows, columns. What a file says of
-# one of these numbers by chance, it does not say of all, so `layers_of` tries both rows. In the
-# first, maps can be halved six times and doubled again; in the second, all sizes are odd.
-OPEN_SIZES = ((8191, 8179, 64 * 127, 64 * 113), (8161, 8147, 8123, 8117))
+# one of these numbers by chance, it does not say of all. Where a block halves maps and doubles them
+# again, the sum of both ways fits for even sizes alone, or for odd ones: two rows hold each kind.
+OPEN_SIZES = (
+    (8191, 8179, 64 * 127, 64 * 113),
+    (8161, 8147, 8123, 8117),
+    (8111, 8101, 64 * 131, 64 * 109),
+    (8093, 8089, 8087, 8081),
+)
 # The axis on which a layer asks for a size, and the option that says which.
 ASKED = {
     Conv2d: (0, "in_channels"),
@@ -75,12 +80,17 @@ def layers_of(proto: onnx.ModelProto) -> tuple[list[Layer], list[str]]:
         If a tensor is damaged.
     """
     walk = Walk(proto, OPEN_SIZES[0])
-    if walk.measured and not walk.problems:
-        other = Walk(proto, OPEN_SIZES[1])
-        if not other.problems and not _equal(walk.layers, other.layers):
-            other.problems.append("layers that depend on the number of images or on their size")
-        return walk.layers, other.problems
-    return walk.layers, walk.problems
+    if not walk.open or not (walk.problems or walk.measured):
+        return walk.layers, walk.problems
+    walks = [walk, *(Walk(proto, sizes) for sizes in OPEN_SIZES[1:])]
+    problems = [each.problems for each in walks if each.problems]
+    whole = [each for each in walks if not each.problems]
+    if not whole or (whole[0].measured and len(whole) == 1):  # that one fitted by chance
+        return walk.layers, problems[0]
+    first, *others = whole
+    if first.measured and not all(_equal(first.layers, other.layers) for other in others):
+        return first.layers, ["layers that depend on the number of images or on their size"]
+    return first.layers, []
 
 
 class Walk:
@@ -98,6 +108,8 @@ class Walk:
     layers : list of layers
     problems : list of str
         What there is no layer for. Behind such a node, only further ones are looked for.
+    open : bool
+        Whether the file leaves sizes open.
     measured : bool
         Whether the graph asks for sizes, so that the layers may depend on ``open_sizes``.
     """
@@ -105,6 +117,7 @@ class Walk:
     def __init__(self, proto: onnx.ModelProto, open_sizes: Sequence[int]) -> None:
         self.layers: list[Layer] = []
         self.problems: list[str] = []
+        self.open = False
         self.measured = False
         self._constants = Constants(proto)
         self._opset = _opset(proto)
@@ -150,6 +163,7 @@ class Walk:
         if not 1 <= len(kind.shape.dim) <= len(self._open_sizes):
             self.problems.append(f"the input {name} of {len(kind.shape.dim)} axes")
             return
+        self.open = any(dim.dim_value <= 0 for dim in kind.shape.dim)
         images, *sides = (
             Side(dim.dim_value) if dim.dim_value > 0 else Side(size, multiple=1)
             for dim, size in zip(kind.shape.dim, self._open_sizes, strict=False)

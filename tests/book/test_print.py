@@ -101,8 +101,8 @@ def test_the_printed_book_shows_what_cells_show(pdf):
     assert len(pdf.pages) > 200
     assert text.count('class="stepper"') >= 3
     assert "Stepper of" not in text
-    photos = (ROOT / "docs" / "_build" / "pdf" / "convolutional-networks.pdf").read_bytes()
-    assert photos.count(b"/DCTDecode") > 20  # as JPEG, and not each pixel
+    written = (ROOT / "docs" / "_build" / "pdf" / "convolutional-networks.pdf").read_bytes()
+    assert written.count(b"/DCTDecode") > 20  # photographs, as JPEG
     assert "core.display" not in text
 
 

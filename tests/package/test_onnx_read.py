@@ -223,14 +223,24 @@ def test_images_of_an_open_size(path, rng):
         close(model(x), run(path, x))
 
 
-HALVED = ("MaxPool", "x", "h", {"kernel_shape": [2, 2], "strides": [2, 2]})
-DOUBLED = ("ConvTranspose", "h u", "d", {"strides": [2, 2]})
+SMALLER = {"strides": [2, 2], "pads": [1, 1, 1, 1]}
+BLOCKS = {  # nodes that halve maps and double them, their weights, and a size that comes back
+    "even": (
+        [("MaxPool", "z", "h", {"kernel_shape": [2, 2], "strides": [2, 2]}),
+         ("ConvTranspose", "h w", "d", {"strides": [2, 2]})], W[:2, :, :2, :2], 6),
+    "odd": ([("Conv", "z w", "h", SMALLER), ("ConvTranspose", "h w", "d", SMALLER)], W, 5),
+}  # fmt: skip
 
 
-def test_a_block_that_halves_images_of_an_open_size_and_doubles_them_again(path, rng):
-    graph(path, [HALVED, DOUBLED, ("Add", "d x", "y", {})], ("N", 2, "H", "W"), u=W[:2, :, :2, :2])
+@pytest.mark.parametrize("name", BLOCKS)
+@pytest.mark.parametrize(
+    "before", [[("Relu", "x", "z", {})], [("Shape", "x", "s", {}), ("Reshape", "x s", "z", {})]]
+)
+def test_a_block_that_halves_images_of_an_open_size_and_doubles_them(path, name, before, rng):
+    nodes, weight, side = BLOCKS[name]
+    graph(path, [*before, *nodes, ("Add", "d z", "y", {})], ("N", 2, "H", "W"), w=weight)
     model = from_onnx(path)
-    x = rng.normal(size=(2, 2, 6, 10)).astype(np.float32)
+    x = rng.normal(size=(2, 2, side, side + 4)).astype(np.float32)
     close(model(x), run(path, x))
     with pytest.raises(ValueError, match="x must get one shape by both ways"):
         model(x[:, :, 1:])
