@@ -26,6 +26,7 @@ from .windows import Borders, Pair, Window, batch_first, batch_last, tile, windo
 BLOCK = 1 << 21  # bytes of patches laid out at a time: near the cache, whatever the image's size
 SMALL_PRODUCT = 1_000_000  # multiplications that BLAS makes without rearranging its matrices
 FEW_WEIGHTS = 4096  # of a group of kernels: above, rearranging pays
+TALL, TALLEST = 384, 8  # numbers in a patch, from where blocks are larger, and how many times
 
 Block = tuple[slice, slice]
 
@@ -49,7 +50,7 @@ def correlate(seen: Array, weight: Array, groups: int, bias: Array | None = None
     with _args.in_memory("x and weight", (F, *seen.shape[3:])):
         y = memory.empty((F, *seen.shape[3:]), seen.dtype)
     kernels = weight.reshape(groups, F // groups, -1).astype(y.dtype, copy=False)
-    for block in blocks(seen):
+    for block in blocks(seen, kernels):
         patches = patches_of(seen, block, groups)
         places = y[:, *block]
         multiply(kernels, patches, out=places.reshape(groups, F // groups, -1))  # a view
@@ -73,7 +74,7 @@ def collect(places: Array, seen: Array, groups: int) -> Array:
     """
     F, (C, kH, kW) = len(places), seen.shape[:3]
     dkernels = np.zeros((groups, F // groups, C // groups * kH * kW), seen.dtype)
-    for block in blocks(seen):
+    for block in blocks(seen, dkernels):
         patches = patches_of(seen, block, groups)
         add_product(dkernels, places[:, *block].reshape(groups, F // groups, -1), patches)
     return dkernels.reshape(F, C // groups, kH, kW)
@@ -126,7 +127,7 @@ def spread(
     seen = windows(images, window)[:, :, :, :h, :w]
     kernels = by_groups.reshape(*by_groups.shape[:2], -1)
     rows = kernels.swapaxes(1, 2)
-    for block in blocks(seen):
+    for block in blocks(seen, kernels):
         numbers = places[:, *block].reshape(*kernels.shape[:2], -1)
         pixels = seen[:, :, :, *block]
         patches = memory.empty(pixels.shape, pixels.dtype)
@@ -139,11 +140,16 @@ def spread(
     return images[:, top : sides[0] - bottom, left : sides[1] - right]
 
 
-def blocks(seen: Array) -> Iterator[Block]:
-    """Cut the output into rows, or parts of one row, whose patches take at most `BLOCK` bytes."""
+def blocks(seen: Array, kernels: Array) -> Iterator[Block]:
+    """Cut the output into rows, or parts of one row, whose patches take at most `BLOCK` bytes.
+
+    If BLAS rearranges the kernels, it does for each block: of tall patches, a block is larger.
+    """
     height, width = seen.shape[3:5]
+    tall = 1.0 if _few(kernels) else min(max(1, math.prod(seen.shape[:3]) / TALL), TALLEST)
     place = seen[..., 0, 0, :].nbytes  # the patches at one place, of the whole batch
-    places = max(1, BLOCK // place) if place else height * width  # an empty batch is one block
+    # An empty batch is one block.
+    places = max(1, int(tall * BLOCK) // place) if place else height * width
     return itertools.product(_evenly(height, max(1, places // width)), _evenly(width, places))
 
 
@@ -199,13 +205,16 @@ def _pieces(places: Array, kernels: Array) -> Iterator[tuple[slice, int]]:
     come at once, and then what is left.
     """
     columns = places.shape[2]
-    weights = kernels[0].size
-    few = products.BLAS and weights <= FEW_WEIGHTS
-    size = min(columns, max(1, SMALL_PRODUCT // weights)) if few else columns
+    size = min(columns, max(1, SMALL_PRODUCT // kernels[0].size)) if _few(kernels) else columns
     whole = columns - columns % max(1, size)
     for some in slice(0, whole), slice(whole, columns):
         if (length := some.stop - some.start) > 0:
             yield some, min(size, length)
+
+
+def _few(kernels: Array) -> bool:
+    """Tell whether a group has so few weights that BLAS shall multiply by them as they are."""
+    return products.BLAS and kernels[0].size <= FEW_WEIGHTS
 
 
 def _side_by_side(matrices: Array, size: int) -> Array:

@@ -371,7 +371,7 @@ def test_blocks_of_rows_give_the_same(monkeypatch, rng, name, rows):
     cut = patches.blocks
     monkeypatch.setattr(patches, "BLOCK", int(rows * row))
     monkeypatch.setattr(
-        patches, "blocks", lambda seen: blocks.append(list(cut(seen))) or blocks[-1]
+        patches, "blocks", lambda *given: blocks.append(list(cut(*given))) or blocks[-1]
     )
     parts = conv2d(x, w, b, **how), *conv2d_backward(dy, x, w, **how)
     forward, for_weights, *_ = map(len, blocks)
