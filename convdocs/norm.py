@@ -93,19 +93,27 @@ class BatchNorm2d(Layer):
         train = _args.flag("train", train)
         if rng is not None:
             _args.generator(rng)
-        if train:
-            used = self._statistics(x)
-        else:
-            used = self._running("mean").copy(), self._running("var").copy()
-        self.x = x
-        self.used = used
-        self.trained = train
-        return self._scaled(self._normalised(x, *used))
+        n = x.size // x.shape[1]
+        if train and n < 2:
+            need = "x must have at least two numbers in each channel to train"
+            raise ValueError(f"{need}, got the shape {x.shape}")
+        with np.errstate(invalid="ignore", over="ignore"):  # NaN and infinity travel through
+            mean = x.mean(axis=AXES) if train else self._running("mean").copy()
+            centred = _centred(x, mean)
+            if train:
+                var = np.square(centred, out=memory.empty_like(x)).mean(axis=AXES)
+                self._follow(mean, var * (n / (n - 1)))
+            else:
+                var = self._running("var").copy()
+            self.x = x
+            self.used = mean, var
+            self.trained = train
+            return self._scaled(centred, var)
 
+    @np.errstate(invalid="ignore", over="ignore")
     def forward(self, x: Array) -> Array:
         """Return ``x`` normalised by the running statistics, as outside of training."""
-        xhat = self._normalised(self._check(x), self._running("mean"), self._running("var"))
-        return self._scaled(xhat)
+        return self._scaled(_centred(self._check(x), self._running("mean")), self._running("var"))
 
     @np.errstate(invalid="ignore", over="ignore")
     def gradients(self, dy: Array, x: Array) -> tuple[Array, ...]:
@@ -116,18 +124,20 @@ class BatchNorm2d(Layer):
         """
         _args.same_shape("dy", dy, x.shape)
         assert self.used is not None
-        xhat = self._normalised(x, *self.used)
-        dy = batch_first(batch_last(dy, _args.floating(dy, xhat)))
-        dx = np.multiply(dy, xhat, out=memory.empty_like(xhat, dy.dtype))
-        dbias, dweight = dy.sum(axis=AXES), dx.sum(axis=AXES)
+        mean, var = self.used
+        centred = _centred(x, mean)
+        dy = batch_first(batch_last(dy, _args.floating(dy, centred)))
+        dx = np.multiply(dy, centred, out=memory.empty_like(x, dy.dtype))
+        deviation = np.sqrt(var + self.options["eps"])
+        dbias, dweight = dy.sum(axis=AXES), dx.sum(axis=AXES) / deviation
+        scale = _of_channels(self.params["weight"] / deviation)
         if not self.trained:
-            dx[...] = dy
-        else:
-            n = x.size // x.shape[1]
-            np.subtract(dy, _of_channels(dbias / n), out=dx)
-            xhat *= _of_channels(dweight / n)
-            dx -= xhat
-        dx *= _of_channels(self.params["weight"] / np.sqrt(self.used[1] + self.options["eps"]))
+            return np.multiply(dy, scale, out=dx), dweight, dbias
+        n = x.size // x.shape[1]
+        np.subtract(dy, _of_channels(dbias / n), out=dx)
+        centred *= _of_channels(dweight / deviation / n)
+        dx -= centred
+        dx *= scale
         return dx, dweight, dbias
 
     def least_images(self, x: Array) -> int:
@@ -138,40 +148,22 @@ class BatchNorm2d(Layer):
         """Return the live running statistic of this name."""
         return self.buffers[f"running_{name}"]
 
-    def _statistics(self, x: Array) -> tuple[Array, Array]:
-        """Return mean and variance of each channel, and move the running ones towards them.
+    def _follow(self, mean: Array, var: Array) -> None:
+        """Move the running statistics towards those of a batch.
 
-        The running variance is the unbiased one, as in PyTorch: divided by n - 1 and not by n.
+        The variance is the unbiased one, as in PyTorch: divided by n - 1 and not by n.
         """
-        n = x.size // x.shape[1]
-        if n < 2:
-            need = "x must have at least two numbers in each channel to train"
-            raise ValueError(f"{need}, got the shape {x.shape}")
-        with np.errstate(invalid="ignore", over="ignore"):  # NaN and infinity travel through
-            mean = x.mean(axis=AXES)
-            squares = np.subtract(x, _of_channels(mean), out=memory.empty_like(x))
-            squares *= squares
-            var = squares.mean(axis=AXES)
-            share = self.options["momentum"]
-            for name, new in ("mean", mean), ("var", var * (n / (n - 1))):
-                running = self._running(name)
-                running[...] = (1 - share) * running + share * new
+        share = self.options["momentum"]
+        for name, new in ("mean", mean), ("var", var):
+            running = self._running(name)
+            running[...] = (1 - share) * running + share * new
         self.buffers["num_batches_tracked"] += 1
-        return mean, var
 
-    def _normalised(self, x: Array, mean: Array, var: Array) -> Array:
-        """Return ``xhat``, in memory of its own."""
-        with np.errstate(invalid="ignore", over="ignore"):
-            xhat = np.subtract(x, _of_channels(mean), out=memory.empty_like(x))
-            xhat /= _of_channels(np.sqrt(var + self.options["eps"]))
-            return xhat
-
-    def _scaled(self, xhat: Array) -> Array:
-        """Turn ``xhat`` into ``y``, where it lies."""
-        with np.errstate(invalid="ignore", over="ignore"):
-            xhat *= _of_channels(self.params["weight"])
-            xhat += _of_channels(self.params["bias"])
-            return xhat
+    def _scaled(self, centred: Array, var: Array) -> Array:
+        """Turn ``x`` less its mean into ``y``, where it lies."""
+        centred *= _of_channels(self.params["weight"] / np.sqrt(var + self.options["eps"]))
+        centred += _of_channels(self.params["bias"])
+        return centred
 
     def _check(self, x: ArrayLike) -> Array:
         """Check the input; return it in the dtype to compute in."""
@@ -183,6 +175,11 @@ class BatchNorm2d(Layer):
         dtype = _args.floating(array, *self.params.values())
         # In this order a channel's numbers are neighbours, and their sums are exact for longer.
         return batch_first(batch_last(array, dtype))
+
+
+def _centred(x: Array, mean: Array) -> Array:
+    """Return ``x`` less the mean of its channel, in memory of its own."""
+    return np.subtract(x, _of_channels(mean), out=memory.empty_like(x))
 
 
 def _of_channels(numbers: Array) -> Array:

@@ -130,8 +130,12 @@ def batch_last(x: Array, dtype: Any, borders: Borders = NO_BORDERS, fill: Any = 
     shape = C, top + H + bottom, left + W + right, N
     with _args.in_memory("x and padding", shape):
         laid = memory.empty(shape, dtype)
-    laid.fill(fill)
-    laid[:, top : top + H, left : left + W] = x.transpose(1, 2, 3, 0)
+    for border in laid[:, :top], laid[:, top + H :]:
+        border.fill(fill)
+    rows = laid[:, top : top + H]
+    for border in rows[:, :, :left], rows[:, :, left + W :]:
+        border.fill(fill)
+    rows[:, :, left : left + W] = x.transpose(1, 2, 3, 0)
     return laid
 
 
