@@ -26,6 +26,7 @@ from .windows import Borders, Pair, Window, batch_first, batch_last, tile, windo
 BLOCK = 1 << 21  # bytes of patches laid out at a time: near the cache, whatever the image's size
 SMALL_PRODUCT = 1_000_000  # multiplications that BLAS makes without rearranging its matrices
 FEW_WEIGHTS = 4096  # of a group of kernels: above, rearranging pays
+MANY_KERNELS = 256  # in a group: above, their gradients take long to turn
 TALL, TALLEST = 384, 8  # numbers in a patch, from where blocks are larger, and how many times
 
 Block = tuple[slice, slice]
@@ -174,12 +175,17 @@ def multiply(kernels: Array, places: Array, out: Array) -> None:
 def add_product(dkernels: Array, places: Array, patches: Array) -> None:
     """Add to the gradient of the kernels what a block gives: places times patches.
 
-    With the larger matrix first, BLAS is up to twice as fast.
+    With the larger matrix first, BLAS is up to twice as fast. The result is then to be turned,
+    which takes longer if the kernels are many.
     """
+    many = dkernels.shape[1] >= MANY_KERNELS
     for some, size in _pieces(patches, dkernels):
-        numbers = _side_by_side(places[:, :, some], size).swapaxes(2, 3)
-        gradients = matmul(_side_by_side(patches[:, :, some], size), numbers)
-        dkernels += gradients.sum(axis=1).swapaxes(1, 2)
+        numbers = _side_by_side(places[:, :, some], size)
+        columns = _side_by_side(patches[:, :, some], size)
+        if many:
+            dkernels += matmul(numbers, columns.swapaxes(2, 3)).sum(axis=1)
+        else:
+            dkernels += matmul(columns, numbers.swapaxes(2, 3)).sum(axis=1).swapaxes(1, 2)
 
 
 def _readable(weight: Array, margins: Borders) -> bool:

@@ -418,6 +418,30 @@ def test_products_in_pieces_give_the_same(monkeypatch, rng, name, columns):
 
 
 @pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("block", [3, 200, 2000])
+def test_many_kernels_of_tall_patches_give_the_same(monkeypatch, rng, name, block):
+    x, w, how = CASES[name]
+    x, w, b, dy = arrays_for(rng, x, w, how)
+    settings = {"FEW_WEIGHTS": 0, "MANY_KERNELS": 1, "TALL": 1, "BLOCK": block}
+    for constant, number in settings.items():
+        monkeypatch.setattr(patches, constant, number)
+    reference.same_results(conv2d(x, w, b, **how), reference.conv2d(x, w, b, **how))
+    expected = reference.conv2d_backward(dy, x, w, **how)
+    reference.same_results(conv2d_backward(dy, x, w, **how), expected)
+
+
+@pytest.mark.parametrize(("F", "k", "blocks"), [(8, 4, 64), (9, 4, 64), (9, 8, 16), (9, 32, 8)])
+def test_a_block_of_tall_patches_is_larger_where_blas_rearranges(monkeypatch, F, k, blocks):
+    # With one image, 256 places; patches of 16, 64 and 1024 numbers.
+    seen = np.ones((1, k, k, 16, 16, 1), np.float32)
+    kernels = np.ones((1, F, k * k), np.float32)
+    monkeypatch.setattr(patches, "BLOCK", seen.nbytes // 64)
+    monkeypatch.setattr(patches, "TALL", 16)
+    monkeypatch.setattr(patches, "FEW_WEIGHTS", 8 * 16)
+    assert len(list(patches.blocks(seen, kernels))) == blocks
+
+
+@pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("same", [True, False])
 def test_images_read_by_pixels_and_images_added_to_are_the_same(monkeypatch, rng, name, same):
     x, w, how = CASES[name]
