@@ -262,10 +262,20 @@ def block(C: int, rng: np.random.Generator) -> Layer:
 
 SINGLE: dict[str, tuple[Callable[[np.random.Generator], Layer], tuple[int, int, int, int]]] = {
     "residual block, 16 maps of 32 x 32": (functools.partial(block, 16), (32, 16, 32, 32)),
-    "residual block, 64 maps of 28 x 28": (functools.partial(block, 64), (16, 64, 28, 28)),
+    **{  # the blocks of ResNet-18, stage by stage
+        f"residual block, {C} maps of {side} x {side}": (
+            functools.partial(block, C),
+            (16, C, side, side),
+        )
+        for C, side in ((64, 56), (128, 28), (256, 14), (512, 7))
+    },
     "transposed 4x4, 64 to 16, stride 2": (
         lambda rng: ConvTranspose2d(64, 16, 4, 2, 1, rng=rng),
         (16, 64, 16, 16),
+    ),
+    "transposed 4x4, 512 to 256, stride 2": (
+        lambda rng: ConvTranspose2d(512, 256, 4, 2, 1, rng=rng),
+        (16, 512, 8, 8),
     ),
     "transposed 2x2, 64 to 32, stride 2": (
         lambda rng: ConvTranspose2d(64, 32, 2, 2, rng=rng),
