@@ -1,6 +1,7 @@
 """Pictures are exact, or small and still themselves; maps have colours, and finds have frames."""
 
 import base64
+import html
 import io
 import itertools
 import re
@@ -59,6 +60,14 @@ def test_without_webp_a_photograph_stays_as_it_is(monkeypatch):
     monkeypatch.setattr(features, "check", lambda feature: feature != "webp")
     ((kind, _),) = pictures(plot.images({"one": COLOR}))
     assert kind == "png"
+
+
+def test_words_that_look_like_a_pictures_address_stay_words():
+    words = "xlink:href=data:image/png;base64,AAAA"
+    figure = plot.images({words: COLOR})
+    (picture,) = pictures(figure)
+    assert np.ptp(picture[1]) > 200
+    assert words in html.unescape(figure._repr_svg_())
 
 
 GRIDS = {  # an array, and the pixels that a screen shows for it

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import functools
+import hashlib
 import io
 import itertools
 import json
@@ -20,12 +21,14 @@ from typing import IO, Any, Literal, NamedTuple, ParamSpec
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.backends.backend_mixed import MixedModeRenderer
+from matplotlib.backends.backend_svg import FigureCanvasSVG, RendererSVG
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import LayoutEngine, PlaceHolderLayoutEngine
 from matplotlib.patches import Rectangle
 from matplotlib.typing import LineStyleType
+from numpy.typing import NDArray
 from PIL import Image, features
 
 from ..ink import BLUE, FIGURES, RED
@@ -34,6 +37,7 @@ from .arguments import Floats
 P = ParamSpec("P")
 Pair = tuple[float, float]
 Box = tuple[float, float, float, float]  # x, y, width, height
+Pixels = NDArray[np.uint8]  # rows, columns, and red, green, blue and strength
 
 WIDE, NARROW = 7.2, 4.5  # inches: the page's column, and the one of a phone's page
 ROOM = ContextVar("ROOM", default=WIDE)
@@ -41,7 +45,7 @@ INK = "#102030"  # a colour that nothing else has: in the SVG it becomes the tex
 READ = 9  # points: what can be read on a phone, where a point is about a pixel
 LETTER_WIDE = 0.072  # inches: of a phone's titles
 DASHES: tuple[LineStyleType, ...] = "-", "--", "-.", ":"  # for those who see no colours
-EXACT = 20_000  # bytes of a picture that is left as it is
+EXACT = 30_000  # bytes of a picture, quickly made a PNG, that is left as it is
 SETTINGS: dict[Any, Any] = {
     **{name: value for name, value in matplotlib.rcParamsDefault.items() if name != "backend"},
     "axes.edgecolor": INK,
@@ -70,6 +74,7 @@ svg { color: #1f2328 }
 UNKNOWN = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")  # to XML
 FAMILY = re.compile(r" font-family: [^;]*;")  # the sheet names the page's, or what print brings
 INDEX = re.compile(r"(<tspan [^>]*font-size: )([\d.]+)px")
+IMAGE = re.compile(r"(?<=<image xlink:href=\")data:image/png;base64,[^\"]*")
 FORMULA = re.compile(r"(?<=<text>)(?:\s*<tspan [^>]*>[^<]*</tspan>)+\s*(?=</text>)")
 LETTER = re.compile(r'<tspan x="([^"]*)" y="([^"]*)" style="([^"]*)">([^<]*)</tspan>')
 
@@ -151,6 +156,20 @@ class Answer(NamedTuple):
     sources: tuple[Box, ...]
 
 
+class Pen(RendererSVG):
+    """Writes SVG, and keeps pictures, which matplotlib would make small, and slowly, as PNG."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)  # type: ignore[no-untyped-call]
+        self.pictures: list[str] = []  # their addresses
+
+    def draw_image(self, gc: Any, x: float, y: float, im: Any, transform: Any = None) -> None:
+        """Write an empty picture of the same size and place, under a name that this one gives."""
+        self.pictures.append(_light(im))
+        gc.set_gid(f"image{hashlib.sha256(self.pictures[-1].encode()).hexdigest()[:10]}")
+        super().draw_image(gc, x, y, np.zeros_like(im), transform)  # type: ignore[no-untyped-call]
+
+
 class Picture(Figure):
     """A matplotlib figure that shows itself as SVG, in the colours of the page around it."""
 
@@ -170,11 +189,12 @@ class Picture(Figure):
         self.stale = changed
 
     def _repr_svg_(self) -> str:
-        svg = UNKNOWN.sub("\N{REPLACEMENT CHARACTER}", self._drawn()).replace(INK, "currentColor")
-        svg = re.sub(r"data:image/png;base64,([^\"]*)", _lighter, svg)
+        text, pictures = self._drawn()
+        svg = UNKNOWN.sub("\N{REPLACEMENT CHARACTER}", text).replace(INK, "currentColor")
         svg = FAMILY.sub("", FORMULA.sub(_in_a_row, svg))
         if self.small:  # indices and exponents are as small as the smallest type can be
             svg = INDEX.sub(lambda size: f"{size[1]}{max(float(size[2]), READ):g}px", svg)
+        svg = IMAGE.sub(lambda _: pictures.pop(0), svg)
         head, body = svg[svg.index("<svg") :].split(">", 1)
         return f"{head}>{SHEET}{self._answers()}{body}"
 
@@ -186,8 +206,11 @@ class Picture(Figure):
         other = None if self.changed or self.stale else self.phone
         return self._repr_svg_() + (other._repr_svg_() if other else "")
 
-    def _drawn(self) -> str:
-        """Return the figure as matplotlib writes SVG, by one drawing: `savefig` makes two."""
+    def _drawn(self) -> tuple[str, list[str]]:
+        """Return the figure as matplotlib writes SVG, and what is to be in place of its pictures.
+
+        It is drawn once: `savefig` draws twice.
+        """
         before, dpi = self.canvas, self.dpi
         self.changed |= self.stale
         if not isinstance(self.get_layout_engine(), PlaceHolderLayoutEngine):
@@ -197,15 +220,19 @@ class Picture(Figure):
         nothing = {"Creator": None, "Date": None, "Format": None, "Type": None}
         with style(), io.StringIO() as file:
             try:
-                canvas = FigureCanvasSVG(self)
-                self.dpi = matplotlib.rcParams["savefig.dpi"]
-                canvas.print_svg(file, metadata=nothing)  # type: ignore[no-untyped-call]
+                FigureCanvasSVG(self)
+                self.dpi, sharp = 72, matplotlib.rcParams["savefig.dpi"]
+                width, height = self.get_size_inches()
+                pen = Pen(72 * width, 72 * height, file, image_dpi=sharp, metadata=nothing)
+                whole: Any = MixedModeRenderer(self, width, height, sharp, pen)  # type: ignore[no-untyped-call]
+                self.draw(whole)
+                whole.finalize()
             finally:
                 self.dpi = dpi
                 self.set_canvas(before)
             self.set_layout_engine("none")  # shown again, nothing moves unless it was changed
             self.stale = False
-            return file.getvalue()
+            return file.getvalue(), pen.pictures
 
     def _answers(self) -> str:
         """Write what the figure answers: ``[place, words, sources]`` each, boxes as shares of it.
@@ -231,19 +258,27 @@ def _share(axes: Axes, box: Box) -> list[float]:
     return [round(float(part), 4) for part in (left, top, abs(x1 - x0), abs(y1 - y0))]
 
 
-def _lighter(match: re.Match[str]) -> str:
-    """Write a photograph as WebP, a tenth of PNG's size, and leave small pictures exact.
+def _light(pixels: Pixels) -> str:
+    """Return a picture's address: a photograph as WebP, a tenth of PNG's size, others exact.
 
-    A browser that draws has nothing to fetch, and would need long for it.
+    A browser that draws has nothing to fetch, and would need long to make it small.
     """
-    png = base64.b64decode(match[1])
-    if len(png) < EXACT or sys.platform == "emscripten" or not features.check("webp"):
-        return match[0]
-    with Image.open(io.BytesIO(png)) as image, io.BytesIO() as file:
-        shown = image.convert("RGBA")
-        opaque = shown.getchannel("A").getextrema() == (255, 255)
-        shown.convert("RGB" if opaque else "RGBA").save(file, "WEBP", quality=82)
-        return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
+    opaque = pixels[..., 3].min() == 255
+    picture = Image.fromarray(pixels[..., :3] if opaque else pixels)
+    kind, image = "png", _saved(picture, "PNG", compress_level=1)
+    if sys.platform != "emscripten":
+        if len(image) < EXACT or not features.check("webp"):
+            image = _saved(picture, "PNG", compress_level=9)
+        else:
+            kind, image = "webp", _saved(picture, "WEBP", quality=82, method=2)
+    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
+
+
+def _saved(picture: Image.Image, kind: str, **options: Any) -> bytes:
+    """Return a picture as a file of a kind."""
+    with io.BytesIO() as file:
+        picture.save(file, kind, **options)
+        return file.getvalue()
 
 
 def _in_a_row(match: re.Match[str]) -> str:
