@@ -15,6 +15,7 @@ from . import _args, memory
 from ._args import Array, Rng
 from .windows import NO_BORDERS, Patch, Window, same_borders
 
+SLIDING = "kernel_size", "stride", "dilation", "padding"  # the options of a window
 BLANK = ContextVar("BLANK", default=False)  # whether layers are built without their numbers
 
 
@@ -161,9 +162,10 @@ class Layer:
 
     def sees(self, patch: Patch) -> Patch:
         """Return the patch of the input, without borders, that one of the output depends on."""
+        if self.options.keys().isdisjoint(SLIDING):
+            return patch
         kernel, stride, dilation = (
-            _args.pair(name, self.options.get(name, 1), 1)
-            for name in ("kernel_size", "stride", "dilation")
+            _args.pair(name, self.options.get(name, 1), 1) for name in SLIDING[:3]
         )
         padding = self.options.get("padding", 0)
         if isinstance(padding, str):
