@@ -123,6 +123,7 @@ def conv2d_backward(
     slide = _slide(stride, padding, dilation, groups, axes=2)
     dx, dweight, dbias = _backward(dy, x, weight, slide)
     assert dx is not None
+    assert dbias is not None
     return dx, dweight, dbias
 
 
@@ -230,18 +231,18 @@ class Conv2d(Layer):
 
     def gradients(self, dy: Array, x: Array) -> tuple[Array, ...]:
         """Return the gradients for the images, the weight and the bias."""
-        dx, dweight, dbias = _backward(dy, x, self.params["weight"], self.slide)
-        assert dx is not None
-        return (dx, dweight, dbias) if "bias" in self.params else (dx, dweight)
+        weight, to_bias = self.params["weight"], "bias" in self.params
+        found = _backward(dy, x, weight, self.slide, to_bias=to_bias)
+        return tuple(gradient for gradient in found if gradient is not None)
 
     def learn(self, dy: ArrayLike) -> None:
         """Set `grads`, and leave out the gradient for the images."""
         if type(self).gradients is not Conv2d.gradients:  # a subclass has gradients of its own
             super().learn(dy)
             return
-        weight = self.params["weight"]
-        _, dweight, dbias = _backward(dy, self.seen(), weight, self.slide, to_images=False)
-        self.set_grads([dweight, dbias] if "bias" in self.params else [dweight])
+        weight, to_bias = self.params["weight"], "bias" in self.params
+        found = _backward(dy, self.seen(), weight, self.slide, False, to_bias)
+        self.set_grads([gradient for gradient in found if gradient is not None])
 
 
 class _Slide(NamedTuple):
@@ -266,8 +267,13 @@ def _forward(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None, slide: _Sl
 
 
 def _backward(
-    dy: ArrayLike, x: ArrayLike, weight: ArrayLike, slide: _Slide, to_images: bool = True
-) -> tuple[Array | None, Array, Array]:
+    dy: ArrayLike,
+    x: ArrayLike,
+    weight: ArrayLike,
+    slide: _Slide,
+    to_images: bool = True,
+    to_bias: bool = True,
+) -> tuple[Array | None, Array, Array | None]:
     """Return the gradients of `conv2d`; the images' one, half of the work, only if asked for."""
     x, w, window, borders = _check(x, weight, slide)
     dy = _args.numbers("dy", dy, "N F oH oW")
@@ -280,7 +286,7 @@ def _backward(
     if to_images:
         sides = x.shape[2] + sum(borders[0]), x.shape[3] + sum(borders[1])
         dx = batch_first(spread(dy, w, window, slide.groups, sides, borders))
-    return dx, dw, dy.reshape(len(dy), -1).sum(axis=1)
+    return dx, dw, dy.reshape(len(dy), -1).sum(axis=1) if to_bias else None
 
 
 def _check(x: ArrayLike, weight: ArrayLike, slide: _Slide) -> tuple[Array, Array, Window, Borders]:

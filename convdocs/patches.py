@@ -183,9 +183,11 @@ def add_product(dkernels: Array, places: Array, patches: Array) -> None:
         numbers = _side_by_side(places[:, :, some], size)
         columns = _side_by_side(patches[:, :, some], size)
         if many:
-            dkernels += matmul(numbers, columns.swapaxes(2, 3)).sum(axis=1)
+            gradients = matmul(numbers, columns.swapaxes(2, 3))
         else:
-            dkernels += matmul(columns, numbers.swapaxes(2, 3)).sum(axis=1).swapaxes(1, 2)
+            gradients = matmul(columns, numbers.swapaxes(2, 3)).swapaxes(2, 3)
+        for piece in gradients.swapaxes(0, 1):
+            dkernels += piece
 
 
 def _readable(weight: Array, margins: Borders) -> bool:

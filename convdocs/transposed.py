@@ -263,7 +263,7 @@ def _backward(
     seen = windows(batch_last(dy, dtype, borders), window)[:, :, :, :H, :W]
     dx = correlate(seen, w, how.groups)
     dw = collect(batch_last(x, dtype), seen, how.groups)
-    return batch_first(dx), dw, dy.astype(dtype).sum(axis=(0, 2, 3))
+    return batch_first(dx), dw, dy.sum(axis=(0, 2, 3), dtype=dtype)
 
 
 def _check(
