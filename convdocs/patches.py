@@ -81,6 +81,34 @@ def collect(places: Array, seen: Array, groups: int) -> Array:
     return dkernels.reshape(F, C // groups, kH, kW)
 
 
+def correlate_and_collect(
+    places: Array, seen: Array, weight: Array, groups: int
+) -> tuple[Array, Array]:
+    """Return what `correlate` and `collect` do, for which the patches are laid out once.
+
+    Parameters
+    ----------
+    places : ndarray of shape (F, h, w, N)
+    seen : ndarray of shape (C, kH, kW, h, w, N)
+    weight : ndarray of shape (F, C / groups, kH, kW)
+    groups : int
+
+    Returns
+    -------
+    ndarray of shape (F, h, w, N)
+    ndarray of shape (F, C / groups, kH, kW)
+    """
+    y = memory.empty(places.shape, seen.dtype)
+    F = len(weight)
+    kernels = weight.reshape(groups, F // groups, -1).astype(y.dtype, copy=False)
+    dkernels = np.zeros_like(kernels)
+    for block in blocks(seen, kernels):
+        patches = patches_of(seen, block, groups)
+        multiply(kernels, patches, out=y[:, *block].reshape(groups, F // groups, -1))
+        add_product(dkernels, places[:, *block].reshape(groups, F // groups, -1), patches)
+    return y, dkernels.reshape(weight.shape)
+
+
 def spread(
     places: Array,
     weight: Array,

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from . import _args
 from ._args import Array, Rng, Size
 from .layer import Layer
-from .patches import collect, correlate, spread
+from .patches import correlate_and_collect, spread
 from .windows import Borders, Pair, Patch, Window, batch_first, batch_last, windows
 
 
@@ -261,8 +261,7 @@ def _backward(
     _args.same_shape("dy", dy, (len(x), w.shape[1] * how.groups, oH, oW))
     dtype = _args.floating(dy, x, w)
     seen = windows(batch_last(dy, dtype, borders), window)[:, :, :, :H, :W]
-    dx = correlate(seen, w, how.groups)
-    dw = collect(batch_last(x, dtype), seen, how.groups)
+    dx, dw = correlate_and_collect(batch_last(x, dtype), seen, w, how.groups)
     return batch_first(dx), dw, dy.sum(axis=(0, 2, 3), dtype=dtype)
 
 
