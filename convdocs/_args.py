@@ -25,6 +25,7 @@ SINGLE = np.dtype(np.float32)
 LARGEST = float(np.finfo(float).max)
 LONG = 200  # characters of a value that a message shows
 ADVICE = "; one image becomes a batch by "
+silent = np.errstate(invalid="ignore", over="ignore")  # NaN and infinity travel through
 ONE = {"N C H W": ADVICE, "N C L": "; one signal becomes a batch by "}
 
 

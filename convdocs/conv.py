@@ -254,6 +254,7 @@ class _Slide(NamedTuple):
     groups: int
 
 
+@_args.silent
 def _forward(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None, slide: _Slide) -> Array:
     """Return the output of `conv2d`."""
     x, w, window, borders = _check(x, weight, slide)
@@ -266,6 +267,7 @@ def _forward(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None, slide: _Sl
     return batch_first(correlate(seen, w, slide.groups, b))
 
 
+@_args.silent
 def _backward(
     dy: ArrayLike,
     x: ArrayLike,

@@ -15,6 +15,7 @@ from .products import matmul
 from .windows import Patch
 
 
+@_args.silent
 def linear(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None) -> Array:
     """Return ``x @ weight.T + bias``: each output is a weighted sum of all inputs.
 
@@ -54,6 +55,7 @@ def linear(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None) -> Ar
     return y.reshape(*x.shape[:-1], len(w))
 
 
+@_args.silent
 def linear_backward(dy: ArrayLike, x: ArrayLike, weight: ArrayLike) -> tuple[Array, Array, Array]:
     """Return the gradients of `linear` for its input, weight and bias.
 
@@ -225,6 +227,7 @@ class Dropout(Layer):
         self.rng = _args.generator(rng)
         self.mask: Array | None = None
 
+    @_args.silent
     def __call__(self, x: ArrayLike, train: bool = False, rng: Rng = None) -> Array:
         """Return ``x``, thinned out if ``train``."""
         x = _args.numbers("x", x)
@@ -241,18 +244,17 @@ class Dropout(Layer):
         self.mask = np.less(draw, keep, out=memory.empty(x.shape, dtype))
         if keep:
             self.mask /= dtype.type(keep)
-        with np.errstate(invalid="ignore"):  # 0 times infinity is NaN, as in PyTorch
-            return np.multiply(x, self.mask, out=memory.empty_like(x, dtype))
+        return np.multiply(x, self.mask, out=memory.empty_like(x, dtype))
 
     def forward(self, x: Array) -> Array:
         """Return ``x``: outside of training, dropout does nothing."""
         return x
 
+    @_args.silent
     def gradients(self, dy: Array, x: Array) -> tuple[Array, ...]:
         """Return the gradient through what was let through."""
         _args.same_shape("dy", dy, x.shape)
         if self.mask is None:
             return (dy,)
         out = memory.empty_like(dy, _args.floating(dy, self.mask))
-        with np.errstate(invalid="ignore", over="ignore"):
-            return (np.multiply(dy, self.mask, out=out),)
+        return (np.multiply(dy, self.mask, out=out),)

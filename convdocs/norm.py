@@ -87,6 +87,7 @@ class BatchNorm2d(Layer):
         self.used: tuple[Array, Array] | None = None  # mean and variance of the last call
         self.trained = False  # whether they came from the batch itself
 
+    @_args.silent
     def __call__(self, x: ArrayLike, train: bool = False, rng: Rng = None) -> Array:
         """Return ``x`` normalised: by the batch if ``train``, else by the running statistics."""
         x = self._check(x)
@@ -97,25 +98,24 @@ class BatchNorm2d(Layer):
         if train and n < 2:
             need = "x must have at least two numbers in each channel to train"
             raise ValueError(f"{need}, got the shape {x.shape}")
-        with np.errstate(invalid="ignore", over="ignore"):  # NaN and infinity travel through
-            mean = x.mean(axis=AXES) if train else self._running("mean").copy()
-            centred = _centred(x, mean)
-            if train:
-                var = np.square(centred, out=memory.empty_like(x)).mean(axis=AXES)
-                self._follow(mean, var * (n / (n - 1)))
-            else:
-                var = self._running("var").copy()
-            self.x = x
-            self.used = mean, var
-            self.trained = train
-            return self._scaled(centred, var)
+        mean = x.mean(axis=AXES) if train else self._running("mean").copy()
+        centred = _centred(x, mean)
+        if train:
+            var = np.square(centred, out=memory.empty_like(x)).mean(axis=AXES)
+            self._follow(mean, var * (n / (n - 1)))
+        else:
+            var = self._running("var").copy()
+        self.x = x
+        self.used = mean, var
+        self.trained = train
+        return self._scaled(centred, var)
 
-    @np.errstate(invalid="ignore", over="ignore")
+    @_args.silent
     def forward(self, x: Array) -> Array:
         """Return ``x`` normalised by the running statistics, as outside of training."""
         return self._scaled(_centred(self._check(x), self._running("mean")), self._running("var"))
 
-    @np.errstate(invalid="ignore", over="ignore")
+    @_args.silent
     def gradients(self, dy: Array, x: Array) -> tuple[Array, ...]:
         """Return the gradients for the maps, the weight and the bias.
 

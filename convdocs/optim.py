@@ -36,6 +36,7 @@ class Optimizer:
         settings = (item for item in vars(self).items() if item[0] not in ("memory", "steps"))
         return f"{type(self).__name__}({', '.join(f'{name}={v!r}' for name, v in settings)})"
 
+    @_args.silent
     def step(self, layers: Iterable[Layer]) -> None:
         """Change every parameter of the layers, in place, by its last gradient.
 

@@ -112,6 +112,7 @@ def max_pool2d_backward(
     return _to_maxima(dy, *checked, _winners(*checked))
 
 
+@_args.silent
 def avg_pool2d(
     x: ArrayLike,
     kernel_size: Size,
@@ -153,6 +154,7 @@ def avg_pool2d(
     return batch_first(y)
 
 
+@_args.silent
 def avg_pool2d_backward(
     dy: ArrayLike,
     x: ArrayLike,
@@ -429,6 +431,7 @@ def _winners(x: Array, window: Window, borders: Borders, y: Array | None = None)
     return winners
 
 
+@_args.silent
 def _to_maxima(dy: ArrayLike, x: Array, window: Window, borders: Borders, winners: Array) -> Array:
     """Return the gradient for the images: that of each window goes to its maximum."""
     dy = _args.numbers("dy", dy, "N C oH oW")

@@ -222,6 +222,7 @@ class _Spread(NamedTuple):
     dilation: Pair
 
 
+@_args.silent
 def _forward(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None, how: _Spread) -> Array:
     """Return the output of `conv_transpose2d`."""
     x, w, window, sides, borders = _check(x, weight, how)
@@ -249,6 +250,7 @@ def _asking(how: _Spread) -> str:
     return f"{', '.join(['x', *names])} and {last}"
 
 
+@_args.silent
 def _backward(
     dy: ArrayLike, x: ArrayLike, weight: ArrayLike, how: _Spread
 ) -> tuple[Array, Array, Array]:

@@ -12,6 +12,7 @@ from numpy.testing import assert_array_equal
 
 import convdocs
 from convdocs import (
+    Adam,
     AvgPool2d,
     Conv2d,
     ConvTranspose2d,
@@ -611,3 +612,28 @@ def test_a_gradient_of_integers_is_computed_in_float64(layer, dtype):
     layer(np.linspace(-1, 1, 4, dtype=np.float32), train=True, rng=0)
     dy = np.array([1, 0, 1, 1]).astype(dtype)
     assert_array_equal(layer.backward(dy), layer.backward(dy.astype(float)), strict=True)
+
+
+@pytest.mark.parametrize("number", [np.inf, -np.inf, np.nan, 3e38, -3e38, "both"])
+@pytest.mark.parametrize("kind", samples.FIRST)
+@pytest.mark.parametrize("train", [False, True])
+def test_what_is_not_finite_or_too_large_travels_in_silence(kind, number, train):
+    layer, x = samples.one_of(kind)  # NumPy's warnings are errors here
+
+    def spoiled(array):
+        array = array.astype(np.float32)
+        if number == "both":
+            array[0] = np.inf
+            array.flat[1::3] = -np.inf
+        elif np.isfinite(number):
+            array[...] = number
+        else:
+            array.flat[array.size // 2] = number
+        return array
+
+    y = layer(spoiled(x), train=train)
+    layer.backward(spoiled(np.ones_like(y)))
+    if layer.params:
+        layer.params = {name: spoiled(array) for name, array in layer.params.items()}
+        layer.backward(spoiled(np.ones_like(layer(spoiled(x), train=train))))
+        Adam(weight_decay=1e3).step([layer])
