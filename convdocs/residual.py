@@ -236,6 +236,18 @@ class Joined(MutableMapping[str, Array]):
         """Show it as the dictionary that it stands for."""
         return repr(dict(self))
 
+    def __reversed__(self) -> Iterator[str]:
+        """Go through all names from the last."""
+        return reversed(list(self))
+
+    def __or__(self, other: Mapping[str, Array]) -> dict[str, Array]:
+        """Return a dictionary of these arrays and others, as a dictionary's own sign does."""
+        return {**self, **other}
+
+    def __ror__(self, other: Mapping[str, Array]) -> dict[str, Array]:
+        """Return a dictionary of others and these arrays."""
+        return {**other, **self}
+
     def copy(self) -> dict[str, Array]:
         """Return a dictionary of the same arrays, as a dictionary's own method does."""
         return dict(self)
@@ -293,6 +305,7 @@ def _around(one: Pair, other: Pair) -> Pair:
     return min(first for first, _ in ranges), max(last for _, last in ranges)
 
 
+@_args.silent
 def _added(one: Array, other: Array) -> Array:
     """Return the sum of two arrays of one shape, on memory that was used before."""
     dtype = _args.floating(one, other)

@@ -383,6 +383,20 @@ def test_parameters_that_cannot_be_taken_leave_all_as_they_were():
         assert_array_equal(layer.params[key], array + 1)
 
 
+def test_parameters_join_others_as_those_of_a_dictionary_do():
+    layer = Residual([Conv2d(1, 1, 1, rng=0)], [Conv2d(1, 1, 1, rng=1)])
+    own, new = layer.params, np.zeros((1, 1, 1, 1), np.float32)
+    assert list(reversed(own)) == list(own)[::-1]
+    others = {"body.0.bias": new, "more": new}
+    assert own | others == dict(own) | others
+    assert others | own == others | dict(own)
+    assert own | own == dict(own)
+    assert type(own | own) is dict
+    layer.params |= {"shortcut.0.weight": new}
+    assert layer.shortcut[0].params["weight"] is new
+    assert list(layer.params) == list(own)
+
+
 def test_a_subclass_keeps_what_is_its_own_in_copies():
     class Scaled(Residual):
         def __init__(self, layers, scale):
