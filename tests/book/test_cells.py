@@ -247,6 +247,17 @@ def test_an_error_in_a_function_of_another_cell_shows_its_lines(python):
         assert line in text
 
 
+def test_a_product_may_have_more_multiplications_than_a_browsers_numpy_counts(python):
+    source = """
+import numpy as np
+from convdocs import linear
+x = np.ones((1500, 1024), np.float32)
+assert x.size * len(x) > np.iinfo(np.intp).max
+np.unique(linear(x, x))
+"""
+    assert python.run(source) == (None, [("text", "array([1024.], dtype=float32)\n")])
+
+
 def test_each_page_finds_python_as_if_it_had_just_been_started(python):
     page = python.open("edges")
     page.close()

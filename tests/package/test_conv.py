@@ -479,10 +479,12 @@ def test_a_weight_without_end_reaches_only_the_pixels_that_it_met(padding):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_without_blas_the_results_are_the_same(monkeypatch, rng, name):
+@pytest.mark.parametrize("most", [1, 200, products.MOST])
+def test_without_blas_the_results_are_the_same(monkeypatch, rng, name, most):
     x, w, how = CASES[name]
     x, w, b, dy = arrays_for(rng, x, w, how)
     monkeypatch.setattr(products, "BLAS", False)
+    monkeypatch.setattr(products, "MOST", most)
     monkeypatch.setattr(np, "matmul", None)  # nothing of it is left
     reference.same_results(conv2d(x, w, b, **how), reference.conv2d(x, w, b, **how))
     expected = reference.conv2d_backward(dy, x, w, **how)

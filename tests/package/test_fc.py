@@ -47,9 +47,12 @@ def test_linear_equals_loops(rng, N, n_in, n_out):
 
 
 @sizes
-def test_linear_without_blas_gives_the_same(monkeypatch, rng, N, n_in, n_out):
-    x, w, b, dy = arrays_for(rng, N, n_in, n_out)
+@pytest.mark.parametrize("most", [1, 20, products.MOST])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_linear_without_blas_gives_the_same(monkeypatch, rng, N, n_in, n_out, most, order):
+    x, w, b, dy = (np.asarray(array, order=order) for array in arrays_for(rng, N, n_in, n_out))
     monkeypatch.setattr(products, "BLAS", False)
+    monkeypatch.setattr(products, "MOST", most)
     monkeypatch.setattr(np, "matmul", None)  # nothing of it is left
     assert_array_equal(linear(x, w, b), reference.linear(x, w, b), strict=True)
     reference.same_results(linear_backward(dy, x, w), reference.linear_backward(dy, x, w))
