@@ -101,7 +101,7 @@ def correlate_and_collect(
     y = memory.empty(places.shape, seen.dtype)
     F = len(weight)
     kernels = weight.reshape(groups, F // groups, -1).astype(y.dtype, copy=False)
-    dkernels = np.zeros_like(kernels)
+    dkernels = np.zeros(kernels.shape, kernels.dtype)
     for block in blocks(seen, kernels):
         patches = patches_of(seen, block, groups)
         multiply(kernels, patches, out=y[:, *block].reshape(groups, F // groups, -1))

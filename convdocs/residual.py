@@ -240,13 +240,18 @@ class Joined(MutableMapping[str, Array]):
         """Go through all names from the last."""
         return reversed(list(self))
 
-    def __or__(self, other: Mapping[str, Array]) -> dict[str, Array]:
+    def __or__(self, other: Any) -> dict[str, Array]:
         """Return a dictionary of these arrays and others, as a dictionary's own sign does."""
-        return {**self, **other}
+        return {**self, **other} if isinstance(other, Mapping) else NotImplemented
 
-    def __ror__(self, other: Mapping[str, Array]) -> dict[str, Array]:
+    def __ror__(self, other: Any) -> dict[str, Array]:
         """Return a dictionary of others and these arrays."""
-        return {**other, **self}
+        return {**other, **self} if isinstance(other, Mapping) else NotImplemented
+
+    def __ior__(self, other: Any) -> Joined:
+        """Put arrays into the dictionaries of their layers."""
+        self.update(other)
+        return self
 
     def copy(self) -> dict[str, Array]:
         """Return a dictionary of the same arrays, as a dictionary's own method does."""

@@ -8,6 +8,7 @@ import re
 
 import numpy as np
 import pytest
+from matplotlib.artist import Artist
 from matplotlib.colors import to_hex
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image, features
@@ -15,6 +16,7 @@ from PIL import Image, features
 from convdocs import data
 from convdocs.book import plot
 from convdocs.book.ink import BLUE, FIGURES, GREEN, ORANGE, RED
+from convdocs.book.plot.picture import Picture
 
 COLOR = data.photo(color=True)[:, 100:300]
 LEVELS = np.array([[0, 51, 255], [153, 102, 204]])  # of the 256 that a screen has
@@ -68,6 +70,55 @@ def test_words_that_look_like_a_pictures_address_stay_words():
     (picture,) = pictures(figure)
     assert np.ptp(picture[1]) > 200
     assert words in html.unescape(figure._repr_svg_())
+
+
+def wide(array, size=(7.2, 7.2), **options):
+    """Return a figure that an array fills, without a frame."""
+    figure = Picture(size)
+    figure.add_axes((0, 0, 1, 1)).imshow(array, **options)
+    return figure
+
+
+@pytest.mark.parametrize("side", [28, 64])
+def test_a_picture_of_few_colours_is_exact_however_large(rng, side):
+    ((kind, pixels),) = pictures(wide(rng.random((side, side)) > 0.5))
+    assert kind == "png"
+    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) == 2
+
+
+def test_a_picture_is_wider_than_webp_allows(rng):
+    ((kind, pixels),) = pictures(wide(rng.random((12, 3000)), (90, 1), aspect="auto"))
+    assert kind == "png"
+    assert pixels.shape[1] > 16_383
+
+
+class Own(Artist):
+    """An artist that draws pixels, under a name or none, twice."""
+
+    def __init__(self, pixels, name=None):
+        super().__init__()
+        self.pixels, self.name = pixels, name
+
+    def draw(self, renderer):
+        gc = renderer.new_gc()
+        gc.set_gid(self.name)
+        renderer.draw_image(gc, 10, 10, self.pixels)
+        renderer.draw_image(gc, 50, 50, self.pixels // 2)
+
+
+def test_pixels_are_drawn_without_strength_and_none_at_all():
+    figure = Picture((4, 3))
+    for pixels in np.zeros((0, 5, 4), np.uint8), np.full((5, 5, 3), 200, np.uint8):
+        figure.add_artist(Own(pixels))
+    assert [pixels.max() for _, pixels in pictures(figure)] == [200, 100]
+
+
+@pytest.mark.parametrize("name", [None, "mine"])
+def test_a_picture_keeps_the_name_that_it_has(name):
+    figure = Picture((4, 3))
+    figure.add_artist(Own(np.full((5, 5, 4), 200, np.uint8), name))
+    one, other = re.findall(r'<image[^>]* id="(\w+)"', figure._repr_svg_())
+    assert (one == other == name) if name else (one != other)
 
 
 GRIDS = {  # an array, and the pixels that a screen shows for it

@@ -392,8 +392,13 @@ def test_parameters_join_others_as_those_of_a_dictionary_do():
     assert others | own == others | dict(own)
     assert own | own == dict(own)
     assert type(own | own) is dict
+    for one, other in (own, 5), (5, own), (own, [("more", new)]):
+        with pytest.raises(TypeError, match="unsupported operand"):
+            one | other
     layer.params |= {"shortcut.0.weight": new}
-    assert layer.shortcut[0].params["weight"] is new
+    own |= {"body.0.weight": new}
+    for row in layer.shortcut, layer.body:
+        assert row[0].params["weight"] is new
     assert list(layer.params) == list(own)
 
 

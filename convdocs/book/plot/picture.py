@@ -45,7 +45,8 @@ INK = "#102030"  # a colour that nothing else has: in the SVG it becomes the tex
 READ = 9  # points: what can be read on a phone, where a point is about a pixel
 LETTER_WIDE = 0.072  # inches: of a phone's titles
 DASHES: tuple[LineStyleType, ...] = "-", "--", "-.", ":"  # for those who see no colours
-EXACT = 30_000  # bytes of a picture, quickly made a PNG, that is left as it is
+EXACT = 20_000  # bytes of a picture that is left as it is
+WEBP = 16_383  # pixels of a side that the format can have
 SETTINGS: dict[Any, Any] = {
     **{name: value for name, value in matplotlib.rcParamsDefault.items() if name != "backend"},
     "axes.edgecolor": INK,
@@ -165,9 +166,13 @@ class Pen(RendererSVG):
 
     def draw_image(self, gc: Any, x: float, y: float, im: Any, transform: Any = None) -> None:
         """Write an empty picture of the same size and place, under a name that this one gives."""
+        if not im.size:
+            return
         self.pictures.append(_light(im))
-        gc.set_gid(f"image{hashlib.sha256(self.pictures[-1].encode()).hexdigest()[:10]}")
+        own = gc.get_gid()
+        gc.set_gid(own or f"image{hashlib.sha256(self.pictures[-1].encode()).hexdigest()[:10]}")
         super().draw_image(gc, x, y, np.zeros_like(im), transform)  # type: ignore[no-untyped-call]
+        gc.set_gid(own)
 
 
 class Picture(Figure):
@@ -263,14 +268,20 @@ def _light(pixels: Pixels) -> str:
 
     A browser that draws has nothing to fetch, and would need long to make it small.
     """
-    opaque = pixels[..., 3].min() == 255
+    opaque = pixels.shape[2] == 3 or pixels[..., 3].min() == 255
     picture = Image.fromarray(pixels[..., :3] if opaque else pixels)
-    kind, image = "png", _saved(picture, "PNG", compress_level=1)
-    if sys.platform != "emscripten":
-        if len(image) < EXACT or not features.check("webp"):
-            image = _saved(picture, "PNG", compress_level=9)
-        else:
-            kind, image = "webp", _saved(picture, "WEBP", quality=82, method=2)
+    image = _saved(picture, "PNG", compress_level=1)
+    if sys.platform == "emscripten":
+        return _address("png", image)
+    if len(image) < 4 * EXACT:  # it may become as small as that
+        image = _saved(picture, "PNG")
+    if len(image) < EXACT or max(picture.size) > WEBP or not features.check("webp"):
+        return _address("png", image)
+    return _address("webp", _saved(picture, "WEBP", quality=82, method=2))
+
+
+def _address(kind: str, image: bytes) -> str:
+    """Return a file as an address that holds it."""
     return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
 
 
