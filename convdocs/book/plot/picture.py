@@ -225,7 +225,7 @@ class Picture(Figure):
         nothing = {"Creator": None, "Date": None, "Format": None, "Type": None}
         with style(), io.StringIO() as file:
             try:
-                FigureCanvasSVG(self)
+                FigureCanvasSVG(self)  # is now the figure's
                 self.dpi, sharp = 72, matplotlib.rcParams["savefig.dpi"]
                 width, height = self.get_size_inches()
                 pen = Pen(72 * width, 72 * height, file, image_dpi=sharp, metadata=nothing)
