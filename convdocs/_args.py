@@ -124,7 +124,7 @@ class in_memory:
 
 def integer(name: str, value: Any, least: int) -> int:
     """Return ``value`` as an integer of at least ``least``."""
-    if type(value) is int and least <= value <= sys.maxsize:  # mostly: then quickly
+    if type(value) is int and least <= value <= sys.maxsize:  # the usual case, quickly
         return value
     try:
         if isinstance(value, bool | np.bool_) or hides(value):
@@ -146,7 +146,7 @@ def pair(name: str, value: Any, least: int) -> tuple[int, int]:
 
 def sizes(name: str, value: Any, least: int, axes: int) -> tuple[int, ...]:
     """Return ``value`` as one integer for each axis; one alone stands for all of them."""
-    if type(value) is tuple and len(value) == axes:  # mostly: then quickly
+    if type(value) is tuple and len(value) == axes:  # the usual case, quickly
         return tuple(integer(name, one, least) for one in value)
     need = f"an integer or {'a pair of them' if axes == 2 else f'a tuple of {axes}'}"
     try:

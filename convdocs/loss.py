@@ -124,8 +124,8 @@ def _check(logits: ArrayLike, labels: ArrayLike) -> tuple[Array, Array]:
     return logits, _args.labels("labels", labels, (N, *places), K).astype(np.intp, copy=False)
 
 
+@_args.silent
 def _shifted(x: Array, axis: int) -> Array:
     """Return ``x`` less its maximum, in a floating dtype: exp of it cannot overflow."""
     x = x.astype(_args.floating(x), copy=False)
-    with np.errstate(invalid="ignore", over="ignore"):  # inf - inf is NaN, as it should be
-        return x - x.max(axis=axis, keepdims=True, initial=-np.inf)
+    return x - x.max(axis=axis, keepdims=True, initial=-np.inf)  # inf - inf is NaN

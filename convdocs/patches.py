@@ -172,7 +172,7 @@ def spread(
 def blocks(seen: Array, kernels: Array) -> Iterator[Block]:
     """Cut the output into rows, or parts of one row, whose patches take at most `BLOCK` bytes.
 
-    If BLAS rearranges the kernels, it does for each block: of tall patches, a block is larger.
+    BLAS rearranges many kernels once for each block, so a block of tall patches is larger.
     """
     height, width = seen.shape[3:5]
     tall = 1.0 if _few(kernels) else min(max(1, math.prod(seen.shape[:3]) / TALL), TALLEST)
