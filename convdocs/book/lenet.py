@@ -211,8 +211,15 @@ class TableConv2d(Conv2d):
 
     def learned(self) -> int:
         """Return how many numbers training can change: not the weights of what is not seen."""
-        weight = self.params["weight"]
-        return weight[0, 0].size * int(self.seen_maps.sum()) + len(self.params["bias"])
+        return self._weights() + len(self.params["bias"])
+
+    def macs(self, x: Array, y: Array) -> int:
+        """Return the multiply-accumulates for an image: for what is not seen, none."""
+        return self._weights() * math.prod(y.shape[2:])
+
+    def _weights(self) -> int:
+        """Return how many weights belong to what is seen."""
+        return self.params["weight"][0, 0].size * int(self.seen_maps.sum())
 
 
 def lenet5(rng: Rng = None) -> CNN:

@@ -135,4 +135,7 @@ def test_a_summary_counts_what_is_learned_and_how_far_an_output_sees():
         (32, 32),
     ]
     assert (rows[4].parameters, rows.parameters) == (1516, 60_850)
+    biases = {0: 6 * 28 * 28, 4: 16 * 10 * 10, 8: 120}  # the paper counts their lines, too
+    connections = [rows[number].macs + lines for number, lines in biases.items()]
+    assert connections == [122_304, 151_600, 48_120]  # as the paper prints
     assert CNN([Subsampling2d(1)]).summary((1, 4, 4))[0].receptive_field == (2, 2)
