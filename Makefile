@@ -95,6 +95,7 @@ UV := env -u UV_CONSTRAINT -u UV_EXCLUDE_NEWER -u UV_NO_DEPS -u UV_OVERRIDE .ven
 
 .venv/ready: requirements.txt docs/web/package-lock.json
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and "This needs Python 3.11 or newer, and $(PYTHON) is %d.%d. Name another: make PYTHON=python3.12" % v)'
+	@[ ! -L .venv ] || { echo ".venv is a link, and where it leads all would be removed; first: rm .venv" >&2; exit 1; }
 	@echo "Making the environment in .venv (once; less than a minute where packages are near)"
 	@$(PYTHON) -I -m venv --clear .venv
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.txt > .venv/uv.txt

@@ -550,6 +550,21 @@ def test_a_folder_whose_name_no_address_can_hold_is_refused_at_once(tmp_path, na
     assert [path.name for path in folder.iterdir()] == ["Makefile"]
 
 
+def test_an_environment_that_is_a_link_is_refused_and_stays(tmp_path):
+    for name in ("Makefile", "requirements.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "docs" / "web").mkdir(parents=True)
+    (tmp_path / "docs" / "web" / "package-lock.json").touch()
+    theirs = tmp_path / "theirs" / "python"
+    theirs.parent.mkdir()
+    theirs.touch()
+    (tmp_path / ".venv").symlink_to("theirs")
+    done = subprocess.run(["make", "-C", tmp_path, "html"], capture_output=True, encoding="utf-8")
+    assert done.returncode == 2
+    assert ".venv is a link" in done.stderr
+    assert theirs.exists()
+
+
 def test_the_extensions_say_how_text_is_written_and_call_nothing_outdated(book):
     modules = [f"_ext.{path.stem}" for path in (book.docs / "_ext").glob("*.py")]
     kinds = ["EncodingWarning", "DeprecationWarning", "PendingDeprecationWarning"]
