@@ -47,6 +47,18 @@ def test_words_of_frames_that_share_a_corner_stand_apart(page, monkeypatch):
     assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
 
 
+def test_a_word_that_would_lie_on_others_is_left_out_unless_its_frame_is_right():
+    picture = np.zeros((40, 40))
+    picture[2:12, 2:12] = 1  # ink, which a word leaves free if it can
+    found = {(2 + number / 10, 2): str(number) for number in range(9)}
+    (axes,) = plot.detections(picture, found, height=20, right=[(2.8, 2)]).axes
+    words = {text.get_text(): text.get_position() for text in axes.texts}
+    assert next(iter(words)) == "8"
+    assert len(words) == 4  # one in each corner, that on ink the last
+    assert [x > 12 or y > 12 for x, y in words.values()] == [True, True, True, False]
+    assert len(axes.patches) == 9
+
+
 def test_a_photograph_is_small_and_still_itself():
     figure = plot.images({"one": COLOR, "two": COLOR[:, ::-1]})
     assert len(figure._repr_svg_()) < 150_000

@@ -175,7 +175,8 @@ def detections(
     picture : array_like of shape (H, W)
         From 0, white, to 1, black: ink on paper.
     found : dict of (row, column) to str or number
-        The top left corner of each frame, and what to write at it.
+        The top left corner of each frame, and what to write at it. A word that would lie on another
+        one is left out, unless its frame is right.
     height : int
         The side of a frame, in pixels.
     right : sequence of (row, column)
@@ -192,24 +193,31 @@ def detections(
         raise TypeError(f"found must be a dict of places, got {_args.shown(found)}")
     corners = arguments.places("found", list(words), "row column")
     good = {*map(tuple, arguments.places("right", right, "row column"))}
+    said = [arguments.word("a word of found", what) for what in words.values()]
+    frames = [(top, left, word) for (top, left), word in zip(corners, said, strict=True)]
     H, W = ink.shape
     figure, (axes,) = subplots((widest(), widest() * H / W + 0.1))
     _show(axes, np.clip(1 - ink, 0, 1))
     letter = W / widest() / 72  # pixels for a point
+    for top, left, _ in frames:
+        how = (GREEN, 3) if (top, left) in good else (ORANGE, 1.2)
+        outline(axes, (left - 0.5, top - 0.5, side, side), *how)
     written: list[tuple[float, float]] = []  # where words begin
-    for (top, left), what in zip(corners, words.values(), strict=True):
-        color, width = (GREEN, 3) if (top, left) in good else (ORANGE, 1.2)
-        outline(axes, (left - 0.5, top - 0.5, side, side), color, width)
-        box = {"facecolor": color, "edgecolor": "none", "pad": 1.5}
-        said = arguments.word("a word of found", what)
-        wide, high = 7 * letter * len(said), 14 * letter
+    for top, left, word in sorted(frames, key=lambda frame: frame[:2] not in good):
+        right_one = (top, left) in good
+        wide, high = 7 * letter * len(word), 14 * letter
         ends = (left - 0.3, left + side - 0.7 - wide), (top - 0.3, top + side - 0.7 - high)
-        at = min(  # the corner of the frame where the fewest words are written, or the first
-            ((x, y) for y in ends[1] for x in ends[0]),
-            key=lambda at: sum(
-                abs(at[0] - x) < wide + 3 * letter and abs(at[1] - y) < high for x, y in written
-            ),
-        )
-        written.append(at)
-        axes.text(*at, said, va="top", size=11, color="white", bbox=box)
+        covered = {  # at each corner of the frame: how many words, and how much ink
+            (x, y): (
+                sum(abs(x - a) < wide + 3 * letter and abs(y - b) < high for a, b in written),
+                ink[max(0, int(y)) : int(y + high) + 1, max(0, int(x)) : int(x + wide) + 1].sum(),
+            )
+            for y in ends[1]
+            for x in ends[0]
+        }
+        at = min(covered, key=covered.__getitem__)
+        if right_one or not covered[at][0]:  # on a phone, words would lie on words
+            written.append(at)
+            box = {"facecolor": GREEN if right_one else ORANGE, "edgecolor": "none", "pad": 1.5}
+            axes.text(*at, word, va="top", size=11, color="white", bbox=box)
     return figure
