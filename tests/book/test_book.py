@@ -687,7 +687,7 @@ DEFINED = {  # what is chosen, or printed by others, and no result of ours
         "to 0.8 %",
         "background −0.1, ink 1.175",
         "paper is 1,024",
-        "Its 3.6 is for",
+        "it prints 3.6, both",
         "paper prints 3.8",
     ],
 }
