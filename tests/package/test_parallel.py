@@ -23,9 +23,11 @@ STARTS = """
 import sys
 import numpy as np
 from convdocs import *
-from convdocs.training import world
+from convdocs.training import waiting, world
+waiting.PATIENCE = 0.5  # before the first wait: who waits for others keeps a core busy
 comm = world()
 rank, size = (0, 1) if comm is None else (comm.rank, comm.size)
+masks = []  # those of dropout, where a program keeps them
 X = np.random.default_rng(0).normal(size=(41, 1, 6, 6))
 Y = np.arange(41) % 3
 def net(*more, dtype="f8"):
@@ -45,7 +47,8 @@ def started(ranks, program, *arguments):
     pytest.importorskip("mpi4py")
     start = [MPIEXEC, "-n", str(ranks)] if ranks else []
     command = [*start, sys.executable, "-c", STARTS + program, *map(str, arguments)]
-    return command, {**os.environ, "OMP_NUM_THREADS": "1"}
+    idle = {"MPIR_CVAR_ENABLE_HEAVY_YIELD": "1"}  # where MPICH waits for others, it sleeps
+    return command, {**os.environ, "OMP_NUM_THREADS": "1", **idle}
 
 
 def run(ranks, program, *arguments):
@@ -72,32 +75,32 @@ FITS = {  # 41 images: the last batch is incomplete, in the second case a single
     ".fit(X, Y, 2, 16, rng=2, comm=comm)",
     "batches": "net().fit([(X[:9], Y[:9]), (X[9:], Y[9:])], epochs=3, rng=2, comm=comm)",
 }
+PROGRAMS = {name: f"model = {fit}" for name, fit in FITS.items()}
 SAVE = """
-assert len(set(digest(model))) == 1
+weights = set(digest(model))
 if rank == 0:
     model.save(sys.argv[1])
-    print(*(value for entry in model.history for value in entry.values()))
+    values = (value for entry in model.history for value in entry.values())
+    print(len(weights), len(set(masks)), *values)
 """
-
-
-SAVE_EACH = f"""
+SAVE_EACH = """
 path = sys.argv[1]
-for name, fit in {FITS}.items():
+for name, program in {}.items():
     sys.argv[1] = path + name + ".npz"
-    model = eval(fit)
-    exec({SAVE!r})
+    exec(program + {!r})
 """
 
 
 @pytest.fixture(scope="module")
 def fits(tmp_path_factory):
-    """Return the weights and the history of each training, by the number of ranks."""
+    """Return for each number of ranks and training the weights, and the numbers it prints."""
     found = {}
-    for ranks in (0, 2, 4):
+    for ranks in (0, 1, 2, 4):
         path = tmp_path_factory.mktemp("fits")
-        done = run(ranks, SAVE_EACH, f"{path}{os.sep}")
+        programs = {name: PROGRAMS[name] for name in (FITS if ranks == 4 else PROGRAMS)}
+        done = run(ranks, SAVE_EACH.format(programs, SAVE), f"{path}{os.sep}")
         assert done.returncode == 0, done.stderr
-        for name, said in zip(FITS, done.stdout.splitlines(), strict=True):
+        for name, said in zip(programs, done.stdout.splitlines(), strict=True):
             weights = CNN.load(path / f"{name}.npz").state_dict()
             found[ranks, name] = weights, np.array(said.split(), float)
     return found
@@ -114,30 +117,41 @@ def test_two_and_four_ranks_give_the_weights_of_one_process(name, ranks, fits):
     np.testing.assert_allclose(theirs, ours, rtol=1e-12)  # sums are of double precision
 
 
-def test_in_float32_they_agree_within_its_rounding(tmp_path):
-    program = (
-        "model = net(dtype='f4').fit(X, Y, 3, 16, rng=2, optimizer=SGD(0.1), comm=comm)" + SAVE
-    )
-    alone, _ = trained(0, program, tmp_path / "alone.npz")
-    model, _ = trained(2, program, tmp_path / "two.npz")
-    for key, p in alone.state_dict().items():
-        np.testing.assert_allclose(model.state_dict()[key], p, rtol=1e-4, atol=1e-5)
+PROGRAMS["float32"] = (
+    "model = net(dtype='f4').fit(X, Y, 3, 16, rng=2, optimizer=SGD(0.1), comm=comm)"
+)
 
 
-def test_one_rank_under_mpiexec_gives_the_bits_of_one_process(tmp_path):
-    program = "model = net(Dropout(0.3)).fit(X, Y, 2, 16, rng=2, comm=comm)" + SAVE
-    trained(0, program, tmp_path / "alone.npz")
-    trained(1, program, tmp_path / "one.npz")
-    alone, one = (CNN.load(tmp_path / f"{name}.npz").state_dict() for name in ("alone", "one"))
-    assert all((one[key] == p).all() for key, p in alone.items())
+@pytest.mark.xdist_group("fits")
+def test_in_float32_they_agree_within_its_rounding(fits):
+    (alone, _), (model, _) = fits[0, "float32"], fits[2, "float32"]
+    for key, p in alone.items():
+        np.testing.assert_allclose(model[key], p, rtol=1e-4, atol=1e-5)
 
 
-def test_batch_normalisation_is_over_each_share_and_its_running_means_over_all(tmp_path):
-    program = """
+PROGRAMS["saved"] = """
+from convdocs.training import loop
+seldom, loop.SECONDS = loop.SECONDS, -1
+model = net(Dropout(0.3)).fit(X, Y, 4, 8, rng=2, comm=comm, checkpoint=sys.argv[1] + ".begun")
+loop.SECONDS = seldom
+"""
+
+
+@pytest.mark.xdist_group("fits")
+def test_one_rank_under_mpiexec_gives_the_bits_of_one_process(fits):
+    for name in (*FITS, "saved"):
+        (alone, _), (one, _) = fits[0, name], fits[1, name]
+        assert all((one[key] == p).all() for key, p in alone.items()), name
+
+
+PROGRAMS["norm"] = """
 model = net(BatchNorm2d(4, dtype="f8"))
 model.fit([(X, Y)], epochs=1, rng=0, optimizer=SGD(0.1), comm=comm)
 """
-    model, _ = trained(2, program + SAVE, tmp_path / "two.npz")
+
+
+@pytest.mark.xdist_group("fits")
+def test_batch_normalisation_is_over_each_share_and_its_running_means_over_all(fits):
     scope = {}
     exec(STARTS, scope)
     X, Y, shares = scope["X"], scope["Y"], (slice(0, 20), slice(20, 41))
@@ -146,7 +160,7 @@ model.fit([(X, Y)], epochs=1, rng=0, optimizer=SGD(0.1), comm=comm)
         net = scope["net"](BatchNorm2d(4, dtype="f8"))
         net.backward(cross_entropy_backward(net(X[share], train=True), Y[share]))
         each.append(net)
-    want, got = each[0].state_dict(), model.state_dict()
+    want, got = each[0].state_dict(), fits[2, "norm"][0]
     for number, layer in enumerate(each[0].layers):
         for name in layer.params:
             mean = (
@@ -161,8 +175,7 @@ model.fit([(X, Y)], epochs=1, rng=0, optimizer=SGD(0.1), comm=comm)
     assert got["1.num_batches_tracked"] == 1
 
 
-def test_dropout_is_drawn_for_each_rank_and_step_and_the_weights_stay_the_same(tmp_path):
-    program = """
+PROGRAMS["masks"] = """
 class Watch(Dropout):
     seen = []
     def __call__(self, x, train=False, rng=None):
@@ -173,24 +186,28 @@ class Watch(Dropout):
 watch = Watch(0.5)
 model = CNN([Flatten(), watch, Linear(36, 3, rng=0)])
 model.fit(X[:40], Y[:40], 3, 8, rng=0, comm=comm)
-masks = sum(comm.allgather(watch.seen), [])
-assert len(masks) == len(set(masks)) == size * 15
+masks = sum([watch.seen] if comm is None else comm.allgather(watch.seen), [])
 model.layers.pop(1)
 """
-    model, _ = trained(2, program + SAVE, tmp_path / "one.npz")
-    again, _ = trained(2, program + SAVE, tmp_path / "two.npz")
-    assert all((again.state_dict()[key] == p).all() for key, p in model.state_dict().items())
 
 
-def test_ranks_that_begin_differently_begin_alike_all_the_same(tmp_path):
-    program = """
+@pytest.mark.xdist_group("fits")
+def test_dropout_is_drawn_for_each_rank_and_step_and_the_weights_stay_the_same(fits):
+    assert fits[2, "masks"][1][:2].tolist() == [1, 2 * 15]
+
+
+PROGRAMS["begin"] = """
 model, optimizer = net(), Adam()
 if rank:
     model.layers[0].params["weight"] += 1
 model.fit(X, Y, 2, 16, rng=2, optimizer=optimizer, comm=comm)
 model.fit(X, Y, 2, 16, rng=None, optimizer=optimizer, comm=comm)
 """
-    trained(2, program + SAVE, tmp_path / "file")
+
+
+@pytest.mark.xdist_group("fits")
+def test_ranks_that_begin_differently_begin_alike_all_the_same(fits):
+    assert fits[2, "begin"][1][0] == 1
 
 
 def test_the_script_of_the_book_runs_with_and_without_mpiexec(tmp_path):
@@ -273,6 +290,10 @@ REFUSED = {  # before the first step: what is wrong on one rank, or not alike on
     "wrong optimizer": ("model.fit(X, Y, optimizer=[None, 1][rank], comm=comm)", "optimizer must"),
     "wrong progress": ("model.fit(X, Y, progress=[None, 'yes'][rank], comm=comm)", "progress must"),
     "wrong validation": ("model.fit(X, Y, validation=(X[rank:], Y), comm=comm)", "validation"),
+    "wrong checkpoint": (
+        "model.fit(X, Y, 2, 8, 0, comm=comm, checkpoint=sys.argv[2])",
+        "checkpoint must",
+    ),
     "an error that cannot be sent": ("net(Odd()).fit(X, Y, comm=comm)", "Unsendable: odd"),
     "too small shares": (
         "net(BatchNorm2d(4), MaxPool2d(4)).fit(X, Y, batch_size=3, comm=comm)",
@@ -309,9 +330,12 @@ model.fit(X, Y, 1, rng=0, comm=comm)  # they are in step to the end
 
 
 @pytest.fixture(scope="module")
-def refusals():
+def refusals(tmp_path_factory):
     """Return what both ranks said to each wrong call, one after the other."""
-    done = run(2, REFUSING, json.dumps([call for call, _ in REFUSED.values()]))
+    path = tmp_path_factory.mktemp("refusals") / "checkpoint"
+    path.write_text("hello")
+    done = run(2, REFUSING, json.dumps([call for call, _ in REFUSED.values()]), path)
+    assert path.read_text() == "hello"
     assert done.returncode == 0, done.stderr
     return dict(zip(REFUSED, map(json.loads, done.stdout.splitlines()), strict=True))
 
@@ -337,10 +361,6 @@ def test_ranks_with_other_batches_are_told_so(fit):
     assert "every rank must be given the same batches" in done.stderr
 
 
-PATIENT = """
-from convdocs.training import waiting
-waiting.PATIENCE = 1.0
-"""
 ENDS = {  # a rank that comes to its end while another waits for it
     "the first": (2, "if rank: net().fit(X, Y, comm=comm)"),
     "the last": (3, "if rank < size - 1: net().fit(X, Y, comm=comm)"),
@@ -354,7 +374,7 @@ ENDS = {  # a rank that comes to its end while another waits for it
 
 @pytest.mark.parametrize(("ranks", "program"), ENDS.values(), ids=ENDS)
 def test_a_rank_that_ends_while_others_wait_for_it_ends_the_run(ranks, program):
-    done = run(ranks, PATIENT + program)
+    done = run(ranks, program)
     assert done.returncode != 0
     assert re.search(rf"rank \d of {ranks} ends the run:\n.*every rank must", done.stderr)
 
@@ -368,16 +388,16 @@ def test_ranks_that_end_at_different_times_end_well():
     program = """
 import time
 net().fit(X, Y, 1, rng=0, comm=comm)
-time.sleep(3 * rank)
+time.sleep(3 * waiting.PATIENCE * rank)
 print(rank * "end")
 """
-    done = run(2, PATIENT + program)
+    done = run(2, program)
     assert (done.returncode, done.stdout.strip()) == (0, "end")
     assert notes_alone(done.stderr)
 
 
 STOPS = """
-import os, signal
+import os, signal, time
 class Stopping(ReLU):
     def forward(self, x):
         if rank == int(sys.argv[1]) and not os.path.exists(sys.argv[2]):
@@ -385,6 +405,8 @@ class Stopping(ReLU):
                 file.write(str(os.getpid()))
             os.replace(file.name, sys.argv[2])
             os.kill(os.getpid(), signal.SIGSTOP)
+        while not os.path.exists(sys.argv[2]):
+            time.sleep(0.01)  # the other does not wait for it before it stops
         return super().forward(x)
 net(Stopping()).fit(X, Y, 2, 8, rng=0, comm=comm)
 print(rank * "end")
@@ -397,7 +419,7 @@ print(rank * "end")
     [(1, "fit on 2 ranks: waiting for rank 1"), (0, "rank 1 waiting for rank 0, which does not")],
 )
 def test_for_a_stopped_rank_a_note_says_who_it_is_and_it_can_go_on(stopped, note, tmp_path):
-    command, environment = started(2, PATIENT + STOPS, stopped, tmp_path / "process")
+    command, environment = started(2, STOPS, stopped, tmp_path / "process")
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as child:
@@ -421,53 +443,33 @@ while rank == 0 and not waiting.WATCHES[0].told:
     time.sleep(0.1)
 net().fit(X, Y, 1, rng=0, comm=comm)
 """
-    done = run(2, PATIENT + program)
+    done = run(2, program)
     assert done.returncode == 0
     assert done.stderr.startswith("fit on 2 ranks: waiting for rank 0\n")
     assert notes_alone(done.stderr)
 
 
-def test_a_wrong_checkpoint_is_an_error_on_every_rank(tmp_path):
-    (tmp_path / "file").write_text("hello")
+@pytest.mark.xdist_group("fits")
+def test_two_ranks_that_are_killed_go_on_to_the_same_bits(fits, tmp_path):
     program = """
-try:
-    net().fit(X, Y, 2, 8, rng=0, comm=comm, checkpoint=sys.argv[1])
-except ValueError as error:
-    assert "checkpoint must" in str(error)
-    comm.barrier()
-    print("refused")
-"""
-    done = run(2, program, tmp_path / "file")
-    said = "".join(done.stdout.split())  # two ranks' lines may be mixed
-    assert (done.returncode, said) == (0, 2 * "refused"), done.stderr
-    assert (tmp_path / "file").read_text() == "hello"
-
-
-def test_two_ranks_that_are_killed_go_on_to_the_same_bits(tmp_path):
-    fit = "net(Dropout(0.2)).fit(X, Y, 4, 8, rng=2, comm=comm, checkpoint=sys.argv[2])"
-    program = (
-        f"""
 from convdocs.training import loop
-loop.SECONDS = -1
-honest, killed = loop.Training.advance, int(sys.argv[3])
+honest, killed = loop.Training.advance, int(sys.argv[2])
 def advance(self, *sums):
     honest(self, *sums)
     if rank == 1 and 6 * self.epoch + self.step == killed:
         import os, signal
         os.kill(os.getpid(), signal.SIGKILL)
 loop.Training.advance = advance
-model = {fit}
 """
-        + SAVE
-    )
-    whole = run(2, program, tmp_path / "whole.npz", tmp_path / "untouched", -1)
-    assert whole.returncode == 0, whole.stderr
+    program += PROGRAMS["saved"] + SAVE
     for killed in (3, 9, 17):
-        done = run(2, program, tmp_path / "end.npz", tmp_path / "checkpoint", killed)
+        done = run(2, program, tmp_path / "end.npz", killed)
         assert done.returncode != 0
-    done = run(2, program, tmp_path / "end.npz", tmp_path / "checkpoint", -1)
-    assert (done.returncode, done.stdout) == (0, whole.stdout), done.stderr
-    end, want = (CNN.load(tmp_path / name).state_dict() for name in ("end.npz", "whole.npz"))
+    done = run(2, program, tmp_path / "end.npz", -1)
+    assert done.returncode == 0, done.stderr
+    want, said = fits[2, "saved"]
+    assert (np.array(done.stdout.split(), float) == said).all()
+    end = CNN.load(tmp_path / "end.npz").state_dict()
     assert all((end[key] == p).all() for key, p in want.items())
 
 
