@@ -139,10 +139,10 @@ GROUND = {"figure.facecolor": "green", "savefig.facecolor": "red", "axes.facecol
 LAYOUT = {"figure.autolayout": True, "savefig.bbox": "tight", "figure.dpi": 333, "savefig.dpi": 50}
 FONTS = {"font.family": "serif", "font.size": 30, "mathtext.fontset": "cm", "text.color": "red"}
 SVG = {"svg.hashsalt": None, "svg.fonttype": "none", "svg.id": "mine", "svg.image_inline": False}
+TEX = {"text.usetex": True, "text.latex.preamble": r"\usepackage{nothing}"}
+SKETCH = {"path.sketch": (1, 100, 2), "path.simplify": False, "legend.frameon": True}
 FOREIGN = {  # what a matplotlibrc, a style or a cell before may have set
-    "TeX": {"text.usetex": True, "text.latex.preamble": r"\usepackage{nothing}", **SVG, **COLOURS},
-    "hand-drawn": {"path.sketch": (1, 100, 2), "font.family": ["cursive"], "path.simplify": False},
-    "all": LINES | AXES | NUMBERS | COLOURS | GROUND | LAYOUT | FONTS | {"legend.frameon": True},
+    "all": LINES | AXES | NUMBERS | COLOURS | GROUND | LAYOUT | FONTS | SVG | TEX | SKETCH,
     "styles": {
         **matplotlib.style.library["classic"],
         **matplotlib.style.library["dark_background"],
