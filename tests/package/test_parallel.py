@@ -292,7 +292,7 @@ REFUSED = {  # before the first step: what is wrong on one rank, or not alike on
     "wrong validation": ("model.fit(X, Y, validation=(X[rank:], Y), comm=comm)", "validation"),
     "wrong checkpoint": (
         "model.fit(X, Y, 2, 8, 0, comm=comm, checkpoint=sys.argv[2])",
-        "checkpoint must",
+        "(?<=^ValueError: )checkpoint must",
     ),
     "an error that cannot be sent": ("net(Odd()).fit(X, Y, comm=comm)", "Unsendable: odd"),
     "too small shares": (
