@@ -6,6 +6,7 @@ the reader fills in asks for `check` by that name.
 
 from __future__ import annotations
 
+import copy
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -170,17 +171,25 @@ def _difference(yours: object, answer: Answer) -> str:
         right = answer.right(*_copies(case))
         if wrong := compare.difference(came, right, answer.tolerance):
             return f"for the arguments {_said(case)}, {wrong}"
-        if any(
-            compare.difference(now, old, 0)
-            for now, old in zip(given, case, strict=True)
-            if isinstance(old, np.ndarray)
-        ):
+        if _changed(given, list(case)):
             return f"for the arguments {_said(case)}, an argument was changed on the way."
     return ""
 
 
 def _copies(case: tuple[Any, ...]) -> list[Any]:
-    return [each.copy() if isinstance(each, np.ndarray) else each for each in case]
+    """Return a call's arguments, none of which a function can change for the next one."""
+    return [copy.deepcopy(each) for each in case]
+
+
+def _changed(now: Any, old: Any) -> bool:
+    """Tell whether an argument has other numbers than before, or other parts."""
+    if isinstance(old, np.ndarray):
+        return bool(compare.difference(now, old, 0))
+    if isinstance(old, dict):
+        return now.keys() != old.keys() or any(_changed(now[key], old[key]) for key in old)
+    if isinstance(old, list | tuple):
+        return len(now) != len(old) or any(map(_changed, now, old))
+    return isinstance(old, int | float | complex | str) and now != old == old  # NaN stays
 
 
 def _said(case: tuple[Any, ...]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 from collections.abc import Iterator
 from decimal import Decimal
 from numbers import Complex, Real
@@ -174,7 +175,7 @@ def _lone(a: float, b: float, by_one: bool) -> str:
     """Say how one number differs."""
     if by_one:
         return f"{_way(a, b)} by exactly one; count the ends again."
-    close = abs(a - b) <= 0.05 * abs(b)
+    close = math.isfinite(b) and abs(a - b) <= 0.05 * abs(b)
     return f"{_way(a, b)}{', but close; look for what was left out or rounded' if close else ''}."
 
 

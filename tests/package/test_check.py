@@ -12,6 +12,8 @@ import pytest
 from convdocs import CNN, Conv2d
 from convdocs.book import answer, check
 
+EYE = np.eye(2)
+
 
 def said(capsys, *arguments, **how):
     """Return what `check` prints, which is always one line."""
@@ -196,6 +198,8 @@ DIFFERENCES = [  # each way that an answer may differ
     (24.5, 24, "too large, but close; look for what was left out or rounded."),
     (22.9, 24, "too small, but close; look for what was left out or rounded."),
     (48, 24, "too large."),
+    (24, np.inf, "too small."),
+    (24, -np.inf, "too large."),
     (1e308, -1e308, "the sign is the other way round."),
     (1e308, -1e307, "too large."),
     ([[1, 2, 9]], [[1, 2, 3]], "1 of 3 numbers is wrong, the first at [0, 2], which is too large."),
@@ -301,6 +305,37 @@ def test_a_function_is_compared_on_cases(capsys):
     assert said(capsys, 3, "turn").startswith("Not yet: a function is wanted")
     assert said(capsys, ..., "turn") == "Write your answer for the dots."
     assert (cases[0][0] == np.arange(3)).all()
+
+
+@pytest.mark.parametrize("kind", [list, tuple, lambda parts: {"parts": parts}])
+def test_a_function_that_changes_parts_of_an_argument_harms_no_later_check(kind, capsys):
+    def parts(case):
+        return case["parts"] if isinstance(case, dict) else case
+
+    answer("total", lambda case: sum(part.sum() for part in parts(case)), cases=[(kind([EYE]),)])
+
+    def changes(case):
+        parts(case)[0][:] = 3
+        return 2
+
+    where = "Not yet: for the arguments "
+    assert said(capsys, changes, "total").startswith(where)
+    assert said(capsys, changes, "total").endswith("an argument was changed on the way.")
+    assert said(capsys, lambda case: 3, "total").startswith(where)
+    assert said(capsys, lambda case: 2, "total") == "Right."
+    assert (EYE == np.eye(2)).all()
+
+
+def test_a_function_that_makes_a_list_longer_has_changed_it(capsys):
+    def longer(numbers):
+        numbers.append(3)
+        return 6
+
+    answer("sum", sum, cases=[([1, 2, np.nan],), ([1, 2],)])
+    assert said(capsys, longer, "sum").startswith("Not yet")
+    answer("sum", lambda numbers: sum(numbers[:2]), cases=[([1, 2, np.nan],), ([1, 2],)])
+    assert said(capsys, lambda numbers: sum(numbers[:2]), "sum") == "Right."
+    assert said(capsys, lambda numbers: numbers.append(3) or 3, "sum").endswith("on the way.")
 
 
 def test_a_function_that_still_returns_dots_has_no_answer_yet(capsys):
