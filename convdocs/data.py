@@ -9,8 +9,11 @@ from __future__ import annotations
 import contextlib
 import gzip
 import importlib.resources
+import math
 import os
+import stat
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -25,6 +28,7 @@ SIZES = 3_500, 500, 1_000  # images of MNIST to learn from, to choose settings b
 FULL = 50_000, 10_000, 10_000  # the same of all of MNIST, and of its relatives
 ALONE = "path must hold whole picture files, and in its sub-folders nothing else"
 NO_PICTURES = "Thumbs.db", "desktop.ini"  # what Windows leaves in folders of pictures
+BITS, INTERPRETATION = 258, 262  # tags of a TIFF
 OPENML = {"mnist": "mnist_784", "fashion": "Fashion-MNIST", "kuzushiji": "Kuzushiji-MNIST"}
 
 
@@ -156,7 +160,10 @@ def folder(path: Path, size: Size | None = None, color: bool = False) -> Picture
     with extra("data"):
         from PIL import Image
     name = _args.file_name("path", path, "folder")
-    classes = [entry.name for entry in _seen(name) if entry.is_dir()]
+    seen = _seen(name)
+    if lost := [entry.path for entry in seen if not os.path.exists(entry.path)]:
+        raise ValueError(f"path must hold a folder for each class, got {lost[0]!r}, a broken link")
+    classes = [entry.name for entry in seen if entry.is_dir()]
     if not classes:
         raise ValueError(
             f"path must be a folder with a sub-folder for each class, got {name!r}, which has none"
@@ -204,15 +211,21 @@ def _decoded(name: str, need: str, least: int = 0) -> tuple[Any, float]:
     """
     from PIL import Image, ImageOps
 
+    if stat.S_ISFIFO(os.stat(name).st_mode):  # which may never end
+        raise ValueError(f"{need}, got {name!r}, which is a pipe")
     try:
         with open(name, "rb") as file, _whole(), Image.open(file) as opened:
+            if not _complete(opened):
+                raise ValueError("parts of it are missing")
             if least:
                 opened.draft(None, (least, least))
             clear = _transparent(opened)
             picture = ImageOps.exif_transpose(opened)
             if picture.mode.startswith(("I", "F")):  # 16 bits and more, which RGB would cut off
                 values = np.asarray(picture, np.float32)
-                white = 65535 if picture.mode != "F" else 1
+                white = _white(opened, picture.mode)
+                if _begins_white(opened):
+                    values = white - values
                 values = np.where(values == clear, np.float32(white), values)
                 if not (values.min() >= 0 and values.max() <= white):
                     raise ValueError("its numbers do not lie between black and white")
@@ -262,6 +275,30 @@ def _whole() -> Iterator[None]:
             yield
         finally:
             ImageFile.LOAD_TRUNCATED_IMAGES = before
+
+
+def _complete(opened: Any) -> bool:
+    """Tell whether the pieces of a TIFF make up all of it: Pillow reads those that are there."""
+    if opened.format != "TIFF":
+        return True
+    areas: Counter[Any] = Counter()
+    for _, (left, top, right, bottom), _, how in opened.tile:
+        plane = how if isinstance(how, str) else how[0]
+        areas[plane] += (right - left) * (bottom - top)
+    return min(areas.values(), default=0) >= math.prod(opened.size)
+
+
+def _white(opened: Any, mode: str) -> int:
+    """Return which number of a picture of more than 8 bits is white, or black in a negative."""
+    if mode == "F":
+        return 1
+    bits = opened.tag_v2.get(BITS, (16,))[0] if opened.format == "TIFF" else 16
+    return int(2 ** min(bits, 16) - 1)
+
+
+def _begins_white(opened: Any) -> bool:
+    """Tell whether the numbers of a TIFF run from white to black; of 8 bits, Pillow turns them."""
+    return opened.format == "TIFF" and opened.tag_v2.get(INTERPRETATION) == 0
 
 
 def _transparent(opened: Any) -> Any:

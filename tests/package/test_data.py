@@ -295,6 +295,44 @@ def test_a_file_of_numbers_beyond_black_and_white_is_refused(tmp_path, numbers):
         data.photo(tmp_path / "numbers.tif")
 
 
+def tiff(path, shape, pixels, bits, black=1, kind=1, rows=None):
+    """Write an uncompressed grey TIFF by hand; black is 1, or 0 if the numbers begin with white."""
+    height, width = shape
+    tags = {256: width, 257: height, 258: bits, 259: 1, 262: black, 273: 200, 277: 1}
+    tags |= {278: rows or height, 279: len(pixels), 339: kind}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, n) for tag, n in tags.items())
+    head = struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + entries + bytes(4)
+    path.write_bytes(head.ljust(200, b"\0") + pixels)
+    return path
+
+
+def test_numbers_of_a_tiff_mean_what_the_file_says(tmp_path):
+    path = tmp_path / "grey.tif"
+    twelve = bytes([0xFF, 0xF0, 0x00, 0x80, 0x00, 0x00])  # 4095, 0, 2048, 0 in 12 bits each
+    assert data.photo(tiff(path, (2, 2), twelve, 12)) == pytest.approx(
+        np.array([[1, 0], [2048 / 4095, 0]])
+    )
+    sixteen, floats = np.array([0, 65535, 13107], "<u2"), np.array([0, 1, 0.2], "<f4")
+    for pixels, bits, kind in (sixteen.tobytes(), 16, 1), (floats.tobytes(), 32, 3):
+        grey = data.photo(tiff(path, (1, 3), pixels, bits, kind=kind))
+        assert grey == pytest.approx(np.array([[0, 1, 0.2]]))
+        turned = data.photo(tiff(path, (1, 3), pixels, bits, black=0, kind=kind))
+        assert turned == pytest.approx(1 - grey)
+    eight = data.photo(tiff(path, (1, 3), bytes([0, 255, 51]), 8, black=0))
+    assert eight == pytest.approx(np.array([[1, 0, 0.8]]))
+
+
+def test_a_tiff_that_lacks_strips_is_no_whole_picture(tmp_path):
+    path = tmp_path / "grey.tif"
+    assert (data.photo(tiff(path, (8, 8), bytes(64), 8)) == 0).all()
+    with pytest.raises(ValueError, match=r"whole picture file, got .*parts of it are missing"):
+        data.photo(tiff(path, (8, 8), bytes(16), 8, rows=2))
+    picture = Image.fromarray(np.arange(48, dtype=np.uint8).reshape(4, 4, 3))
+    for how in {}, {"compression": "tiff_lzw"}, {"tiffinfo": {274: 6, 278: 1}}:
+        picture.save(path, **how)
+        assert data.photo(path, color=True).shape == (3, 4, 4)
+
+
 def test_what_is_no_file(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
         data.photo(tmp_path / "nowhere.png")
@@ -521,6 +559,9 @@ def test_an_empty_class_and_what_is_no_file_are_refused(tmp_path):
     (tmp_path / "dog" / "gone.png").symlink_to(tmp_path / "nowhere.png")
     with pytest.raises(ValueError, match=r"got '.*gone\.png', which is no file"):
         data.folder(tmp_path)
+    (tmp_path / "emu").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match=r"for each class, got '.*emu', a broken link"):
+        data.folder(tmp_path)
     with pytest.raises(FileNotFoundError, match="nowhere"):
         data.folder(tmp_path / "nowhere")
     with pytest.raises(NotADirectoryError):
@@ -533,6 +574,8 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "cat" / "2.png")
     with pytest.raises(ValueError, match=r"got '.*2\.png', which is no file"):
         data.folder(tmp_path)
+    with pytest.raises(ValueError, match=r"whole picture file, got '.*2\.png', which is a pipe"):
+        data.photo(tmp_path / "cat" / "2.png")
 
 
 def test_arguments_of_a_folder(tmp_path):
