@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -106,7 +106,7 @@ class FromIterable:
             name = type(pairs).__name__
             raise TypeError(f"{need}; a {name} can be gone through once, and epochs is {epochs}")
         self.layers, self.pairs, self.ranks = layers, pairs, ranks
-        self.steps = len(pairs) if isinstance(pairs, Sized) else None
+        self.steps = _length(pairs)
         self.settings: dict[str, Any] = {"images": None, "batch_size": None}
 
     def epoch(self, rng: np.random.Generator) -> Iterator[Batch]:
@@ -115,7 +115,8 @@ class FromIterable:
         for number, pair in enumerate(self.pairs):
             if not isinstance(pair, tuple | list) or len(pair) != 2:
                 kind = type(pair).__name__
-                raise TypeError(f"batch {number} of X must be a pair (X, y), got {kind}")
+                size = f" of {len(pair)}" if isinstance(pair, tuple | list) else ""
+                raise TypeError(f"batch {number} of X must be a pair (X, y), got {kind}{size}")
             names = f"X of batch {number}", f"y of batch {number}"
             X, y = examples(self.layers, names[0], pair[0], names[1], pair[1])
             least, why = least_images(self.layers, X, self.ranks)
@@ -128,6 +129,14 @@ class FromIterable:
 
     def digest(self) -> str | None:
         """Return None: what an iterable will give is not known."""
+        return None
+
+
+def _length(pairs: Any) -> int | None:
+    """Return how many pairs will come, or None: a stream may have a length that it cannot tell."""
+    try:
+        return len(pairs) or None
+    except Exception:
         return None
 
 

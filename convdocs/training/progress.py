@@ -34,7 +34,7 @@ class Bar:
         """Show how far a training is; epochs and steps count from 1."""
         if self.goes_back:
             part = f"step {step}"
-            if self.steps is not None:
+            if self.steps is not None and step <= self.steps:  # an iterable may give more
                 part = f"[{'#' * (20 * step // self.steps):20}]"
             self.open = True
             self._write(f"\repoch {epoch}/{self.epochs} {part} loss {loss:.4f}")

@@ -57,7 +57,7 @@ WRONG = {
     "a number": (lambda: 5, TypeError, "y must be given.*got int"),
     "text": (lambda: "digits", TypeError, "y must be given.*got str"),
     "no pairs": (lambda: [X[:5], X[5:]], TypeError, r"batch 0 of X must be a pair.*got ndarray"),
-    "triples": (lambda: [(X, Y, Y)], TypeError, "batch 0 of X must be a pair"),
+    "triples": (lambda: [(X, Y, Y)], TypeError, "batch 0 of X must be a pair.*, got tuple of 3"),
     "no batches": (lambda: [], ValueError, "X must give at least one batch"),
     "no images": (lambda: [(X[:0], Y[:0])], ValueError, "X of batch 0 must hold at least one"),
     "labels": (lambda: [(X, Y), (X, Y + 1)], ValueError, "y of batch 1 must .*3 classes, got 3"),
@@ -74,6 +74,27 @@ WRONG = {
 def test_what_is_no_batches_is_refused(data, error, match):
     with pytest.raises(error, match=match):
         net().fit(data(), epochs=2)
+
+
+def refuses():
+    raise RuntimeError("no length")
+
+
+@pytest.mark.parametrize("length", [lambda: 0, lambda: 1, lambda: 9, lambda: 2**70, refuses])
+@pytest.mark.parametrize("progress", [True, False])
+def test_a_length_that_is_wrong_or_not_told_changes_no_training(length, progress, capsys):
+    pairs = [(X[:10], Y[:10]), (X[10:], Y[10:])]
+
+    class Stream:
+        def __len__(self):
+            return length()
+
+        def __iter__(self):
+            return iter(pairs)
+
+    trained = net().fit(Stream(), epochs=2, rng=0, progress=progress)
+    assert result(trained) == result(net().fit(pairs, epochs=2, rng=0))
+    assert "#" * 21 not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("known", [True, False])
