@@ -211,9 +211,18 @@ def file_name(name: str, value: Path, what: str = "file") -> str:
         text = os.fsdecode(value)
     except Exception:
         raise TypeError(f"{name} must be a {what}'s name, got {shown(value)}") from None
-    if "\0" in text:
+    if "\0" in text or not _encodable(text):
         raise ValueError(f"{name} must be a {what}'s name, got {shown(text)}")
     return text
+
+
+def _encodable(name: str) -> bool:
+    """Tell whether the system can have a file of this name."""
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def parameter_dtype(value: DTypeLike) -> np.dtype[Any]:
@@ -232,6 +241,8 @@ def generator(rng: Rng) -> np.random.Generator:
     try:
         if isinstance(rng, bool | np.bool_) or hides(rng):
             raise TypeError
+        if isinstance(rng, np.ndarray):  # of a matrix, NumPy takes rows of rows without end
+            rng = np.asarray(rng)
         return np.random.default_rng(rng)
     except Exception:
         message = f"rng must be a seed, a numpy.random.Generator or None, got {shown(rng)}"

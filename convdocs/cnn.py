@@ -97,8 +97,9 @@ class CNN(Network):
             A file to go on from. Where there is none, it is written: at the start, after each
             epoch, and in a long one each minute. Where there is one, the same call goes on from
             it, and ends at the same weights to the last bit as if it had never been stopped. The
-            file of another training is refused: one of other layers, settings, images or labels
-            (as far as `digest` sees them; what an iterable gives is not compared).
+            file of another training is refused: one of other layers, settings, images or labels,
+            or of another validation set (as far as `digest` sees them; what an iterable gives is
+            not compared).
         comm : mpi4py.MPI.Comm, optional
             The processes that train together, as `world` returns them. Each makes the same call
             and takes its share of every batch; all end with the same weights. Batch normalisation

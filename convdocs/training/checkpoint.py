@@ -58,7 +58,13 @@ def write(path: Path, state: State) -> None:
         "optimizer": [state.optimizer_steps, counts],
         "history": state.history,
     }
-    store.write(path, description, arrays)
+    try:
+        store.write(path, description, arrays)
+    except OSError as error:  # which speaks of a path
+        need = (error.strerror or "").replace("path", "checkpoint", 1)
+        raise OSError(error.errno, need, error.filename) from None
+    except ValueError as error:
+        raise ValueError(str(error).replace("path", "checkpoint", 1)) from None
 
 
 def read(path: Path) -> State | None:

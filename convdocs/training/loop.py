@@ -172,6 +172,8 @@ class Training:
         }
         if self.path is not None or self.ranks.size > 1:
             self.settings["data"] = self.source.digest()
+            unlearned = None if self.validation is None else batches.digest(*self.validation)
+            self.settings["validation"] = unlearned
 
     def begin(self) -> None:
         """Go to where the file ends, or else write one; and bring all ranks to the same place.
@@ -186,8 +188,7 @@ class Training:
         state = ranks.together(self._read)
         new = ranks.from_first(state is None)
         if ranks.size > 1:
-            unlearned = None if self.validation is None else batches.digest(*self.validation)
-            call = {"epochs": self.epochs, **self.settings, "validation": unlearned}
+            call = {"epochs": self.epochs, **self.settings}
             first, state = ranks.from_first((call, state or self.state()))
             need = "fit must be called alike on every rank: rank 0 has"
             ranks.together(lambda: checkpoint.compare(need, first, call))

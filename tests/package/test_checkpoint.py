@@ -258,6 +258,8 @@ OTHERS = {
     "order": ({"data": (X[::-1], Y[::-1])}, "other images or labels"),
     "type": ({"data": (X.astype(float), Y)}, "other images or labels"),
     "labels": ({"data": (X, Y[::-1])}, "other images or labels"),
+    "validation": ({"validation": (X[:8], Y[:8])}, "another validation set, or none"),
+    "no validation": ({"validation": None}, "another validation set, or none"),
     "seed": ({"rng": 3}, "another rng"),
     "generator": ({"rng": np.random.Generator(np.random.MT19937(2))}, "another rng"),
     "fewer epochs": ({"epochs": 1}, "epochs must be at least .*got 1"),
@@ -366,8 +368,12 @@ def test_a_file_that_lacks_a_part_of_its_description_is_refused(key, saved):
 def test_a_path_that_cannot_be_written_says_so_before_any_work(tmp_path):
     model = net()
     was = result(model)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="checkpoint must lie in a directory"):
         train(tmp_path / "no" / "file", model=model)
+    with pytest.raises(IsADirectoryError, match="checkpoint must be"):
+        train(tmp_path, model=model)
+    with pytest.raises(ValueError, match=r"must be a file's name, got '\\ud800'"):
+        train("\ud800", model=model)
     with pytest.raises(TypeError, match=r"checkpoint must .*got 5"):
         train(5, model=model)
     assert result(model) == was

@@ -942,3 +942,12 @@ def test_a_value_is_shown_on_one_line_and_not_at_any_length():
     assert "\n" not in str(caught.value)
     with pytest.raises(ValueError, match=r"^stride must be at most"):
         max_pool2d(a(1, 1, 4, 4), 2, stride=10**5000)
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+def test_a_matrix_of_seeds_is_an_array_of_seeds():
+    weights = [
+        Conv2d(1, 1, 3, rng=seeds).params["weight"]
+        for seeds in (np.matrix([[1, 2]]), np.array([[1, 2]]))  # NumPy ends Python by the first
+    ]
+    assert (weights[0] == weights[1]).all()
