@@ -24,7 +24,9 @@ except ImportError:  # Windows: there an open file cannot be removed, which serv
     fcntl = None  # type: ignore[assignment]
 
 KEY = "convdocs"  # the entry that holds the description, and tells our files from others
-PART = re.compile(r"\.\d+-\d+\.part")  # a file that is being written, by process and at random
+PART = re.compile(
+    r"\.convdocs-\d+-\d+\.part"
+)  # a file that is being written, by process and at random
 
 
 def name_of(path: Path) -> str:
@@ -54,8 +56,8 @@ def whole(path: Path) -> Iterator[BinaryIO]:
     home = _home(name)
     folder = os.path.dirname(home)
     _clear(folder)
-    part = f".{os.getpid()}-{int.from_bytes(os.urandom(8), 'big')}.part"  # short, and nobody else's
-    part = os.path.join(folder, part)
+    drawn = int.from_bytes(os.urandom(8), "big")
+    part = os.path.join(folder, f".convdocs-{os.getpid()}-{drawn}.part")  # short, nobody else's
     try:
         file = _begin(part)
     except OSError as error:

@@ -263,10 +263,11 @@ def test_what_a_killed_process_left_goes_with_the_next_save_and_not_what_one_is_
         assert child.stdout.readline() == "saved\n"  # of another thread
         assert sorted(os.listdir(tmp_path)) == [part, "model.npz"]
         child.kill()
-    (tmp_path / ".12-34.part").write_bytes(b"of a version that locked nothing")
-    assert sorted(os.listdir(tmp_path)) == sorted([part, ".12-34.part", "model.npz"])
+    (tmp_path / ".convdocs-12-34.part").write_bytes(b"of a machine without locks")
+    (tmp_path / ".2024-11.part").write_bytes(b"somebody else's")
+    assert len(os.listdir(tmp_path)) == 4
     model().save(tmp_path / "model.npz")
-    assert os.listdir(tmp_path) == ["model.npz"]
+    assert sorted(os.listdir(tmp_path)) == [".2024-11.part", "model.npz"]
 
 
 def test_a_part_that_is_cleared_before_it_is_locked_is_begun_anew(saved, monkeypatch):
@@ -293,10 +294,10 @@ def test_where_files_have_no_locks_it_saves_as_well(saved, monkeypatch):
         raise OSError(37, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", flock)
-    (saved.parent / ".12-34.part").write_bytes(b"perhaps alive")
+    (saved.parent / ".convdocs-12-34.part").write_bytes(b"perhaps alive")
     model(1).save(saved)
     assert same(CNN.load(saved), model(1))
-    assert sorted(os.listdir(saved.parent)) == [".12-34.part", "model.npz"]
+    assert sorted(os.listdir(saved.parent)) == [".convdocs-12-34.part", "model.npz"]
 
 
 def test_threads_may_save_to_one_path(saved):
