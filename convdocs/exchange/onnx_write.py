@@ -18,7 +18,7 @@ from ..layer import Layer, fitting
 from ..network import Network
 from ..residual import Residual
 from ..windows import Pair, same_borders
-from .weights import network
+from .weights import native, network
 
 OPSET = 22  # of 2024: the first whose pooling with ceil_mode is that of PyTorch
 IR = 10  # the version of the file format that came with it
@@ -155,7 +155,9 @@ def to_onnx(
         make.make_node(node.operator, node.inputs, [node.output], node.name, **node.attributes)
         for node in graph.nodes
     ]
-    arrays = [onnx.numpy_helper.from_array(array, name) for name, array in graph.arrays.items()]
+    arrays = [
+        onnx.numpy_helper.from_array(native(array), name) for name, array in graph.arrays.items()
+    ]
     proto = make.make_model(
         make.make_graph(nodes, "CNN", values[:1], values[-1:], arrays, value_info=values[1:-1]),
         producer_name="convdocs",
@@ -374,7 +376,7 @@ def _dtype(model: Network) -> np.dtype[Any]:
     if size > LARGEST:
         raise ValueError(f"model must have less than 2 GB of weights for ONNX, got {size:,} bytes")
     described(model.layers)  # refuses what is not of the package
-    dtypes = {array.dtype for key, array in arrays.items() if COUNTER not in key}
+    dtypes = {array.dtype.newbyteorder("=") for key, array in arrays.items() if COUNTER not in key}
     if len(dtypes) > 1:
         names = sorted(dtype.name for dtype in dtypes)
         raise ValueError(f"model must have weights of one dtype for ONNX, got {names}")

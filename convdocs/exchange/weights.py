@@ -34,6 +34,11 @@ DTYPES = {  # safetensors' names; BF16 is read as the upper half of a float32
 }
 
 
+def native(array: Array) -> Array:
+    """Return an array in this machine's order of bytes, which is all that other libraries take."""
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
 def to_torch(model: Network) -> Any:
     """Return the same network in PyTorch, with a copy of the weights, ready for inference.
 
@@ -58,7 +63,8 @@ def to_torch(model: Network) -> Any:
     """
     torch = _extras.library("torch")
     net = torch.nn.Sequential(*_modules(described(network(model).layers)))
-    net.load_state_dict({key: torch.from_numpy(a) for key, a in model.state_dict().items()})
+    state = {key: native(array) for key, array in model.state_dict().items()}
+    net.load_state_dict({key: torch.from_numpy(array) for key, array in state.items()})
     return net.eval()
 
 

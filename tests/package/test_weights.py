@@ -228,6 +228,21 @@ def test_a_file_that_is_not_there(path):
             load(3)
 
 
+@pytest.mark.parametrize("parameters", [["weight"], ["weight", "bias"]])
+def test_weights_in_the_other_order_of_bytes_travel_as_any(path, parameters, torch):
+    model, turned = digits_network(), digits_network()
+    for layer in turned.layers:
+        for name in layer.params.keys() & set(parameters):
+            other = layer.params[name].dtype.newbyteorder()
+            layer.params[name] = layer.params[name].astype(other)
+    for net in model, turned:
+        to_onnx(net, path, (1, 8, 8))
+        net.onnx = path.read_bytes()
+    assert turned.onnx == model.onnx
+    state, expected = to_torch(turned).state_dict(), to_torch(model).state_dict()
+    assert all(torch.equal(state[key], expected[key]) for key in expected)
+
+
 @pytest.mark.parametrize(
     ("name", "call"),
     [
