@@ -245,12 +245,18 @@ def _advised(layers: Sequence[Layer], name: str, X: Array) -> Iterator[None]:
         yield
     except (ValueError, TypeError) as error:
         # Else it is something that training alone needs.
-        amiss = X.ndim == 0 or not _fit(layers, X[:1])
+        amiss = X.ndim == 0 or not (_has_channels(layers, X) or _fit(layers, X[:1]))
         for change, changed in _other_axes(X) if amiss else ():
             if _fit(layers, changed[:1]):
                 need = f"{name} must have the shape (N, C, H, W), got {X.shape}"
                 raise ValueError(f"{need}; {name.split()[0]}{change} fits") from None
         raise type(error)(str(error).partition(_args.ADVICE)[0]) from None  # it would not fit
+
+
+def _has_channels(layers: Sequence[Layer], X: Array) -> bool:
+    """Tell whether images (N, C, H, W) have the channels that the first layer asks for."""
+    options = layers[0].options if layers else {}
+    return X.ndim == 4 and X.shape[1] == options.get("in_channels", options.get("num_features"))
 
 
 def _other_axes(X: Array) -> Iterator[tuple[str, Array]]:

@@ -444,6 +444,14 @@ WAYS = {  # by which images come to a network
 }
 
 
+def test_images_with_the_right_channels_are_told_what_else_is_wrong():
+    model = CNN([Conv2d(3, 2, (1, 5), rng=0), ReLU()])
+    with pytest.raises(ValueError, match="weight must fit into x, got a span of 1 x 5"):
+        model(np.zeros((2, 3, 8, 3)))
+    with pytest.raises(ValueError, match=r"\.transpose\(0, 3, 1, 2\) fits"):
+        model(np.zeros((2, 8, 8, 3)))
+
+
 @pytest.mark.parametrize(("name", "way"), WAYS.values(), ids=WAYS)
 @pytest.mark.parametrize(("images", "shape", "advice"), AXES.values(), ids=AXES)
 def test_images_with_other_axes_are_told_their_shape_and_what_fits(
