@@ -9,6 +9,7 @@ else is done with, then the network is trained from several seeds, with few pict
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -115,6 +116,8 @@ def moved(X: ArrayLike, down: int = 0, right: int = 0) -> Array:
      [0 3]]
     """
     images = _args.numbers("X", X)
+    down = _args.integer("down", down, -sys.maxsize)
+    right = _args.integer("right", right, -sys.maxsize)
     result = np.zeros_like(images)
     (to_row, from_row), (to_column, from_column) = map(_shifted, (down, right))
     result[..., to_row, to_column] = images[..., from_row, from_column]

@@ -52,6 +52,13 @@ def test_a_picture_is_moved_and_black_comes_in(rng, down, right):
     assert np.array_equal(lecture.moved(X, down, right), expected)
 
 
+@pytest.mark.parametrize("argument", ["down", "right"])
+@pytest.mark.parametrize("wrong", [1.5, "a", [1], None, True])
+def test_what_is_no_number_of_pixels_is_refused(argument, wrong):
+    with pytest.raises(TypeError, match=f"{argument} must be an integer"):
+        lecture.moved(np.zeros((3, 3)), **{argument: wrong})
+
+
 def test_digits_moved_by_two_are_whole():
     X = lecture.pictures().X_test
     for direction in lecture.DIRECTIONS:
