@@ -186,7 +186,10 @@ def unknown(env: SphinxEnvType, docnames: list[str]) -> list[Chapter]:
         path = env.doc2path(page)
         text = path.read_text("utf-8")
         if reader := create_nb_reader(str(path), env.myst_config, config, text):
-            notebook = reader.read(text)
+            try:
+                notebook = reader.read(text)
+            except Exception as error:  # such as options of a cell that are no YAML
+                raise ExtensionError(f"{path}: {error}") from None
             _, key = store.create_hashed_notebook(notebook)
             if not known(store, key, notebook):
                 found[key] = Chapter(page, notebook, store, config.execution_timeout)

@@ -265,6 +265,13 @@ def test_every_chapter_whose_cells_fail_is_named_and_a_kernel_that_dies(book):
     assert "no book without the results of dies, raises" in done.output
 
 
+def test_a_page_that_cannot_be_read_is_named_with_its_line(book):
+    book.write("odd", PAGE.replace("One number.", "One number: two.").replace("fig-one", "fig-odd"))
+    done = book.build()
+    assert (done.code, done.ran) == (2, 0)
+    assert "odd.md: Code cell 1 at line " in done.output, done.output
+
+
 @pytest.mark.parametrize(
     ("failures", "starts"),
     [([], 1), ([RuntimeError("no answer")], 2), ([RuntimeError] * 3, 3), ([DeadKernelError], 1)],
