@@ -394,6 +394,7 @@ def test_a_file_that_is_no_picture_and_a_picture_that_is_too_small(visit, tmp_pa
     Image.new("L", (2, 9)).save(tmp_path / "thin.png")
     page.set_input_files("input[type=file]", tmp_path / "thin.png")
     expect(page.locator(".error")).to_have_text("A kernel of 3 × 3 does not fit into 2 × 9 pixels.")
+    expect(page.locator(".y")).to_have_attribute("aria-label", "No result")
     page.select_option(".padding", "1")
     expect(page.locator(".error")).to_be_hidden()
     page.get_by_role("button", name="The book’s photograph").click()
@@ -571,6 +572,19 @@ def test_a_finger_draws(visit):
     page.locator(".sheet").tap()
     expect(page.locator(".lab [role=status]")).to_contain_text("This looks like")
     assert seen(page).any()
+
+
+def test_pictures_say_what_they_show_before_there_is_one_too(site, browser):
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.route("**/try-later.js", lambda route: route.abort())  # where the photograph is
+        page.goto(f"{site}try.html")
+        page.locator(".divisor").fill("nothing")
+        labels = "all => all.map(each => each.ariaLabel)"
+        assert page.locator(".lab canvas").evaluate_all(labels) == [
+            "No picture yet",
+            "No result yet",
+        ]
 
 
 @pytest.mark.parametrize("name", ["try", "draw", "pixels"])

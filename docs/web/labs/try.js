@@ -16,8 +16,10 @@ lab.innerHTML = `
     <button type="button" class="back">The book’s photograph</button></p>
   <p>Or drop one here, or paste one. It stays on this machine: nothing is sent anywhere.</p>
   <div class="pictures">
-    <figure><canvas class="x" role="img"></canvas><figcaption></figcaption></figure>
-    <figure><canvas class="y" role="img"></canvas><figcaption></figcaption></figure>
+    <figure><canvas class="x" role="img" aria-label="No picture yet"></canvas>
+      <figcaption></figcaption></figure>
+    <figure><canvas class="y" role="img" aria-label="No result yet"></canvas>
+      <figcaption></figcaption></figure>
   </div>
   <div class="pixel"><p role="status">Point at a pixel of either picture, or tap it, or move by the
     arrow keys, and see here what it comes from.</p><div aria-hidden="true"></div></div>
@@ -212,6 +214,7 @@ function compute() {
     result = null;
     error.textContent = `A kernel of ${k} × ${k} does not fit into ${W} × ${H} pixels.`;
     captions[1].textContent = "No result";
+    to.setAttribute("aria-label", "No result");
     to.width = to.height = 1; // nothing of a picture before
     return;
   }
