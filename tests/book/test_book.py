@@ -329,8 +329,8 @@ print("the loss is", net.history[-1]["loss"])
 
 def test_what_a_page_has_trained_others_take_and_the_site_carries(book):
     trainings = book.folder / "trainings"
-    for page in ("one", "two"):
-        book.write(page, cell(TRAINS))
+    for page in ("one", "two"):  # each runs, since the cells differ
+        book.write(page, cell(f"{TRAINS}# on page {page}"))
     book.built()
     assert trainings.read_text() == "x"
     losses = {re.search(r"the loss is [\d.]+", book.html(page))[0] for page in ("one", "two")}
@@ -339,7 +339,7 @@ def test_what_a_page_has_trained_others_take_and_the_site_carries(book):
     assert len(carried) == 1
 
     for page in ("one", "two"):
-        book.write(page, cell(TRAINS.replace("epochs=2", "epochs=3")))
+        book.write(page, cell(f"{TRAINS.replace('epochs=2', 'epochs=3')}# on page {page}"))
     book.built()
     assert trainings.read_text() == "xx"
     changed = {name for name in book.site() if "trained/" in name}
@@ -348,7 +348,8 @@ def test_what_a_page_has_trained_others_take_and_the_site_carries(book):
 
     (results,) = (book.docs / "_build" / "results").iterdir()
     (results / "trained" / Path(*changed).name).unlink()
-    book.write("one", cell(TRAINS.replace("epochs=2", "epochs=3")) + "\nMore text.\n")
+    text = cell(f"{TRAINS.replace('epochs=2', 'epochs=3')}# on page one")
+    book.write("one", f"{text}\nMore text.\n")
     book.built()
     assert {name for name in book.site() if "trained/" in name} == changed
 
