@@ -185,11 +185,14 @@ def _changed(now: Any, old: Any) -> bool:
     """Tell whether an argument has other numbers than before, or other parts."""
     if isinstance(old, np.ndarray):
         return bool(compare.difference(now, old, 0))
+    if type(now) is not type(old):
+        return True
     if isinstance(old, dict):
         return now.keys() != old.keys() or any(_changed(now[key], old[key]) for key in old)
     if isinstance(old, list | tuple):
         return len(now) != len(old) or any(map(_changed, now, old))
-    return isinstance(old, int | float | complex | str) and now != old == old  # NaN stays
+    plain = isinstance(old, int | float | complex | str)
+    return plain and bool(now != old and old == old)  # NaN equals nothing, and stays
 
 
 def _said(case: tuple[Any, ...]) -> str:

@@ -326,6 +326,20 @@ def test_a_function_that_changes_parts_of_an_argument_harms_no_later_check(kind,
     assert (EYE == np.eye(2)).all()
 
 
+@pytest.mark.parametrize("other", [5, None, [], {}, "a", EYE, [1, 3], 2.0, True])
+def test_a_part_that_was_replaced_by_anything_was_changed(other, capsys):
+    case = [[1, 2], {"a": 1}, (1, 2), 2, "b", [np.nan]]
+    for number in range(len(case)):
+        answer("one", lambda parts: 1, cases=[(case,)])
+
+        def replaces(parts, number=number):
+            parts[number] = other
+            return 1
+
+        assert said(capsys, replaces, "one").endswith("an argument was changed on the way.")
+    assert said(capsys, lambda parts: 1, "one") == "Right."
+
+
 def test_a_function_that_makes_a_list_longer_has_changed_it(capsys):
     def longer(numbers):
         numbers.append(3)
