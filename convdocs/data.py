@@ -11,7 +11,6 @@ import gzip
 import importlib.resources
 import math
 import os
-import stat
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ import numpy as np
 from . import _args
 from ._args import Array, Path, Size
 from ._extras import extra
+from .store import readable
 
 GREY = (0.299, 0.587, 0.114)  # what red, green and blue add to brightness: ITU-R BT.601
 SIZES = 3_500, 500, 1_000  # images of MNIST to learn from, to choose settings by, to test with
@@ -102,7 +102,7 @@ def photo(path: Path | None = None, color: bool = False) -> Array:
         with extra("data"):
             from matplotlib.cbook import get_sample_data
         path = get_sample_data("grace_hopper.jpg", asfileobj=False)
-    name = _args.file_name("path", path)
+    name = readable(path, "a whole picture file")
     return _numbers(*_decoded(name, "path must be a whole picture file"), color)
 
 
@@ -211,8 +211,6 @@ def _decoded(name: str, need: str, least: int = 0) -> tuple[Any, float]:
     """
     from PIL import Image, ImageOps
 
-    if stat.S_ISFIFO(os.stat(name).st_mode):  # which may never end
-        raise ValueError(f"{need}, got {name!r}, which is a pipe")
     try:
         with open(name, "rb") as file, _whole(), Image.open(file) as opened:
             if not _complete(opened):
