@@ -24,9 +24,8 @@ except ImportError:  # Windows: there an open file cannot be removed, which serv
     fcntl = None  # type: ignore[assignment]
 
 KEY = "convdocs"  # the entry that holds the description, and tells our files from others
-PART = re.compile(
-    r"\.convdocs-\d+-\d+\.part"
-)  # a file that is being written, by process and at random
+# A file that is being written: of which process, and a number drawn at random.
+PART = re.compile(r"\.convdocs-\d+-\d+\.part")
 
 
 def name_of(path: Path) -> str:
