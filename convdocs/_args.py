@@ -42,7 +42,7 @@ def numbers(name: str, value: ArrayLike, shape: str = "") -> Array:
     """Return ``value`` as an array of real numbers with as many axes as ``shape`` names."""
     array = as_array(name, value)
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must hold real numbers, got {kind_of(value, array)}")
+        raise TypeError(f"{name} must hold real numbers, got {what_came(value, array)}")
     if shape and array.ndim != len(shape.split()):
         axes = shape.replace(" ", ", ")
         hint = ""
@@ -88,7 +88,23 @@ def same_shape(name: str, array: Array, shape: tuple[int, ...]) -> None:
         raise ValueError(f"{name} must have the output's shape {shape}, got {array.shape}")
 
 
-def kind_of(value: Any, array: Array) -> str:
+def biases(bias: Any, outputs: int) -> Array | None:
+    """Return ``bias`` as an array with a number for each output, or None."""
+    if bias is None:
+        return None
+    b = numbers("bias", bias, "out")
+    if len(b) != outputs:
+        need = f"bias must have the shape ({outputs},), one number an output"
+        raise ValueError(f"{need}, got {b.shape}")
+    return b
+
+
+def retold(error: Exception, text: str) -> ValueError | TypeError:
+    """Return an error that says more; of its own class it cannot be, which may ask for more."""
+    return (TypeError if isinstance(error, TypeError) else ValueError)(text)
+
+
+def what_came(value: Any, array: Array) -> str:
     """Say what came in: an object or a list itself, or the dtype of an array."""
     if isinstance(value, np.ndarray):
         return f"dtype {array.dtype}"
@@ -195,7 +211,7 @@ def labels(name: str, value: ArrayLike, shape: tuple[int, ...], classes: int) ->
     if array.size == 0 and not isinstance(value, np.ndarray):
         array = array.astype(np.intp)  # an empty list has no integers to tell its type by
     if array.dtype.kind not in "iu":
-        raise TypeError(f"{name} must be integers (class numbers), got {kind_of(value, array)}")
+        raise TypeError(f"{name} must be integers (class numbers), got {what_came(value, array)}")
     if array.shape != shape:
         raise ValueError(f"{name} must have the shape {shape}, got {array.shape}")
     if array.size and array.min() < 0:

@@ -237,9 +237,6 @@ class Conv2d(Layer):
 
     def learn(self, dy: ArrayLike) -> None:
         """Set `grads`, and leave out the gradient for the images."""
-        if type(self).gradients is not Conv2d.gradients:  # a subclass has gradients of its own
-            super().learn(dy)
-            return
         weight, to_bias = self.params["weight"], "bias" in self.params
         found = _backward(dy, self.seen(), weight, self.slide, False, to_bias)
         self.set_grads([gradient for gradient in found if gradient is not None])
@@ -258,10 +255,7 @@ class _Slide(NamedTuple):
 def _forward(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None, slide: _Slide) -> Array:
     """Return the output of `conv2d`."""
     x, w, window, borders = _check(x, weight, slide)
-    F = len(w)
-    b = None if bias is None else _args.numbers("bias", bias, "F")
-    if b is not None and len(b) != F:
-        raise ValueError(f"bias must have the shape ({F},), one for each kernel, got {b.shape}")
+    b = _args.biases(bias, len(w))
     dtype = _args.floating(x, w, b)
     seen = windows(batch_last(x, dtype, borders), window)
     return batch_first(correlate(seen, w, slide.groups, b))

@@ -43,9 +43,7 @@ def linear(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None) -> Ar
     [11. 18.]
     """
     x, w, flat = _check(x, weight)
-    b = None if bias is None else _args.numbers("bias", bias, "out")
-    if b is not None and len(b) != len(w):
-        raise ValueError(f"bias must have the shape ({len(w)},), got {b.shape}")
+    b = _args.biases(bias, len(w))
     dtype = _args.floating(x, w, b)
     # Transposed, so that the batch lies innermost in memory, as everywhere in the package.
     with _args.in_memory("x and weight", (len(w), len(flat))):
@@ -92,7 +90,7 @@ def linear_backward(dy: ArrayLike, x: ArrayLike, weight: ArrayLike) -> tuple[Arr
     with _args.in_memory("x and weight", x.shape):
         dx = product(w.T, dflat.T, dtype).T
         dweight = product(dflat.T, flat, dtype)
-    return dx.reshape(x.shape), dweight, dflat.sum(axis=0)
+    return dx.reshape(x.shape), dweight, np.ascontiguousarray(dflat.T).sum(axis=1)
 
 
 def product(a: Array, b: Array, dtype: np.dtype[Any]) -> Array:

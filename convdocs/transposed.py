@@ -10,6 +10,7 @@ with stride s, padding p and dilation d. Its own backward pass is a convolution.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -197,6 +198,10 @@ class ConvTranspose2d(Layer):
         rows, columns = map(_reaching, patch, *sizes)
         return rows, columns
 
+    def phases(self) -> int:
+        """Return after how many places other rows and columns of kernels meet again."""
+        return math.lcm(*self.spread.stride)
+
     def macs(self, x: Array, y: Array) -> int:
         """Return the multiply-accumulates: of each number of the input, those of its kernels."""
         weight = self.params["weight"]
@@ -227,9 +232,7 @@ def _forward(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None, how: _Spre
     """Return the output of `conv_transpose2d`."""
     x, w, window, sides, borders = _check(x, weight, how)
     F = w.shape[1] * how.groups
-    b = None if bias is None else _args.numbers("bias", bias, "F")
-    if b is not None and len(b) != F:
-        raise ValueError(f"bias must have the shape ({F},), one for each channel, got {b.shape}")
+    b = _args.biases(bias, F)
     dtype = _args.floating(x, w, b)
     laid = batch_last(x, dtype)
     y = spread(laid, w, window, how.groups, sides, borders, _asking(how))
@@ -262,9 +265,10 @@ def _backward(
     oH, oW = sides[0] - top - bottom, sides[1] - left - right
     _args.same_shape("dy", dy, (len(x), w.shape[1] * how.groups, oH, oW))
     dtype = _args.floating(dy, x, w)
-    seen = windows(batch_last(dy, dtype, borders), window)[:, :, :, :H, :W]
+    laid = batch_last(dy, dtype, borders)
+    seen = windows(laid, window)[:, :, :, :H, :W]
     dx, dw = correlate_and_collect(batch_last(x, dtype), seen, w, how.groups)
-    return batch_first(dx), dw, dy.sum(axis=(0, 2, 3), dtype=dtype)
+    return batch_first(dx), dw, laid.reshape(len(laid), -1).sum(axis=1)  # borders are zeros
 
 
 def _check(

@@ -65,6 +65,12 @@ def test_linear_gradients_equal_differences(rng, N, n_in, n_out):
     assert reference.gradient_error(linear, gradients, (x, w, b), dy) <= reference.EXACT
 
 
+def test_the_gradient_of_the_bias_adds_up_a_million_rows_in_float32():
+    dy = np.full((10**6, 4), 0.1, np.float32)
+    x, w = np.ones((10**6, 1), np.float32), np.ones((4, 1), np.float32)
+    np.testing.assert_allclose(linear_backward(dy, x, w)[2], 1e5, rtol=1e-6)
+
+
 def test_the_check_by_differences_catches_a_wrong_gradient(rng):
     x, w, b, dy = (rng.normal(size=array.shape) for array in arrays_for(rng, 4, 4, 4))
     dx, dw, db = linear_backward(dy, x, w)

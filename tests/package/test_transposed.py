@@ -111,6 +111,13 @@ def test_is_the_backward_pass_of_a_convolution_and_the_other_way_round(rng, x, w
     assert_array_equal(db, dy.sum(axis=(0, 2, 3)))
 
 
+@pytest.mark.parametrize("order", "CF")
+def test_the_gradient_of_the_bias_adds_up_a_million_places_in_float32(order):
+    dy = np.full((64, 2, 128, 128), 0.1, np.float32, order)
+    x, w = np.ones((64, 1, 128, 128), np.float32), np.ones((1, 2, 1, 1), np.float32)
+    assert_allclose(conv_transpose2d_backward(dy, x, w)[2], 0.1 * 2**20, rtol=1e-6)
+
+
 @cases
 def test_gradients_equal_differences(rng, x, w, how):
     dy = rng.normal(size=by_loops(np.zeros(x), np.zeros(w), **how).shape)
