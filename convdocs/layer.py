@@ -45,8 +45,12 @@ class Layer:
     ``gradients(dy, x)``, which returns the gradient for the input, followed by one gradient for
     each parameter. It may also override others: ``__call__``, where training differs from
     inference, ``learn``, where the gradients for the parameters alone take less work, and what a
-    summary asks, ``sees``, ``macs`` and ``learned``. What its calls keep beside the input, it names
-    in ``remembered``.
+    summary asks, ``sees``, ``phases``, ``macs`` and ``learned``. What its calls keep beside the
+    input, it names in ``remembered``.
+
+    A layer remembers its last call, and no other: the input itself, not a copy, so change nothing
+    in it before `backward`. Where two networks share a layer, or two threads a network, each call
+    is followed by its own `backward` before the next one.
 
     A copy of a layer, or a pickle, holds its parameters, buffers and options, and nothing that the
     layer saw: `backward` needs a new call.
@@ -82,7 +86,7 @@ class Layer:
         _args.flag("train", train)
         if rng is not None:
             _args.generator(rng)
-        y = self.forward(x)
+        y = made(self, x)
         self.x = x
         return y
 
@@ -128,12 +132,12 @@ class Layer:
             raise TypeError(f"{type(self).__name__}.gradients {need}, got {1 + len(grads)}")
         for (name, parameter), gradient in zip(self.params.items(), grads, strict=True):
             self._same_shape(name, gradient, parameter)
-        self.grads = dict(zip(self.params, grads, strict=True))
+        self.grads = {name: np.asarray(each) for name, each in zip(self.params, grads, strict=True)}
 
     def _same_shape(self, name: str, gradient: Any, array: ArrayLike) -> None:
         """Check one of the gradients that a subclass returns."""
         shape = np.shape(array)
-        if not isinstance(gradient, np.ndarray) or gradient.shape != shape:
+        if not isinstance(gradient, np.ndarray | np.generic) or gradient.shape != shape:
             need = f"must return a gradient of shape {shape} for {name}"
             got = getattr(gradient, "shape", _args.shown(gradient))
             raise TypeError(f"{type(self).__name__}.gradients {need}, got {got}")
@@ -178,6 +182,10 @@ class Layer:
         )
         return rows, columns
 
+    def phases(self) -> int:
+        """Return after how many places of the output, each way, its patches begin again."""
+        return 1
+
     def learned(self) -> int:
         """Return how many numbers training can change."""
         return sum(parameter.size for parameter in self.params.values())
@@ -188,7 +196,9 @@ class Layer:
         Each number of the output ``y`` takes one for each weight of its kernel.
         """
         weight = self.params.get("weight")
-        return 0 if weight is None else weight.size // len(weight) * math.prod(y.shape[1:])
+        if weight is None:
+            return 0
+        return weight.size // (len(weight) if weight.ndim else 1) * math.prod(y.shape[1:])
 
     def draw_parameters(
         self,
@@ -228,6 +238,15 @@ class Layer:
         return f"{type(self).__name__}({options})"
 
 
+def made(layer: Layer, x: Array) -> Array:
+    """Return what a layer makes of its input, and refuse what is no array."""
+    y = layer.forward(x)
+    if not isinstance(y, np.ndarray):
+        need = f"{type(layer).__name__}.forward must return an array"
+        raise TypeError(f"{need}, got {_args.shown(y)}")
+    return y
+
+
 def shut(dy: Array, closed: Array, out: Array | None = None) -> Array:
     """Return 0 where ``closed`` is true, else ``dy``: `numpy.where`, several times faster.
 
@@ -259,6 +278,9 @@ def in_a_row(layers: Iterable[Layer]) -> list[Layer]:
     for number, layer in enumerate(row):
         if not isinstance(layer, Layer):
             raise TypeError(f"layers[{number}] must be a layer, got {_args.shown(layer)}")
+        if not hasattr(layer, "buffers"):
+            name = type(layer).__name__
+            raise TypeError(f"layers[{number}]: {name}.__init__ must call super().__init__()")
     return row
 
 
@@ -304,4 +326,7 @@ def fitting(name: str, number: int, layer: Layer) -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError) as error:
-        raise type(error)(f"{name} must fit layers[{number}], {layer!r}: {error}") from None
+        ours = type(layer).__module__.startswith(f"{__package__}.")
+        # In a layer of one's own the mistake may be anywhere: its traceback is kept.
+        text = f"{name} must fit layers[{number}], {layer!r}: {error}"
+        raise _args.retold(error, text) from (error.__cause__ if ours else error)

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from . import _args, memory
 from ._args import Array, Rng
-from .layer import Layer, all_of, fitting, in_a_row, refuse_twice, unmoved_by_errors
+from .layer import Layer, all_of, fitting, in_a_row, made, refuse_twice, unmoved_by_errors
 from .windows import Pair, Patch
 
 Group = Literal["params", "grads", "buffers"]
@@ -300,7 +300,7 @@ def _through(row: Sequence[Layer], x: Array) -> Array:
     """Return what layers in a row make of ``x``; none of them remembers it."""
     for number, layer in enumerate(row):
         with fitting("x", number, layer):
-            x = layer.forward(x)
+            x = made(layer, x)
     return x
 
 

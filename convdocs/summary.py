@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -12,8 +12,7 @@ import numpy as np
 from . import _args
 from ._args import Array
 from .fc import Linear
-from .layer import Layer, all_of, fitting
-from .transposed import ConvTranspose2d
+from .layer import Layer, all_of, fitting, made
 from .windows import Pair, Patch
 
 PHASES = 256  # places of an output that are looked at, at most
@@ -53,8 +52,7 @@ class Summary(list[Row]):
             if y.ndim == 4:
                 maps = (y.shape[2], y.shape[3])
             for each in all_of([layer]):
-                if isinstance(each, ConvTranspose2d):
-                    phases = min(PHASES, phases * math.lcm(*each.spread.stride))
+                phases = min(PHASES, phases * each.phases())
             patches = [_behind((place, place), steps) for place in range(phases)]
             axes = zip(*patches, strict=True)
             height, width = (max(last - first + 1 for first, last in axis) for axis in axes)
@@ -90,9 +88,11 @@ class Summary(list[Row]):
 def _output(layer: Layer, x: Array) -> Array:
     """Return what a layer makes of no images at all; an error calls their number N."""
     try:
-        return layer.forward(x)
+        return made(layer, x)
     except (ValueError, TypeError) as error:
-        raise type(error)(str(error).replace("(0, ", "(N, ")) from None
+        text = str(error).replace(str(x.shape), str(x.shape).replace("(0", "(N", 1))
+        text = re.sub(r"\(0(?=(, \d+){3}\))", "(N", text)  # of maps on the way through a block
+        raise _args.retold(error, text) from error
 
 
 def _behind(place: Pair, steps: Sequence[Callable[[Patch], Patch]]) -> Patch:

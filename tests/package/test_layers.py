@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import traceback
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from numpy.testing import assert_array_equal
 
 import convdocs
 from convdocs import (
+    CNN,
     Adam,
     AvgPool2d,
     Conv2d,
@@ -43,7 +45,9 @@ from convdocs import (
     sigmoid,
     tanh,
 )
+from convdocs.book.unshared import LocallyConnected2d
 from convdocs.layer import Layer
+from convdocs.network import learn
 
 CONV = {"stride": (2, 1), "padding": (1, 2), "dilation": (1, 2), "groups": 2}
 SPREAD = {"stride": (2, 3), "padding": 1, "output_padding": (0, 2), "dilation": (1, 2), "groups": 2}
@@ -490,17 +494,22 @@ class Learned(Gained):
         return dx, dweight, *dbias, np.asarray(dgain)
 
 
+def in_training(layer, dy):
+    """Set a layer's gradients as training does where it is the first one that learns."""
+    learn([layer], dy)
+
+
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("method", ["backward", "learn"])
-def test_a_convolution_of_ones_own_is_asked_for_its_own_gradients(rng, bias, method):
+@pytest.mark.parametrize("back", [Layer.backward, in_training])
+def test_a_convolution_of_ones_own_is_asked_for_its_own_gradients(rng, bias, back):
     x, dy = rng.normal(size=(2, 1, 5, 5)), rng.normal(size=(2, 2, 3, 3))
     forgetful = Gained(bias)
     forgetful(x)
     with pytest.raises(TypeError, match=r"Gained\.gradients must return . gradients .*gain\), got"):
-        getattr(forgetful, method)(dy)
+        back(forgetful, dy)
     layer = Learned(bias)
     layer(x)
-    getattr(layer, method)(dy)
+    back(layer, dy)
     assert list(layer.grads) == list(layer.params)
 
     def loss(*values):
@@ -510,6 +519,106 @@ def test_a_convolution_of_ones_own_is_asked_for_its_own_gradients(rng, bias, met
     gradients = list(layer.grads.values())
     found = reference.gradient_error(loss, gradients, list(layer.params.values()), dy)
     assert found <= reference.EXACT
+
+
+class Still(Conv2d):
+    """A convolution that does not learn."""
+
+    def backward(self, dy):
+        dx = super().backward(dy)
+        self.grads = {name: np.zeros_like(grad) for name, grad in self.grads.items()}
+        return dx
+
+
+class StillLocal(LocallyConnected2d):
+    """The same of a layer that shares nothing."""
+
+    def gradients(self, dy, x):
+        dx, *grads = super().gradients(dy, x)
+        return dx, *(np.zeros_like(grad) for grad in grads)
+
+
+@pytest.mark.parametrize("still", [Still(1, 1, 3, rng=0), StillLocal(1, 1, 3, 5, rng=0)])
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_way_back_of_ones_own_is_gone_in_training_wherever_the_layer_stands(rng, still, before):
+    first = [Conv2d(1, 1, 1, rng=0)][:before]
+    model = CNN([*first, still, Flatten(), Linear(9, 2, rng=0)])
+    weight = still.params["weight"].copy()
+    model.fit(rng.normal(size=(4, 1, 5, 5)), [0, 1, 0, 1], 1, rng=0)
+    assert_array_equal(still.params["weight"], weight)
+
+
+class Own(Layer):
+    """A layer of a reader's, as yet unfinished: what it does is given."""
+
+    def __init__(self, forward):
+        super().__init__()
+        self.forward = forward
+        self.params = {"weight": np.array(0.25)}  # one number for all
+
+    def gradients(self, dy, x):
+        return dy, (dy * x).sum()  # a scalar of NumPy's
+
+
+def test_a_parameter_may_be_one_number():
+    layer = Own(lambda x: 0.25 * x)
+    model = CNN([layer, Flatten(), Linear(4, 2, rng=0)])
+    assert model.summary((1, 2, 2))[0][2:4] == (1, 4)
+    model.fit(np.ones((2, 1, 2, 2)), [0, 1], 1)
+    assert isinstance(layer.grads["weight"], np.ndarray)
+
+
+@pytest.mark.parametrize(
+    ("forward", "words"),
+    [
+        (lambda x: x @ np.ones((3, 3)), "mismatch in its core dimension"),
+        (lambda x: np.add(x, 0.5, out=np.zeros(x.shape, int)), "Cannot cast ufunc 'add'"),
+        (lambda x: b"\xff".decode() and x, "can't decode byte 0xff"),
+        (lambda x: None, r"must return an array, got None"),
+    ],
+)
+@pytest.mark.parametrize("inside", [lambda layer: layer, lambda layer: Residual([layer])])
+def test_a_mistake_in_a_layer_of_ones_own_keeps_its_words_and_its_traceback(forward, words, inside):
+    model, x = CNN([inside(Own(forward))]), np.ones((2, 1, 4, 4))
+    for use in (lambda: model(x), lambda: model.summary((1, 4, 4))):
+        with pytest.raises((ValueError, TypeError), match=words) as told:
+            use()
+        assert "None" in words or "in <lambda>" in "".join(traceback.format_exception(told.value))
+
+
+def test_a_layer_of_ones_own_that_does_not_begin_as_a_layer_is_named():
+    class Bare(Layer):
+        def __init__(self):
+            pass
+
+    with pytest.raises(TypeError, match=r"layers\[0\]: Bare.__init__ must call super"):
+        CNN([Bare()])
+
+
+class Doubled(Layer):
+    """Doubles pixels: each output sees one, and neighbours see others."""
+
+    def forward(self, x):
+        return x.repeat(2, axis=2).repeat(2, axis=3)
+
+    def sees(self, patch):
+        return tuple((first // 2, last // 2) for first, last in patch)
+
+    def phases(self):
+        return 2
+
+
+def test_a_layer_of_ones_own_takes_part_in_receptive_fields():
+    field = CNN([Doubled(), Conv2d(1, 1, 2)]).summary((1, 8, 8))[-1].receptive_field
+    up = ConvTranspose2d(1, 1, 2, stride=2)
+    assert field == CNN([up, Conv2d(1, 1, 2)]).summary((1, 8, 8))[-1].receptive_field == (2, 2)
+
+
+def test_errors_of_a_summary_call_no_border_a_number_of_images():
+    with pytest.raises(ValueError, match=r"padding=\(0, 0\).* got \(N, 2, 6, 6\)"):
+        CNN([Residual([Conv2d(1, 2, 3)])]).summary((1, 8, 8))
+    with pytest.raises(ValueError, match=r"padding must leave .* got \(0, 3\)"):
+        CNN([ConvTranspose2d(1, 1, 1, padding=(0, 3))]).summary((1, 2, 2))
 
 
 # --- What a layer keeps --------------------------------------------------------------------------
