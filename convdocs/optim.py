@@ -51,8 +51,9 @@ class Optimizer:
         RuntimeError
             If a layer with parameters has no gradients yet.
         ValueError, TypeError
-            If a gradient, or what is remembered, does not have the parameter's shape, or a
-            parameter cannot be changed in place; nothing is changed then.
+            If a gradient, or what is remembered, does not have the parameter's shape, or the layers
+            are not as many as in the steps before, or a parameter cannot be changed in place;
+            nothing is changed then.
         """
         jobs = []
         for number, layer in enumerate(in_a_row(layers)):
@@ -66,6 +67,9 @@ class Optimizer:
                         need = f"{type(layer).__name__}.{name} must keep its shape {array.shape}"
                         raise ValueError(f"{need}, got {parameter.shape}")
                 jobs.append((number, name, parameter, layer.grads[name], remembered))
+        if self.memory and self.memory.keys() != {job[:2] for job in jobs}:
+            need = f"layers must have the {len(self.memory)} parameters of the steps before"
+            raise ValueError(f"{need}, in the same places, got {len(jobs)}: take a new optimiser")
         self.steps += 1
         for number, name, parameter, gradient, remembered in jobs:
             self.memory[number, name] = remembered

@@ -167,6 +167,21 @@ def test_the_defaults_are_those_of_torch(torch):
         assert {name: getattr(ours, name) for name in options} == options
 
 
+@cases
+@pytest.mark.parametrize("part", [slice(1, None), slice(1)])
+def test_an_optimiser_refuses_other_layers_than_those_it_has_moved(rng, kind, how, part):
+    net, optimizer = layers(), kind(**how)
+    draw_gradients(rng, net)
+    optimizer.step(net[part])
+    before = [parameter.copy() for parameter in parameters(net)]
+    with pytest.raises(ValueError, match=r"layers must have the 2 parameters .* got 4"):
+        optimizer.step(net)
+    for parameter, same in zip(parameters(net), before, strict=True):
+        assert_array_equal(parameter, same)
+    optimizer.step(net[part])
+    assert optimizer.steps == 2
+
+
 # --- What a step changes, and what not -----------------------------------------------------------
 
 
