@@ -34,7 +34,8 @@ def numeric_gradient(f: Callable[[Array], ArrayLike], x: ArrayLike, h: float = 1
     Raises
     ------
     ValueError, TypeError
-        If an argument cannot be right, or ``f`` returns more than one number; the message says so.
+        If an argument cannot be right, such as an ``h`` that is lost beside a large number, or
+        ``f`` returns more than one number; the message says so.
 
     Examples
     --------
@@ -45,6 +46,9 @@ def numeric_gradient(f: Callable[[Array], ArrayLike], x: ArrayLike, h: float = 1
         raise TypeError(f"f must be a function, got {_args.shown(f)}")
     point = _args.numbers("x", x).astype(float)  # a copy, which f may see but the caller does not
     h = _args.number("h", h, sys.float_info.min, _args.LARGEST, "a number above 0")
+    if (point + h == point - h).any():
+        need = f"h must move each number of x, the largest of which is {np.abs(point).max():g}"
+        raise ValueError(f"{need}, got {h:g}")
     slope = np.empty(point.shape)
     for place in np.ndindex(point.shape):
         here = point[place]
@@ -56,5 +60,5 @@ def numeric_gradient(f: Callable[[Array], ArrayLike], x: ArrayLike, h: float = 1
                 raise ValueError(f"f must return one number, got the shape {value.shape}")
             ends.append(value.item())
         point[place] = here
-        slope[place] = (ends[0] - ends[1]) / (2 * h)
+        slope[place] = (ends[0] - ends[1]) / ((here + h) - (here - h))
     return slope
