@@ -9,7 +9,7 @@ Proceedings of the IEEE 86(11), 1998.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -18,7 +18,7 @@ from .. import _args, memory
 from .._args import Array, Rng, Size
 from ..activation import ReLU
 from ..cnn import CNN
-from ..conv import Conv2d
+from ..conv import Conv2d, conv2d, conv2d_backward
 from ..fc import Flatten, Linear
 from ..layer import Layer, new_array
 from ..pool import MaxPool2d
@@ -51,6 +51,7 @@ class ScaledTanh(Layer):
         y *= AMPLITUDE
         return y
 
+    @_args.silent
     def gradients(self, dy: Array, x: Array) -> tuple[Array, ...]:
         """Return the gradient for the numbers: with ``y``, the slope is ``S (A - y y / A)``."""
         _args.same_shape("dy", dy, x.shape)
@@ -101,6 +102,7 @@ class Subsampling2d(Layer):
             weight = new_array((C,), numbers, lambda shape: draw(-bound, bound, shape))
             self.params = {"weight": weight, "bias": new_array((C,), numbers, np.zeros)}
 
+    @_args.silent
     def forward(self, x: Array) -> Array:
         """Return the maps, each side half as long."""
         y = self._sums(x)
@@ -108,6 +110,7 @@ class Subsampling2d(Layer):
         y += self.params["bias"][:, None, None, None]
         return batch_first(y)
 
+    @_args.silent
     def gradients(self, dy: Array, x: Array) -> tuple[Array, ...]:
         """Return the gradients for the maps, the coefficients and the biases."""
         sums = self._sums(x)
@@ -188,26 +191,31 @@ class TableConv2d(Conv2d):
         rng: Rng = None,
     ) -> None:
         C = _args.integer("in_channels", in_channels, 1)
-        seen = np.zeros((len(sees), C, 1, 1), bool)
-        for number, maps in enumerate(sees):
+        rows = _rows(sees)
+        seen = np.zeros((len(rows), C, 1, 1), bool)
+        for number, maps in enumerate(rows):
             for each in maps:
                 if _args.integer(f"sees[{number}]", each, 0) >= C:
                     raise ValueError(f"sees[{number}] must be below in_channels={C}, got {each}")
                 seen[number, each] = True
-        super().__init__(C, len(sees), kernel_size, dtype=dtype, rng=rng)
+        super().__init__(C, len(rows), kernel_size, dtype=dtype, rng=rng)
         self.options = {
             "in_channels": C,
-            "sees": tuple(map(tuple, sees)),
+            "sees": rows,
             "kernel_size": self.options["kernel_size"],
             "dtype": self.options["dtype"],
         }
         self.seen_maps = seen
-        self.params["weight"] = self.params["weight"] * seen
+        self.params["weight"] = self._seen(self.params["weight"])
+
+    def forward(self, x: Array) -> Array:
+        """Return the feature maps."""
+        return conv2d(x, self._seen(self.params["weight"]), self.params["bias"])
 
     def gradients(self, dy: Array, x: Array) -> tuple[Array, ...]:
         """Return the gradients for the maps, the weight and the bias; of what is not seen, 0."""
-        dx, dweight, dbias = super().gradients(dy, x)
-        return dx, dweight * self.seen_maps, dbias
+        dx, dweight, dbias = conv2d_backward(dy, x, self._seen(self.params["weight"]))
+        return dx, self._seen(dweight), dbias
 
     def learned(self) -> int:
         """Return how many numbers training can change: not the weights of what is not seen."""
@@ -217,9 +225,25 @@ class TableConv2d(Conv2d):
         """Return the multiply-accumulates for an image: for what is not seen, none."""
         return self._weights() * math.prod(y.shape[2:])
 
+    def _seen(self, weights: Array) -> Array:
+        """Return weights, or their gradients, with 0 for what is not seen."""
+        return np.where(self.seen_maps, weights, weights.dtype.type(0))
+
     def _weights(self) -> int:
         """Return how many weights belong to what is seen."""
         return self.params["weight"][0, 0].size * int(self.seen_maps.sum())
+
+
+def _rows(sees: Iterable[Iterable[int]]) -> tuple[tuple[int, ...], ...]:
+    """Return what each map sees, as tuples."""
+    try:
+        rows = tuple(map(tuple, sees))
+    except TypeError:
+        need = "sees must hold, for each map that goes out, a list of maps that come in"
+        raise TypeError(f"{need}, got {_args.shown(sees)}") from None
+    if not rows:
+        raise ValueError("sees must hold a list for at least one map, got none")
+    return rows
 
 
 def lenet5(rng: Rng = None) -> CNN:

@@ -85,6 +85,7 @@ class LocallyConnected2d(Layer):
         with _args.in_memory("out_channels, kernel_size and image_size", shape):
             self.draw_parameters(shape, bias, dtype, rng)
 
+    @_args.silent
     def forward(self, x: Array) -> Array:
         """Return at each place the weighted sums of what its window sees."""
         patches = self._patches(self._laid(x))
@@ -93,6 +94,7 @@ class LocallyConnected2d(Layer):
             y += self.params["bias"].reshape(*self.places, 1)
         return y.transpose(3, 2, 0, 1)
 
+    @_args.silent
     def gradients(self, dy: Array, x: Array) -> tuple[Array, ...]:
         """Return the gradients for the images, the weight and the bias."""
         laid = self._laid(x)
@@ -106,6 +108,7 @@ class LocallyConnected2d(Layer):
             dseen[:, u, v] += dpatches[:, u, v]
         return batch_first(dlaid), *self._for_parameters(dy, laid)
 
+    @_args.silent
     def learn(self, dy: ArrayLike) -> None:
         """Set `grads`, and leave out the gradient for the images."""
         x = self.seen()

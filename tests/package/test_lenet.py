@@ -60,6 +60,16 @@ def test_a_map_sees_what_the_table_says(rng):
         np.testing.assert_allclose(layer(x)[:, number], y[:, 0], rtol=1e-12)
 
 
+def test_loaded_weights_of_what_is_not_seen_count_as_0(rng):
+    layer, x = TableConv2d(3, SEEN, 3, dtype=np.float64, rng=0), rng.normal(size=(2, 3, 6, 5))
+    before = layer(x)
+    dy = rng.normal(size=before.shape)
+    dx = layer.backward(dy)
+    layer.params["weight"] += ~layer.seen_maps
+    np.testing.assert_array_equal(layer(x), before)
+    np.testing.assert_array_equal(layer.backward(dy), dx)
+
+
 def test_training_leaves_what_is_not_seen_at_0(rng):
     model = lenet.lenet5(0)
     X, y = rng.random((20, 1, 32, 32), np.float32), np.arange(20) % 10
@@ -115,6 +125,10 @@ def test_a_layer_is_built_again_from_what_it_shows():
         (lambda: Subsampling2d(2, dtype=int), "dtype must be float32 or float64"),
         (lambda: TableConv2d(2, [[0, 2]], 3), "must be below in_channels=2, got 2"),
         (lambda: TableConv2d(2, [[-1]], 3), r"sees\[0\] must be at least 0"),
+        (lambda: TableConv2d(2, 5, 3), "sees must hold, .* got 5"),
+        (lambda: TableConv2d(2, None, 3), "sees must hold, .* got None"),
+        (lambda: TableConv2d(2, [0, 1], 3), r"sees must hold, .* got \[0, 1\]"),
+        (lambda: TableConv2d(2, [], 3), "sees must hold a list for at least one map"),
         (lambda: TableConv2d(2, [[0]], 0), "kernel_size must be at least 1"),
         (lambda: Subsampling2d(2)(np.zeros((1, 3, 4, 4))), "x must have 2 channels, got 3"),
         (lambda: Subsampling2d(2)(np.zeros((1, 2, 1, 4))), "must fit into x"),
