@@ -59,7 +59,7 @@ class Point(NamedTuple):
     pad: Pad | None = None  # what a node adds around the maps, for the one behind it
 
 
-def layers_of(proto: onnx.ModelProto) -> tuple[list[Layer], list[str]]:
+def layers_of(proto: onnx.ModelProto) -> tuple[list[Layer], list[str], Exception | None]:
     """Return the layers of an ONNX model.
 
     Parameters
@@ -73,6 +73,9 @@ def layers_of(proto: onnx.ModelProto) -> tuple[list[Layer], list[str]]:
         In a row from the input to the output.
     problems : list of str
         What there is no layer for. If there is anything, the layers are not the whole network.
+    cause : Exception, optional
+        The first error of a reader of nodes; where it is a mistake of the reader's own, its
+        traceback says where.
 
     Raises
     ------
@@ -81,16 +84,17 @@ def layers_of(proto: onnx.ModelProto) -> tuple[list[Layer], list[str]]:
     """
     walk = Walk(proto, OPEN_SIZES[0])
     if not walk.open or not (walk.problems or walk.measured):
-        return walk.layers, walk.problems
+        return walk.layers, walk.problems, walk.cause
     walks = [walk, *(Walk(proto, sizes) for sizes in OPEN_SIZES[1:])]
     problems = [each.problems for each in walks if each.problems]
     whole = [each for each in walks if not each.problems]
     if not whole or (whole[0].measured and len(whole) == 1):  # that one fitted by chance
-        return walk.layers, problems[0]
+        return walk.layers, problems[0], walk.cause
     first, *others = whole
     if first.measured and not all(_equal(first.layers, other.layers) for other in others):
-        return first.layers, ["layers that depend on the number of images or on their size"]
-    return first.layers, []
+        problem = "layers that depend on the number of images or on their size"
+        return first.layers, [problem], None
+    return first.layers, [], None
 
 
 class Walk:
@@ -108,6 +112,8 @@ class Walk:
     layers : list of layers
     problems : list of str
         What there is no layer for. Behind such a node, only further ones are looked for.
+    cause : Exception or None
+        The first error behind them.
     open : bool
         Whether the file leaves sizes open.
     measured : bool
@@ -117,6 +123,7 @@ class Walk:
     def __init__(self, proto: onnx.ModelProto, open_sizes: Sequence[int]) -> None:
         self.layers: list[Layer] = []
         self.problems: list[str] = []
+        self.cause: Exception | None = None
         self.open = False
         self.measured = False
         self._constants = Constants(proto)
@@ -202,6 +209,7 @@ class Walk:
                 self._read(reader, node, unknown)
         except Exception as error:  # a strange graph can fail in any way
             self.problems.append(f"{label}: {error}")
+            self.cause = self.cause or error
             self._vague.update(node.output)
 
     def _measure(self, node: onnx.NodeProto, sizes: list[int]) -> None:

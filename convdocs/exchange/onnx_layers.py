@@ -29,14 +29,20 @@ from .onnx_node import Maps, Node, Pad, Side, Sliding
 INFERENCE = "export the network for inference"
 
 
-def _conv(node: Node, maps: Maps) -> list[Layer]:
+def _kernels(node: Node, axes: str) -> Array:
+    """Return the weights of a convolution, or of a transposed one."""
     weight = node.array(1)
     if weight.ndim != 4 or 0 in weight.shape:
-        raise ValueError(f"weights of shape {weight.shape}, not (F, C, kH, kW)")
-    F, C, kH, kW = weight.shape
-    said = list(node.attributes.get("kernel_shape", (kH, kW)))
-    if said != [kH, kW]:
+        raise ValueError(f"weights of shape {weight.shape}, not {axes}")
+    said = list(node.attributes.get("kernel_shape", weight.shape[2:]))
+    if said != [*weight.shape[2:]]:
         raise ValueError(f"kernel_shape={said} for weights of shape {weight.shape}")
+    return weight
+
+
+def _conv(node: Node, maps: Maps) -> list[Layer]:
+    weight = _kernels(node, "(F, C, kH, kW)")
+    F, C, kH, kW = weight.shape
     slide = Sliding.of(node, maps, (kH, kW), value=0)
     window = slide.window
     auto = node.attributes["auto_pad"]
@@ -62,13 +68,8 @@ def _conv(node: Node, maps: Maps) -> list[Layer]:
 
 
 def _conv_transpose(node: Node, maps: Maps) -> list[Layer]:
-    weight = node.array(1)
-    if weight.ndim != 4 or 0 in weight.shape:
-        raise ValueError(f"weights of shape {weight.shape}, not (C, F, kH, kW)")
+    weight = _kernels(node, "(C, F, kH, kW)")
     C, F, kH, kW = weight.shape
-    said = list(node.attributes.get("kernel_shape", (kH, kW)))
-    if said != [kH, kW]:
-        raise ValueError(f"kernel_shape={said} for weights of shape {weight.shape}")
     if node.attributes.get("output_shape") or node.attributes["auto_pad"].startswith(b"SAME"):
         raise ValueError("output_shape or auto_pad, from which programs make different borders")
     slide = Sliding.of(node, maps, (kH, kW), value=0)

@@ -39,8 +39,8 @@ def from_onnx(path: Path) -> CNN:
         If onnx is not installed.
     FileNotFoundError
         If there is no such file.
-    ValueError
-        If the file is damaged or of another kind, or fits no image, or has what the package has no
+    ValueError, TypeError
+        If ``path`` is no path, or the file is damaged or of another kind, or fits no image, or has what the package has no
         layer for; the message lists all of it, with the names of the nodes.
     """
     onnx = _extras.library("onnx")
@@ -50,7 +50,7 @@ def from_onnx(path: Path) -> CNN:
     try:
         proto = onnx.load(name, format="protobuf")
         onnx.checker.check_model(proto)
-        layers, problems = layers_of(proto)
+        layers, problems, cause = layers_of(proto)
         if not problems:
             _count_batches(layers, proto)
     except OSError:
@@ -62,7 +62,8 @@ def from_onnx(path: Path) -> CNN:
         listed = [_cut(problem) for problem in dict.fromkeys(problems)]
         more = [f"{len(listed) - LISTED} more"] if len(listed) > LISTED else []
         need = "path must be a graph of the package's layers in a row"
-        raise ValueError(f"{need}, got {name!r}, which has {'; '.join(listed[:LISTED] + more)}")
+        text = f"{need}, got {name!r}, which has {'; '.join(listed[:LISTED] + more)}"
+        raise ValueError(text) from cause
     return CNN(layers)
 
 

@@ -10,7 +10,7 @@ from exchanged import close, digits_network, graph, run, same
 
 import convdocs
 from convdocs import CNN, BatchNorm2d, Conv2d, Flatten, Linear, ReLU
-from convdocs.exchange import from_onnx, to_onnx
+from convdocs.exchange import from_onnx, onnx_graph, to_onnx
 
 
 @pytest.fixture
@@ -623,6 +623,18 @@ REFUSED = {
         [("AveragePool", "x", "y", {"kernel_shape": [2, 2], "dilations": [2, 2]})], {},
         ["AveragePool (n0): dilations=[2, 2]"]),
 }  # fmt: skip
+
+
+def test_a_mistake_in_a_reader_of_ours_keeps_its_traceback(path, monkeypatch):
+    def broken(*_):
+        raise AttributeError("of the reader")
+
+    monkeypatch.setattr(onnx_graph, "reader_of", lambda operator: broken)
+    to_onnx(CNN([ReLU()]), path, (1, 2, 2))
+    with pytest.raises(ValueError, match="of the reader") as told:
+        from_onnx(path)
+    assert isinstance(told.value.__cause__, AttributeError)
+    assert told.value.__cause__.__traceback__.tb_next.tb_frame.f_code.co_name != "layers_of"
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import reference
 from exchanged import close, digits_network, networks, run, same, stirred
 from hypothesis import given, settings
 
@@ -23,7 +24,7 @@ from convdocs import (
     ReLU,
     architecture,
 )
-from convdocs.architecture import Kind
+from convdocs.architecture import KINDS, Kind
 from convdocs.exchange import from_onnx, to_onnx, to_torch
 from convdocs.layer import Layer
 from convdocs.network import Network
@@ -48,6 +49,19 @@ def test_onnx_runtime_computes_the_same_and_the_network_comes_back(tmp_path_fact
     back = from_onnx(path)
     same(back, model)
     np.testing.assert_array_equal(back(x), expected)
+
+
+@pytest.mark.parametrize("kind", [each for each in KINDS if each.attributes is not None])
+def test_a_kind_says_whether_onnx_runtime_computes_it_in_float32_alone(kind):
+    options = kind.layer().options
+    attributes = {kind.attributes[name]: value for name, value in options.items()}
+    refused = onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented
+    try:
+        reference.onnx_run(kind.operator, np.ones((1, 2)), **attributes)
+    except refused:
+        assert kind.single
+    else:
+        assert not kind.single
 
 
 def exported(path, layer, shape):
