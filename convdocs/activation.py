@@ -28,8 +28,8 @@ def relu(x: ArrayLike) -> Array:
 
     Raises
     ------
-    TypeError
-        If ``x`` does not hold real numbers.
+    ValueError, TypeError
+        If ``x`` does not hold real numbers, or hides some behind a mask.
 
     Examples
     --------

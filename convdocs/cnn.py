@@ -126,14 +126,14 @@ class CNN(Network):
             self.history,
             X,
             y,
-            epochs,
-            batch_size,
-            rng,
-            optimizer,
-            validation,
-            progress,
-            checkpoint,
-            comm,
+            epochs=epochs,
+            batch_size=batch_size,
+            rng=rng,
+            optimizer=optimizer,
+            validation=validation,
+            progress=progress,
+            path=checkpoint,
+            comm=comm,
         )
         return self
 
@@ -149,6 +149,11 @@ class CNN(Network):
         -------
         ndarray of shape (N,), or (N, ...) of scores (N, K, ...)
             Class numbers; at a tie, the smallest.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the images do not fit the layers, or these give no scores of classes.
         """
         return self._scores(X).argmax(axis=1)
 
@@ -163,6 +168,11 @@ class CNN(Network):
         Returns
         -------
         ndarray of shape (N, K), or (N, K, ...)
+
+        Raises
+        ------
+        ValueError, TypeError
+            As of `predict`.
         """
         return softmax(self._scores(X), axis=1)
 
@@ -201,8 +211,10 @@ class CNN(Network):
 
         Raises
         ------
-        TypeError
-            If a layer is not one of the package's own.
+        ValueError, TypeError
+            If a layer is not one of the package's own, or ``path`` is no path or a device.
+        OSError
+            If no file can be written there, such as in the place of a folder or of a missing one.
         """
         description = {"format": 1, "layers": described(self.layers)}
         store.write(path, description, named_arrays(self.layers))
@@ -224,8 +236,8 @@ class CNN(Network):
         ------
         FileNotFoundError
             If there is no such file.
-        ValueError
-            If the file is damaged or not one of `save`.
+        ValueError, TypeError, OSError
+            If the file is damaged or not one of `save`, or ``path`` is no path or a folder.
         """
         description, arrays = store.read(path)
         try:

@@ -214,6 +214,11 @@ class MaxPool2d(Layer):
     kernel_size, stride, padding, dilation, ceil_mode
         As for `max_pool2d`.
 
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument cannot be right; the message names it.
+
     Examples
     --------
     >>> MaxPool2d(2)(np.ones((1, 3, 8, 8))).shape
@@ -259,6 +264,11 @@ class AvgPool2d(Layer):
     ----------
     kernel_size, stride, padding, ceil_mode, count_include_pad
         As for `avg_pool2d`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument cannot be right; the message names it.
 
     Examples
     --------

@@ -125,6 +125,8 @@ def to_onnx(
         If onnx is not installed.
     ValueError, TypeError
         If an argument cannot be right; the message names it, and nothing is written.
+    OSError
+        If no file can be written there.
 
     Examples
     --------

@@ -100,8 +100,10 @@ def save_safetensors(model: Network, path: Path) -> None:
     ------
     ImportError
         If safetensors is not installed.
-    TypeError
-        If ``model`` is no network, or ``path`` no path.
+    ValueError, TypeError
+        If ``model`` is no network, or ``path`` no path to a file.
+    OSError
+        If no file can be written there.
     """
     content = _extras.library("safetensors.numpy").save(network(model).state_dict())
     with store.whole(path) as file:

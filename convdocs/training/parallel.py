@@ -73,6 +73,10 @@ def world() -> Communicator | None:
     ------
     ModuleNotFoundError
         If there are several processes, and mpi4py is not installed to let them talk.
+    RuntimeError
+        If MPI knows of another number of them than were started.
+    ValueError
+        If the variable in which a starter says how many there are holds no number.
 
     Examples
     --------

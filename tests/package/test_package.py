@@ -277,6 +277,7 @@ def test_every_name_is_documented_and_annotated(name):
     documented = [each for line in doc["Parameters"] for each in line.name.split(", ")]
     assert documented == names
     assert doc["Summary"]
+    assert doc["Raises"] or not names
     if not inspect.isclass(what):
         assert doc["Returns"] or inspect.signature(what).return_annotation == "None"
     if name in convdocs.__all__:
