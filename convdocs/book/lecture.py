@@ -35,6 +35,7 @@ BATCH = 50
 RATES = 0.003, 0.01, 0.03  # of which the best is taken
 SEEDS = 1, 2, 3  # the rate and the epochs are chosen with the first
 EPOCHS = {500: 10, 3_500: 5}  # at most, with so many pictures
+LONGER = 30  # at most, where 500 pictures are all that there are: noise takes long to learn
 DIRECTIONS = (2, 0), (-2, 0), (0, 2), (0, -2)  # how far a picture is moved down and to the right
 MEASURED = "Measured when this page was built; change the cell to measure anew."
 
@@ -169,7 +170,8 @@ def measure(*networks: Maker, parts: Parts | None = None) -> list[Row]:
         Those of this module, or your own: a function of a generator that returns a new `CNN`.
     parts : Parts, optional
         By default `pictures`. Of others, what a move by two pixels takes out of the picture is
-        lost. Where there are no more than 500 to learn from, there is one trial, under both names.
+        lost. Where there are no more than 500 to learn from, there is one trial, of up to 30
+        epochs, under both names.
 
     Returns
     -------
@@ -219,7 +221,7 @@ def table(rows: Sequence[Row], seconds: Sequence[float] | None = None) -> Table:
     for row in rows:
         line = [row.name, f"{row.parameters:,}", f"{row.macs:,}"]
         for trial in (row.few, row.many):
-            line += [f"{100 * np.mean(trial.train):.1f}", _spread(trial.test), _spread(trial.moved)]
+            line += [str(percent(trial.train)), _spread(trial.test), _spread(trial.moved)]
         texts.append(line)
     if seconds is not None:
         columns.append(Column("seconds"))
@@ -229,6 +231,24 @@ def table(rows: Sequence[Row], seconds: Sequence[float] | None = None) -> Table:
         f"standard deviation of {len(SEEDS)} seeds."
     )
     return Table(columns, texts, caption)
+
+
+def percent(accuracies: Sequence[float]) -> float:
+    """Return the mean of accuracies in percent, rounded as in `table`.
+
+    Differences that a page tells fit its table only if they are taken after rounding.
+
+    Parameters
+    ----------
+    accuracies : sequence of float
+        Those of a `Trial`, from 0 to 1.
+
+    Examples
+    --------
+    >>> percent([0.5, 0.75, 0.75])
+    66.7
+    """
+    return round(float(100 * np.mean(accuracies)), 1)
 
 
 def choices(rows: Sequence[Row]) -> Table:
@@ -257,8 +277,7 @@ def choices(rows: Sequence[Row]) -> Table:
 
 def _spread(accuracies: Sequence[float]) -> str:
     """Return the mean and the standard deviation of accuracies, in percent."""
-    percent = 100 * np.array(accuracies)
-    return f"{percent.mean():.1f} ± {percent.std(ddof=1):.1f}"
+    return f"{percent(accuracies)} ± {100 * np.std(accuracies, ddof=1):.1f}"
 
 
 def _first(number: int, network: Maker) -> CNN:
@@ -273,11 +292,11 @@ def _first(number: int, network: Maker) -> CNN:
 
 def _task(network: Maker, model: CNN, parts: Parts) -> Task:
     """Return what is to be measured of a network."""
-    settings = BATCH, RATES, SEEDS, sorted(EPOCHS.items()), DIRECTIONS
+    settings = BATCH, RATES, SEEDS, sorted(EPOCHS.items()), LONGER, DIRECTIONS
 
     def make() -> Result:
         few, many = sorted(EPOCHS.items())
-        sizes = [few, many] if len(parts.X_train) > few[0] else [few]
+        sizes = [few, many] if len(parts.X_train) > few[0] else [(few[0], LONGER)]
         learned = sum(images * epochs for images, epochs in sizes)
         progress = Progress(learned * (len(RATES) + len(SEEDS) - 1))  # at most
         trials = [_trial(network, parts, *each, progress) for each in sizes]
