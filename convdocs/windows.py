@@ -53,6 +53,11 @@ def windows(laid: Array, window: Window) -> Array:
     return as_strided(laid, shape, (channel, dH * row, dW * column, sH * row, sW * column, image))
 
 
+def windows_of(x: Array, window: Window) -> Array:
+    """Return the view (kH, kW, oH, oW) of all windows of one picture (H, W)."""
+    return windows(x[None, :, :, None], window)[0, ..., 0]
+
+
 def _shortened(window: Window, sides: Sequence[int]) -> Window:
     """Return the same window with no step longer than the images, which no array could take.
 

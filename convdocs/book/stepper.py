@@ -18,7 +18,7 @@ from .. import _args
 from .._args import Array, Size
 from ..conv import conv2d, conv2d_backward
 from ..pool import max_pool2d, max_pool2d_backward
-from ..windows import Window, must_fit, windows
+from ..windows import Window, must_fit, windows_of
 from .ink import COLORS, products, written
 
 CELL = 32  # pixels: a number's square
@@ -175,7 +175,7 @@ def convolution(x: ArrayLike, weight: ArrayLike, stride: Size = 1) -> Stepper:
     x = _numbers("x", x, "H W")
     w = _numbers("weight", weight, "kH kW")
     window = _window("weight", w.shape, stride, x)
-    seen = _seen(x, window)
+    seen = windows_of(x, window)
     _few(seen, 2 * x.size + w.size)
     y = conv2d(x[None, None], w[None, None], stride=window.stride)[0, 0]
     few = w.size <= len(COLORS)
@@ -219,7 +219,7 @@ def max_pooling(x: ArrayLike, kernel_size: Size, stride: Size | None = None) -> 
     x = _numbers("x", x, "H W")
     kernel = _args.pair("kernel_size", kernel_size, 1)
     window = _window("kernel_size", kernel, kernel if stride is None else stride, x)
-    seen = _seen(x, window)
+    seen = windows_of(x, window)
     _few(seen, 2 * x.size)
     y = max_pool2d(x[None, None], kernel, window.stride)[0, 0]
     frames = []
@@ -272,7 +272,7 @@ def backward(dy: ArrayLike, x: ArrayLike, weight: ArrayLike, stride: Size = 1) -
     x = _numbers("x", x, "H W")
     w = _numbers("weight", weight, "kH kW")
     window = _window("weight", w.shape, stride, x)
-    seen = _seen(x, window)
+    seen = windows_of(x, window)
     _few(seen, 2 * x.size + 2 * w.size)
     if dy.shape != seen.shape[2:]:
         raise ValueError(f"dy must have the output's shape {seen.shape[2:]}, got {dy.shape}")
@@ -376,15 +376,10 @@ def _few(seen: Array, cells: int) -> None:
         raise ValueError(f"{need}, got {oH} x {oW} frames for windows of {kH} x {kW}")
 
 
-def _seen(x: Array, window: Window) -> Array:
-    """Return the view (kH, kW, oH, oW) of all windows of a picture (H, W)."""
-    return windows(x[None, :, :, None], window)[0, ..., 0]
-
-
 def _marked(x: Array, window: Window, i: int, j: int, colors: ArrayLike) -> Array:
     """Return the colours of a picture whose window (i, j) has these."""
     marked = np.zeros(x.shape, int)
-    _seen(marked, window)[:, :, i, j] = colors
+    windows_of(marked, window)[:, :, i, j] = colors
     return marked
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 
-from ...windows import Window, windows
+from ...windows import Window, windows_of
 from ..ink import added, products, written
 from .arguments import Floats, Integers
 from .picture import Box, Pair, answer
@@ -30,7 +30,7 @@ class Placed(NamedTuple):
 def seen(x: Floats, kernel: tuple[int, ...]) -> Floats:
     """Return the view (kH, kW, oH, oW) of all patches of a picture (H, W), at stride 1."""
     kH, kW = kernel
-    return windows(x[None, :, :, None], Window((kH, kW), (1, 1), (1, 1)))[0, ..., 0]
+    return windows_of(x, Window((kH, kW), (1, 1), (1, 1)))
 
 
 class _Term:
@@ -128,7 +128,7 @@ def _pooled(axes: Axes, x: Placed, own: Integers, y: Placed, part: Integers) -> 
     for place, numbers in whole.items():
         texts = [written(number) for number in numbers.tolist()]
         words = said.format(
-            numbers=listed(texts),
+            numbers=in_words(texts),
             sum=added(texts),
             count=len(texts),
             value=written(y.values.item(place)),
@@ -169,10 +169,10 @@ def _place(i: int, j: int) -> str:
     return f"Row {i}, column {j}"
 
 
-def listed(words: Iterable[object]) -> str:
+def in_words(words: Iterable[object]) -> str:
     """Return words as a sentence lists them.
 
-    >>> listed([1, 2, 3])
+    >>> in_words([1, 2, 3])
     '1, 2 and 3'
     """
     *most, last = map(str, words)

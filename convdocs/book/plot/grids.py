@@ -61,7 +61,7 @@ def numbers(arrays: Arrays, signs: str = "", place: tuple[int, int] | None = Non
     """
     grids = arguments.titled("arrays", arrays, 2, arguments.grid)
     marks = {} if place is None else _products([grid.shape for _, grid in grids], place)
-    figure, corners = _in_a_row(grids, signs, marks)
+    figure, corners = _beside(grids, signs, marks)
     answers.sums(figure.axes[0], _placed(grids, corners), signs)
     return figure
 
@@ -83,7 +83,7 @@ def _products(shapes: list[tuple[int, ...]], place: tuple[int, int]) -> dict[int
     return {0: (0, 0, wide, high), 1: (column, row, wide, high), 2: (column, row, 1, 1)}
 
 
-def _in_a_row(
+def _beside(
     grids: list[tuple[str, Floats]], signs: str, marks: dict[int, Box]
 ) -> tuple[Picture, list[Pair]]:
     """Draw grids under their titles, some with a mark, and return where each begins."""
@@ -186,7 +186,7 @@ def tiles(arrays: Arrays, parts: Arrays, signs: str = "") -> Picture:
         return arguments.integers(name, value, "H W", 0, len(COLORS))
 
     coloured = arguments.beside("parts", parts, 2, part, [title for title, _ in grids])
-    figure, corners = _in_a_row(grids, signs, {})
+    figure, corners = _beside(grids, signs, {})
     for (title, grid), found, (x, y) in zip(grids, coloured, corners, strict=True):
         if found is None:
             continue
@@ -361,7 +361,7 @@ def _draw_slide(axes: Axes, x: float, y: float, cell: float, title: str, slide: 
         inside = [pixel for pixel in window.tolist() if 0 <= pixel < size]
         pixels = "pixel" if len(inside) == 1 else "pixels"
         words = f"Number {line} of the output sees "
-        words += f"{pixels} {answers.listed(inside)}" if inside else "no pixel"
+        words += f"{pixels} {answers.in_words(inside)}" if inside else "no pixel"
         if outside := len(window) - len(inside):
             words += f", and {outside} of the padding"
         sources = [(x + padding + pixel, y + 1.05, 1, 1) for pixel in window.tolist()]

@@ -206,7 +206,7 @@ def _fields(axes: Axes, net: list[Floats], gap: float, one: int, reach: float) -
 def _nodes_said(nodes: list[int]) -> str:
     """Name some nodes."""
     many = "s" if len(nodes) > 1 else ""
-    return f"node{many} {answers.listed(nodes)}" if nodes else "no node"
+    return f"node{many} {answers.in_words(nodes)}" if nodes else "no node"
 
 
 def _spread(count: int) -> Floats:
@@ -414,7 +414,7 @@ def onnx_graph(model: Any) -> Picture:
     def told(name: str) -> str:
         return f"{name}:  {' × '.join(map(str, shapes[name]))}" if name in shapes else name
 
-    flow = _in_a_row(graph, weights)
+    flow = _flow(graph, weights)
     figure, (axes,) = subplots((min(0.85 * WIDE, widest()), 0.62 * len(graph.node) + 0.5))
     axes.set(xlim=(-2.9, 2.9), ylim=(len(graph.node) - 0.2, -0.65))
     axes.set_axis_off()
@@ -436,7 +436,7 @@ def onnx_graph(model: Any) -> Picture:
     return figure
 
 
-def _in_a_row(graph: Any, weights: Mapping[str, object]) -> list[str]:
+def _flow(graph: Any, weights: Mapping[str, object]) -> list[str]:
     """Return what flows into the first operator and out of each, if they stand in a row."""
     flow = [each.name for each in graph.input if each.name not in weights]
     need = "model must have operators in a row, from one input"

@@ -196,7 +196,7 @@ class Picture(Figure):
     def _repr_svg_(self) -> str:
         text, pictures = self._drawn()
         svg = UNKNOWN.sub("\N{REPLACEMENT CHARACTER}", text).replace(INK, "currentColor")
-        svg = FAMILY.sub("", FORMULA.sub(_in_a_row, svg))
+        svg = FAMILY.sub("", FORMULA.sub(_set_together, svg))
         if self.small:  # indices and exponents are as small as the smallest type can be
             svg = INDEX.sub(lambda size: f"{size[1]}{max(float(size[2]), READ):g}px", svg)
         svg = IMAGE.sub(lambda _: pictures.pop(0), svg)
@@ -292,7 +292,7 @@ def _saved(picture: Image.Image, kind: str, **options: Any) -> bytes:
         return file.getvalue()
 
 
-def _in_a_row(match: re.Match[str]) -> str:
+def _set_together(match: re.Match[str]) -> str:
     """Let letters that matplotlib sets one by one stand as wide as the page's typeface has them."""
     letters = sorted(LETTER.findall(match[0]), key=lambda letter: float(letter[0]))
     row = ""
