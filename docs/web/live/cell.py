@@ -54,12 +54,12 @@ def _fetched(address):
 
 
 @functools.cache
-def _five_thousand():
+def five_thousand():
     """Fetch the images of MNIST from where they lie beside the page, once one asks for them."""
     return tuple(_arrays(io.BytesIO(_fetched(_mnist))).values())
 
 
-convdocs.data._five_thousand = _five_thousand
+convdocs.data.five_thousand = five_thousand
 
 
 class Site:
