@@ -24,13 +24,17 @@ class Label(BaseLabelStyle):  # type: ignore[misc]
 
 def label(entry: Any) -> str:
     """Return the authors of a source, and its year if it has one."""
+    return ", ".join(filter(None, [authors(entry), entry.fields.get("year")]))
+
+
+def authors(entry: Any) -> str:
+    """Return the authors of a source, or its editors: the first one, if there are many."""
     people = entry.persons["author"] or entry.persons["editor"]
     names = [
         " ".join(str(part) for part in each.rich_prelast_names + each.rich_last_names)
         for each in people
     ]
-    who = " and ".join(names) if len(names) < 3 else f"{names[0]} et al."
-    return ", ".join(filter(None, [who, entry.fields.get("year")]))
+    return " and ".join(names) if len(names) < 3 else f"{names[0]} et al."
 
 
 class Cited(Style):  # type: ignore[misc]

@@ -22,6 +22,7 @@ from sphinx.util.typing import ExtensionMetadata
 
 from . import wheel
 from .assets import BUNDLES
+from .citations import authors
 from .depths import SAID
 from .execution import chapters, with_results
 from .exercises import effort
@@ -94,9 +95,7 @@ class Words:
     def source(self, key: str) -> tuple[str, str | None]:
         """Return the authors of what is cited, and its year if it has one."""
         entry = self.sources[key]
-        names = [" ".join(map(str, each.rich_last_names)) for each in entry.persons["author"]]
-        names = names if len(names) < 3 else [f"{names[0]} *et al.*"]
-        return " and ".join(names), entry.fields.get("year")
+        return authors(entry).replace("et al.", "*et al.*"), entry.fields.get("year")
 
     def role(self, found: re.Match[str]) -> str:
         """Return what a role in a sentence stands for."""

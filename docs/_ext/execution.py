@@ -80,7 +80,7 @@ def store_at(path: Path) -> JupyterCacheBase:
     It is made here, once: readers that find none would all make it at once.
     """
     for other in path.parent.glob("*"):
-        if other != path:
+        if other != path and other.is_dir():
             shutil.rmtree(other)  # of other versions of the package
     try:
         with closing(sqlite3.connect(path / "global.db")) as database:

@@ -302,6 +302,7 @@ def test_a_store_of_results_that_is_damaged_is_made_anew(book, first):
     damages = {store / "global.db": b"no database " * 1000, notebook: whole[: len(whole) // 2]}
     for (path, content), text in zip(damages.items(), (MORE, PAGE), strict=True):
         path.write_bytes(content)
+        (store.parent / ".DS_Store").touch()  # as some systems leave it in any folder
         book.write("page", text)  # so that it is read
         assert book.built().ran == 1, path
     assert differing(book.site(), first.site) == []
