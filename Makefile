@@ -69,7 +69,7 @@ lint: .venv/ready
 	@cd docs && PATH="$(CURDIR)/$(BIN):$$PATH" web/node_modules/.bin/biome ci --error-on-warnings \
 	    biome.jsonc web _static print
 
-# The only command that asks the network: the scheduled workflow runs it.
+# Asks other sites, so only the scheduled workflow runs it.
 links: ALIKE :=
 links: .venv/ready
 	@$(SPHINX) -q -b linkcheck -D nb_execution_mode=off docs $(BUILD)/links

@@ -115,8 +115,6 @@ autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
 
 nb_execution_mode = "cache"
-nb_execution_show_tb = True  # a failing cell is a warning with its traceback, and -W an error
-nb_execution_in_temp = True
 nb_execution_timeout = 600
 nb_merge_streams = True
 nb_mime_priority_overrides = [
