@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose, assert_array_equal
 
-from convdocs import LeakyReLU, Sigmoid, Tanh, leaky_relu, sigmoid, tanh
+from convdocs import LeakyReLU, ReLU, Sigmoid, Tanh, leaky_relu, sigmoid, tanh
 
 
 def squashed(z):
@@ -117,6 +117,14 @@ def test_the_slope_of_a_sigmoid_near_one_is_as_exact_as_in_torch(torch):
     y = layer(x)
     assert_array_equal(layer.backward(np.ones_like(x)), (1 - y) * y)
     assert_allclose(layer.backward(np.ones_like(x)), dx, rtol=1e-6, atol=2e-7)
+
+
+def test_gradients_of_long_doubles_pass_where_the_input_is_above_zero(rng):
+    x, dy = rng.normal(size=(2, 3, 400)).astype(np.longdouble)
+    layer = ReLU()
+    layer(x)
+    for _ in range(2):
+        assert_array_equal(layer.backward(dy), np.where(x > 0, dy, 0), strict=True)
 
 
 def test_leaky_relu_of_a_slope_of_zero_and_one(rng):

@@ -233,12 +233,15 @@ def saved(tmp_path):
 
 
 def refused(path, error, match, **call):
-    """Check that a call is refused, and that neither file nor model is changed."""
+    """Check that a call is refused, and that neither file nor model nor generator is changed."""
     before = {file: file.read_bytes() for file in path.parent.iterdir()}
     model = call.pop("model", None) or net()
     was, optimizer = result(model), call.pop("optimizer", Adam)()
+    rng = np.random.default_rng(call.pop("rng", 2))
+    state = str(rng.bit_generator.state)
     with pytest.raises(error, match=match):
-        train(path, model=model, optimizer=lambda: optimizer, **call)
+        train(path, model=model, rng=rng, optimizer=lambda: optimizer, **call)
+    assert str(rng.bit_generator.state) == state
     assert {file: file.read_bytes() for file in path.parent.iterdir()} == before
     assert result(model) == was
     assert (optimizer.memory, optimizer.steps) == ({}, 0)

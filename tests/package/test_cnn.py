@@ -23,6 +23,7 @@ from convdocs import (
     ReLU,
     cross_entropy,
     cross_entropy_backward,
+    softmax,
 )
 
 
@@ -85,6 +86,19 @@ def test_the_history_holds_loss_and_accuracy_over_all_images(size):
     assert model.history == [pytest.approx(want | held)] * 2 + [pytest.approx(want)]
     assert all(type(value) is float for entry in model.history for value in entry.values())
     assert bits(model) == before
+
+
+@pytest.mark.parametrize("size", [1, 3, 7])
+def test_the_history_of_labels_for_each_place_is_a_mean_over_all_of_them(size):
+    model = CNN([Conv2d(1, 3, 3, dtype="f8", rng=0)])
+    labels = np.random.default_rng(1).integers(0, 3, (7, 4, 4))
+    model.fit(X, labels, 1, size, optimizer=SGD(lr=0), validation=(X[:3], labels[:3]))
+    want = {}
+    for name, part in ("", slice(7)), ("val_", slice(3)):
+        scores = model(X[part])
+        want[f"{name}loss"] = cross_entropy(scores, labels[part])
+        want[f"{name}accuracy"] = (scores.argmax(axis=1) == labels[part]).mean()
+    assert model.history == [pytest.approx(want)]
 
 
 def test_nothing_is_learned_from_the_validation_set():
@@ -318,6 +332,16 @@ def test_the_optimizer_of_another_network_is_refused_at_once():
     assert everything(model) == before
 
 
+def test_the_optimizer_of_a_longer_network_is_refused_at_once():
+    optimizer = SGD(0.1, momentum=0.9)
+    small().fit(X, Y, 1, optimizer=optimizer)
+    model = CNN([Flatten(), ReLU(), Linear(36, 3, rng=0)])
+    before = everything(model)
+    with pytest.raises(ValueError, match=r"optimizer must .*it remembers layers\[\d\]\.\w+ of"):
+        model.fit(X, Y, 1, optimizer=optimizer)
+    assert everything(model) == before
+
+
 @pytest.mark.parametrize("number", [0, 1, 4])
 def test_weights_that_cannot_be_written_to_are_refused_at_once(number):
     model = single()
@@ -344,6 +368,14 @@ def test_predictions_agree_with_each_other():
     assert math.isclose(
         cross_entropy(model(X), Y), -np.log(proba[np.arange(7), Y]).mean(), rel_tol=1e-5
     )
+
+
+def test_each_place_of_the_scores_has_probabilities_of_its_own():
+    model = CNN([Conv2d(1, 3, 3, dtype="f8", rng=0)])
+    scores, proba = model(X), model.predict_proba(X)
+    assert proba.shape == (7, 3, 4, 4)
+    for i, j in np.ndindex(4, 4):
+        np.testing.assert_allclose(proba[:, :, i, j], softmax(scores[:, :, i, j]), rtol=1e-12)
 
 
 def test_many_images_are_predicted_as_few_are():

@@ -614,6 +614,7 @@ TOGETHER = [
     (lambda: MODEL.predict(a(1, 1, 2, 2)), ValueError, r"X must .*layers\[0\].* 3 x 3 .* 2 x 2 "),
     (lambda: CNN([Sums()]).predict(one), ValueError, r"layers must end .*\(N, K\).*got \(1,\)"),
     (lambda: CNN([Sums()]).predict_proba(one), ValueError, r"layers must end .*\(N, K\).*got"),
+    (lambda: CNN([Sums()]).fit(one, [0]), ValueError, r"layers must end .*\(N, K\).*got \(1,\)"),
     (
         lambda: CNN([ReLU()]).fit(one, np.zeros((1, 3, 4), int)),
         ValueError,

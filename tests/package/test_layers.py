@@ -257,11 +257,12 @@ def test_numpy_integers_serve_as_sizes():
     assert MaxPool2d(np.int64(2))(np.ones((1, 1, 4, 6))).shape == (1, 1, 2, 3)
 
 
-def test_channels_must_split_into_groups():
+@pytest.mark.parametrize("layer", [Conv2d, ConvTranspose2d])
+def test_channels_must_split_into_groups(layer):
     with pytest.raises(ValueError, match="in_channels must be a multiple of groups=2, got 3"):
-        Conv2d(3, 4, 2, groups=2)
+        layer(3, 4, 2, groups=2)
     with pytest.raises(ValueError, match="out_channels must be a multiple of groups=2, got 3"):
-        Conv2d(4, 3, 2, groups=2)
+        layer(4, 3, 2, groups=2)
 
 
 # --- Layers in a row -----------------------------------------------------------------------------

@@ -95,10 +95,11 @@ def test_outside_of_training_an_image_does_not_depend_on_its_batch(rng):
 def test_backward_belongs_to_the_last_call(rng):
     layer, x, dy = layer_of(rng), rng.normal(size=SHAPE), rng.normal(size=SHAPE)
     layer(x)
-    expected = layer.backward(dy)
+    expected = layer.backward(dy), *layer.grads.values()
     for array in layer.buffers.values():  # what came after the call does not count
         array += 1
-    assert_array_equal(layer.backward(dy), expected)
+    for gradient, before in zip((layer.backward(dy), *layer.grads.values()), expected, strict=True):
+        assert_array_equal(gradient, before)
     layer(x, train=True)
     dx = layer.backward(dy)
     assert_allclose(dx.sum(axis=(0, 2, 3)), 0, atol=1e-12)  # the batch's mean does not matter

@@ -132,6 +132,9 @@ GRAPHS = {
                                    (18, 22), "MaxPool2d(6), Flatten()"),
     "a mean over nothing": ([("ReduceMean", "x", "a", {"noop_with_empty_axes": 1}),
                              ("Relu", "a", "y", {})], {}, (18, 22), "ReLU()"),
+    "a mean that would be nothing without its axes": (
+        [("ReduceMean", "x a", "y", {"noop_with_empty_axes": 1})], {"a": [2, 3]}, (18, 22),
+        "AvgPool2d(6)"),
     "statistics": ([(*NORM, {"epsilon": 0.01, "momentum": 0.75})], FOUR, OLD,
                    "BatchNorm2d(2, 0.01, 0.25)"),
     "statistics by default": ([(*NORM, {})], FOUR, OLD, "BatchNorm2d(2)"),
@@ -479,6 +482,20 @@ REFUSED = {
     "a bias of maps that others take, too": (
         [("Conv", "x w", "a", {}), ("Identity", "a", "i", {}), ("Add", "i c", "b", {}),
          ("Add", "a b", "y", {})], {"w": W, "c": B[:, None, None]}, ["Add (n2): only a bias"]),
+    "a bias of maps that others take before they are passed on": (
+        [("Conv", "x w", "a", {}), ("Identity", "a", "i", {}), ("Identity", "i", "j", {}),
+         ("Add", "j c", "b", {}), ("Relu", "b", "d", {}), ("Add", "a d", "y", {})],
+        {"w": W, "c": B[:, None, None]}, ["Add (n3): only a bias"]),
+    "a border of channels at their end": (
+        [("Pad", "x p low", "a", {}), ("MaxPool", "a", "y", {"kernel_shape": [2, 2]})],
+        {"p": [0, 0, 1, 1, 0, 1, 1, 1], "low": np.float32(-np.inf)}, ["Pad (n0): pads=[0, 0, 1"]),
+    "a border that is cut off and added again": (
+        [("Pad", "x p", "a", {}), ("Conv", "a w", "y", {"pads": [1] * 4})],
+        {"w": W, "p": [0, 0, -1, -1, 0, 0, -1, -1]}, ["Pad (n0): pads=[0, 0, -1"]),
+    "a border whose axes are given": (
+        [("Pad", "x p v e", "a", {}), ("Conv", "a w", "y", {})],
+        {"w": W, "p": [0, 0, 1, 2, 0, 0, 1, 2], "v": np.float32(0), "e": [0, 1, 3, 2]},
+        ["Pad (n0): only a border of one number, of all axes"]),
     "a way that ends beside the output": (
         [("Relu", "x", "y", {}), ("Relu", "x", "a", {})], {}, ["the output y, not the last"]),
     "a border that a sum does not take": (

@@ -226,6 +226,19 @@ def test_a_step_before_any_backward_pass_is_refused_and_changes_nothing(rng, kin
         assert_array_equal(parameter, copy)
 
 
+@pytest.mark.parametrize("kind", [SGD, Adam])
+def test_a_parameter_for_reading_alone_is_refused_before_any_other_moves(rng, kind):
+    net, optimizer = layers(), kind()
+    draw_gradients(rng, net)
+    net[2].params["weight"].flags.writeable = False
+    before = [parameter.copy() for parameter in parameters(net)]
+    with pytest.raises(ValueError, match=r"'2\.weight' of layers must be .* for reading alone"):
+        optimizer.step(net)
+    assert optimizer.steps == 0
+    for parameter, copy in zip(parameters(net), before, strict=True):
+        assert_array_equal(parameter, copy)
+
+
 REFUSED = [
     (SGD, {"lr": -0.1}, ValueError, "lr"),
     (SGD, {"lr": "0.1"}, TypeError, "lr"),

@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import convdocs
 from convdocs import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward, pool
+from convdocs.windows import Window, tile, windows
 
 SHAPES = {  # x, and how; these hold for both poolings
     "one pixel": ((1, 1, 1, 1), {"kernel_size": 1}),
@@ -394,12 +395,34 @@ def test_results_are_new_writable_arrays(rng):
         assert not np.shares_memory(result, dy)
 
 
+def test_windows_that_tile_meet_each_pixel_once():
+    for side, kernel, stride, dilation in np.ndindex(13, 5, 8, 4):
+        if 0 in (kernel, stride, dilation) or dilation * (kernel - 1) >= side:
+            continue
+        window = Window((kernel, 1), (stride, 1), (dilation, 1))
+        met = np.zeros((1, side, 1, 1))
+        for u in range(kernel):
+            windows(met, window)[:, u] += 1
+        if tile((side, 1), window):  # what is written to all of them needs no zeros before it
+            assert (met == 1).all(), (side, window)
+        else:
+            assert (kernel > 1 and dilation > 1) or kernel != stride or side % kernel
+
+
 def test_numpy_integers_serve_as_sizes(rng):
     x = reference.whole(rng, 1, 2, 8, 9)
     sizes = np.array([3, 2]), (np.int8(2), np.int64(3)), [np.uint8(1), 1]
     plain = (3, 2), (2, 3), (1, 1)
     assert_array_equal(max_pool2d(x, *sizes, np.int32(2)), max_pool2d(x, *plain, 2))
     assert_array_equal(avg_pool2d(x, *sizes, np.True_), avg_pool2d(x, *plain, True))
+
+
+def test_gradients_for_other_maps_than_the_last_have_the_maxima_of_those(rng):
+    layer, (x, other) = convdocs.MaxPool2d(2), rng.normal(size=(2, 2, 3, 4, 6))
+    y = layer(x, train=True)
+    (dx,) = layer.gradients(y, other)
+    assert_array_equal(dx, max_pool2d_backward(y, other, 2))
+    assert_array_equal(layer.backward(y), max_pool2d_backward(y, x, 2))
 
 
 @pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf])

@@ -138,6 +138,18 @@ def test_the_summary_sees_by_the_longest_way():
     assert rows[1].output_shape == (6, 5, 5)
 
 
+def test_two_ways_with_borders_said_differently_see_the_same_patch():
+    block = Residual([Conv2d(1, 1, 3, padding="same")], [Conv2d(1, 1, 3, padding=1)])
+    assert CNN([block]).summary((1, 9, 9))[0].receptive_field == (3, 3)
+
+
+def test_a_seed_is_one_stream_for_all_layers_of_a_block():
+    x, rng = np.ones((1, 1, 20, 20)), np.random.default_rng(3)
+    want = Dropout(0.5)(Dropout(0.5)(x, train=True, rng=rng), train=True, rng=rng)
+    block = Residual([Dropout(0.5), Dropout(0.5)])
+    assert_array_equal(block(x, train=True, rng=3), x + want)
+
+
 def test_names_come_in_the_order_of_torch(torch):
     block = Residual(
         [BatchNorm2d(2), Residual([Conv2d(2, 2, 1), BatchNorm2d(2)])], [BatchNorm2d(2)]

@@ -76,6 +76,15 @@ def test_odd_numbers_come_back_bit_for_bit(tmp_path):
     assert same(first, CNN.load(tmp_path / "model"))
 
 
+def test_a_weight_whose_columns_lie_in_a_row_comes_back(tmp_path):
+    first = model()
+    for number in 0, 3:
+        weight = first.layers[number].params["weight"]
+        first.layers[number].params["weight"] = np.asfortranarray(weight)
+    first.save(tmp_path / "model")
+    assert same(first, CNN.load(tmp_path / "model"))
+
+
 def test_a_trained_model_and_an_empty_one_come_back(tmp_path):
     trained = model().fit(np.ones((2, 1, 4, 4)), [0, 2], epochs=2, rng=0)
     for network in (trained, CNN([])):
@@ -617,6 +626,7 @@ def lzma(data):
 
 
 HEADER = b"\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, 'shape': (%s,), }"
+DESCRIBED = np.array('{"format": 1, "layers": []}')
 HUGE = (HEADER % b"9999999999999").ljust(127) + b"\n"
 FOREIGN = {
     "empty": b"",
@@ -637,6 +647,7 @@ FOREIGN = {
     "zip with a huge array": zipped(**{"convdocs.npy": HUGE}),
     "zip with a wrong header": zipped(**{"convdocs.npy": b"\x93NUMPY\x01\x00\x04\x00{[(\n"}),
     "zip with a newer array": zipped(**{"convdocs.npy": b"\x93NUMPY\x09\x00" + bytes(100)}),
+    "zip with more than an array": zipped(**{"convdocs.npy": npy(DESCRIBED) + b"more"}),
     "zip with broken LZMA": lzma(b"\x00\x00\x05\x00\xff" + bytes(100)),
     "other arrays": npz(x=np.ones(3), y=np.ones(2)),
     "arrays named as ours": npz(**model().state_dict()),
