@@ -195,12 +195,7 @@ async def respond(source, name, space, send, phone=False):
     except BaseException as error:
         out.flush()
         send("error", told(error, name))
-        if type(error).__module__ in (
-            "urllib.error",
-            "http.client",
-            "socket",
-            "requests.exceptions",
-        ):
+        if type(error).__module__ in NETWORK:
             send("note", NO_NETWORK)
         return type(error).__name__
     finally:
