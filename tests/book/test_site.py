@@ -411,6 +411,34 @@ def test_the_contents_show_where_one_is(site, browser):
     page.close()
 
 
+def test_whoever_comes_back_finds_the_place_that_was_left(site, browser):
+    page, wrong = browser.new_page(), []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.goto(f"{site}edges.html#id5")  # in a fold, which opens
+    led = "Math.abs(document.getElementById('id5').getBoundingClientRect().top) < 100"
+    page.wait_for_function(led)
+
+    def left(go):
+        page.evaluate("scrollTo({top: 1000, behavior: 'instant'})")
+        page.wait_for_timeout(500)
+        go()
+        page.wait_for_timeout(500)
+        return abs(page.evaluate("scrollY") - 1000) < 100
+
+    assert left(page.reload)
+    assert left(lambda: (page.goto(f"{site}index.html"), page.go_back()))
+    page.evaluate("document.documentElement.style.scrollBehavior = 'auto'")
+    away = "location.hash = 'exercises'"
+    assert left(lambda: (page.evaluate(away), page.go_back()))
+    page.evaluate("document.querySelector('details:has(#id5)').open = false")
+    page.evaluate(away)
+    page.go_back()
+    page.wait_for_function(led)  # of a fold that was closed meanwhile
+    page.goto(f"{site}edges.html#50%25%")
+    page.close()
+    assert wrong == []
+
+
 def test_the_sidebar_shows_the_open_page_at_once(site, browser):
     page = browser.new_page(viewport={"width": 1280, "height": 600})
     page.goto(f"{site}bibliography.html")

@@ -1,18 +1,22 @@
 // A fold opens for whoever is led into it, and on paper all are open.
-function openFolds(from) {
-  for (let fold = from?.closest("details"); fold; fold = fold.parentElement.closest("details"))
-    fold.open = true;
-}
+import { named } from "./named.mjs";
 
 function openAddressed() {
-  const addressed = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  openFolds(addressed);
+  const addressed = named(location.hash);
+  let closed = false;
+  for (let fold = addressed?.closest("details"); fold; fold = fold.parentElement.closest("details")) {
+    closed ||= !fold.open;
+    fold.open = true;
+  }
   addressed?.querySelector(":scope > details.depth")?.setAttribute("open", "");
-  addressed?.scrollIntoView();
+  if (closed) addressed.scrollIntoView();
 }
 
 addEventListener("hashchange", openAddressed);
-if (location.hash) addEventListener("load", openAddressed);
+openAddressed();
+// Whoever comes back is taken by the browser to the place that was left, once the folds are open.
+if (performance.getEntriesByType("navigation")[0]?.type === "navigate")
+  addEventListener("load", () => named(location.hash)?.scrollIntoView());
 addEventListener("beforeprint", () => {
   for (const fold of document.querySelectorAll("details.depth, details.aside")) fold.open = true;
 });

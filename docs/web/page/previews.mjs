@@ -1,5 +1,7 @@
 // What a reference leads to (a figure, a formula, a term, a source, an exercise) is shown beside it
 // while a mouse rests on it or the keyboard is there, so that the reader keeps the place.
+import { named } from "./named.mjs";
+
 const LINKS = ["#fig-", "#equation-", "#term-", "#ex-", "bibliography.html#id"]
   .map(part => `article a.internal[href*="${part}"]`)
   .join();
@@ -24,10 +26,10 @@ async function pageAt(address) {
 }
 
 async function target(link) {
-  const [address, name] = link.href.split("#");
+  const [address] = link.href.split("#");
   if (address !== here && location.protocol === "file:") return null;
   const page = await pageAt(address).catch(() => null);
-  const element = page?.getElementById(decodeURIComponent(name));
+  const element = page && named(link.hash, page);
   return element?.matches(WHAT) ? element : null;
 }
 
