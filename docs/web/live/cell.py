@@ -67,7 +67,7 @@ class Site:
 
     def __init__(self, folder):
         self.folder = folder
-        self.send = None  # to the page, while a cell runs
+        self.out = None  # which leads to the page, while a cell runs
 
     def read(self, name):
         try:
@@ -76,10 +76,10 @@ class Site:
             return None
 
     def say(self, text):
-        self.send("note", text)
+        self.out.send("note", text)
 
     def tell(self, done, text):
-        self.send("training", f"{done:.3f} {text}")
+        self.out.send("training", f"{done:.3f} {text}")
 
 
 class Bar:
@@ -186,7 +186,7 @@ def told(error, name):
 async def respond(source, name, space, send, phone=False):
     """Run one cell in ``space``, and hand over what it shows; return its error's name, or None."""
     out = sys.stdout = sys.stderr = Out(send)
-    trained.SITE.send = send
+    trained.SITE.out = out
     os.environ[FIGURES] = "phone" if phone else ""
     try:
         show(await evaluate(source, name, space), out)
