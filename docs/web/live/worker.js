@@ -3,7 +3,6 @@
 import cell from "./cell.py";
 import figures from "./page_figures.py";
 
-const quiet = { messageCallback() {} };
 let pyodide;
 let space;
 let run;
@@ -14,7 +13,20 @@ const WORDS = [
   [/\b(plot|plt|matplotlib|data|PIL)\b/, ["matplotlib", "pillow"]],
   [/\bsklearn\b/, ["scikit-learn"]],
 ];
+const LOST = "Not all that this cell imports could be loaded. Is there a network?";
 const needed = source => WORDS.flatMap(([words, names]) => (words.test(source) ? names : []));
+
+// Pyodide waits for its machine for ever: it is heard here if that does not come.
+function machineLost() {
+  const { instantiateStreaming } = WebAssembly;
+  return new Promise((_, reject) => {
+    WebAssembly.instantiateStreaming = (...asked) => {
+      const made = instantiateStreaming(...asked);
+      made.catch(reject);
+      return made;
+    };
+  });
+}
 
 async function start({ python, wheel, digits, mnist, trained }, source) {
   const say = (done, text) => postMessage({ kind: "progress", done, text });
@@ -26,13 +38,15 @@ async function start({ python, wheel, digits, mnist, trained }, source) {
   say(0.05, "Python");
   const ours = Promise.all([get(wheel), get(digits)]); // while Python comes
   const { loadPyodide } = await import(`${python}pyodide.mjs`);
-  pyodide = await loadPyodide({ indexURL: python, packages: ["numpy", ...needed(source)] });
+  const packages = ["numpy", ...needed(source)];
+  pyodide = await Promise.race([machineLost(), loadPyodide({ indexURL: python, packages })]);
+  if (!pyodide.loadedPackages.numpy) throw new Error("NumPy is missing");
   say(0.9, "convdocs");
   const [archive, images] = await ours;
   pyodide.unpackArchive(archive, "wheel");
   pyodide.FS.writeFile("/digits.npz", new Uint8Array(images));
-  const packages = pyodide.runPython("import sysconfig; sysconfig.get_path('purelib')");
-  pyodide.FS.writeFile(`${packages}/page_figures.py`, figures);
+  const library = pyodide.runPython("import sysconfig; sysconfig.get_path('purelib')");
+  pyodide.FS.writeFile(`${library}/page_figures.py`, figures);
   pyodide.runPython("import os; os.environ['MPLBACKEND'] = 'module://page_figures'");
   const inside = pyodide.toPy({ __name__: "cell" });
   pyodide.runPython(cell, { globals: inside });
@@ -41,13 +55,16 @@ async function start({ python, wheel, digits, mnist, trained }, source) {
   space = pyodide.runPython("{'__name__': '__main__'}");
 }
 
-async function execute({ id, name, source, phone }) {
-  await pyodide.loadPackage(needed(source), quiet);
-  await pyodide.loadPackagesFromImports(source, quiet);
-  postMessage({ id, kind: "begin" });
-  const send = (kind, text) => postMessage({ id, kind, text });
+async function execute({ name, source, phone }) {
+  const lost = new Set(); // Pyodide says so, and goes on
+  const told = { messageCallback() {}, errorCallback: text => lost.add(text) };
+  await pyodide.loadPackage(needed(source), told);
+  await pyodide.loadPackagesFromImports(source, told);
+  postMessage({ kind: "begin" });
+  const send = (kind, text) => postMessage({ kind, text });
+  if (lost.size) send("note", `${LOST} (${[...lost].join(" ")})`);
   const error = await run(source, name, space, send, phone);
-  postMessage({ id, kind: "done", error });
+  postMessage({ kind: "done", error });
 }
 
 let ready;
@@ -58,6 +75,6 @@ addEventListener("message", async ({ data }) => {
     await execute(data);
   } catch (error) {
     const kind = run ? "lost" : "unreachable";
-    postMessage({ id: data.id, kind, text: String(error.message ?? error) });
+    postMessage({ kind, text: String(error.message ?? error) });
   }
 });
