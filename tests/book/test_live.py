@@ -106,16 +106,28 @@ def test_tab_leaves_the_cell_and_focus_is_seen(page):
     press(cell, "Reset")
 
 
-def test_pyplot_shows_its_figures(page):
-    cell = page.locator(CELL).nth(1)
-    code = "import matplotlib.pyplot as plt\nplt.plot([1, 3, 2])\nplt.show()\nplt.plot([1]);"
+def test_pyplot_shows_its_figures_and_the_first_has_the_place_of_the_books(page):
+    cell = page.locator(CELL).first
+    name = cell.locator("figure").get_attribute("id")
+    code = """import contextlib, io
+import matplotlib.pyplot as plt
+plt.plot([1, 3, 2])
+with contextlib.redirect_stdout(io.StringIO()):
+    plt.show()
+plt.plot([1]);"""
     write(cell, code)
     finished(press(cell, "Run"))
     pictures = cell.locator("img")
     expect(pictures).to_have_count(2)  # one when it was shown, one when the cell ended
     for picture in pictures.all():
         assert picture.evaluate("image => image.decode().then(() => image.naturalWidth > 300)")
+    assert cell.locator("figure:has(img)").get_attribute("id") == name
+    expect(cell.locator("figcaption")).to_have_count(0)  # what it says is not seen there
+    first, second = (picture.get_attribute("alt") for picture in pictures.all())
+    assert "As built: Black-and-white portrait" in first
+    assert second == "Another figure of the cell."
     press(cell, "Reset")
+    expect(cell.locator("figcaption")).to_contain_text("Grace Hopper")
 
 
 @pytest.mark.parametrize(
@@ -141,21 +153,28 @@ def test_many_lines_come_together_in_a_box_that_scrolls(page):
     box = cell.locator(".live-text pre")
     expect(box).to_contain_text("and more, which is not shown")
     assert box.evaluate("box => box.clientHeight < 600 && box.scrollHeight > 10000")
+    page.emulate_media(media="print")
+    assert box.evaluate("box => box.clientHeight === box.scrollHeight")  # no text lies below it
+    page.emulate_media(media="screen")
     press(cell, "Reset")
 
 
 def test_a_cell_that_waits_says_so_and_a_second_click_asks_for_nothing_new(page):
-    first, second = page.locator(CELL).first, page.locator(CELL).nth(1)
+    first, second, third = (page.locator(CELL).nth(place) for place in range(3))
     write(first, "1")  # Python starts anew, and need not load what draws
     write(second, "import time\ntime.sleep(3)\nprint('once')")
+    write(third, "1")
     press(second, "Run")
     running(second)
+    expect(press(third, "Run")).to_have_attribute("data-live", "waiting")
+    press(third, "Reset")
     press(first, "Run")
     expect(first).to_have_attribute("data-live", "waiting")
     expect(first.locator(".live-state")).to_have_text("waiting for its turn")
     expect(first.get_by_role("button", name="Run:")).to_be_disabled()
     finished(first)
     expect(second.locator(".live-text pre")).to_have_text("once")
+    expect(third).to_have_attribute("data-live", "built")  # set back, it gave up its turn
     press(first, "Reset")
     press(second, "Reset")
 
@@ -166,6 +185,11 @@ def test_edits_survive_a_reload_until_they_are_reset(browser, site):
     page = context.new_page()
     page.goto(f"{site}edges.html")
     write(page.locator(CELL).nth(1), "print('mine')")
+    page.route("**/editor.js", lambda route: route.abort())
+    page.reload()
+    state = page.locator(CELL).nth(1).locator(".live-state")
+    expect(state).to_have_text("The editor could not be loaded. Is there a network?")
+    page.unroute("**/editor.js")
     page.reload()
     expect(page.locator(CELL).nth(1).locator(".cm-content")).to_have_text("print('mine')")
     press(page.locator(CELL).nth(1), "Reset")
@@ -173,6 +197,28 @@ def test_edits_survive_a_reload_until_they_are_reset(browser, site):
     expect(page.locator(CELL).nth(1).locator(".highlight pre")).to_be_visible()
     page.wait_for_timeout(300)
     expect(page.locator(".cm-content")).to_have_count(0)
+    context.close()
+
+
+@pytest.mark.parametrize(
+    "refuse",
+    [
+        "Storage.prototype.setItem = () => { throw new Error('full') }",
+        "Object.defineProperty(window, 'localStorage', {get() { throw new Error('refused') }})",
+    ],
+)
+def test_a_browser_that_keeps_nothing_says_so_and_the_theme_can_be_changed(browser, site, refuse):
+    context = browser.new_context()
+    unfold(context)
+    context.add_init_script(refuse)
+    page = context.new_page()
+    page.goto(f"{site}edges.html")
+    cell = page.locator(CELL).nth(1)
+    write(cell, "print('mine')")
+    expect(cell.locator(".live-state")).to_have_text("This browser does not keep what you change")
+    expect(page.locator(".live-notice")).to_have_text("This browser does not keep what you change")
+    page.locator(".theme-toggle:visible").click()
+    expect(page.locator("body")).to_have_attribute("data-theme", "dark")
     context.close()
 
 
@@ -295,6 +341,23 @@ def test_on_a_phone_a_cell_draws_what_fits_there(python):
     page.close()
 
 
+def test_a_figure_is_seen_where_the_book_has_one_without_a_picture(python):
+    page = python.open("two-dimensions")
+    cell = page.locator(CELL).first
+    expect(cell.locator("figure .stepper")).to_have_count(1)
+    write(cell, "class A:\n    def _repr_svg_(self):\n        return '<svg/>'\n\nA()")
+    finished(press(cell, "Run"))
+    assert cell.locator("img").get_attribute("src").startswith("blob:")
+    assert page.wrong == []
+    page.close()
+
+
+def test_a_library_that_cannot_be_fetched_is_not_said_to_be_none(python):
+    error, shown = python.run("import attr")  # Pyodide has it, and this machine does not
+    assert error == "ModuleNotFoundError"
+    assert [text for kind, text in shown if kind == "note" and "Is there a network? (" in text]
+
+
 MNIST = """
 import hashlib, sys
 from convdocs import data
@@ -363,6 +426,7 @@ def test_without_a_network_the_page_says_so(visit, site):
     cell = press(visit(f"{site}edges.html").locator(CELL).first, "Run")
     expect(finished(cell, "unreachable")).to_contain_text("Is there a network?")
     expect(finished(press(cell, "Run"), "unreachable")).to_contain_text("Is there a network?")
+    expect(cell.locator(".live-state")).to_be_empty()
 
 
 def test_without_the_worker_the_page_says_so(visit, site):
@@ -370,6 +434,27 @@ def test_without_the_worker_the_page_says_so(visit, site):
     page.route("**/worker.js", lambda route: route.abort())
     cell = press(page.locator(CELL).first, "Run")
     expect(finished(cell, "unreachable")).to_contain_text("Is there a network?")
+    page.evaluate("() => { window.Worker = function () { throw new Error('no more'); }; }")
+    for cell in page.locator(CELL).all()[:2]:
+        expect(finished(press(cell, "Run"), "unreachable")).to_contain_text("Error: no more")
+
+
+def test_without_a_part_of_python_the_page_says_so(browser, site, near):
+    with browser.new_context() as context:
+        unfold(context)
+        near(context)
+        page = context.new_page()
+        page.goto(f"{site}edges.html")
+        cell = page.locator(CELL).first
+        for part, said in {
+            "pyodide.asm.wasm": "not ok",
+            "numpy-*.whl": "(NumPy is missing)",
+        }.items():
+            context.route(f"**/{part}", lambda route: route.fulfill(status=404))
+            shown = finished(press(cell, "Run"), "unreachable")
+            expect(shown).to_contain_text("Is there a network?")
+            expect(shown).to_contain_text(said)
+            context.unroute(f"**/{part}")
 
 
 @pytest.mark.parametrize("chapter", NATIVE)

@@ -53,7 +53,6 @@ const python = {
   },
   // Resolves to the error's name, or nothing.
   ask(cell) {
-    if (!this.worker) this.start();
     const from = {
       python: PYTHON,
       wheel: beside(here.dataset.wheel),
@@ -65,7 +64,12 @@ const python = {
       this.running = cell;
       this.resolve = resolve;
       const { name, source } = cell;
-      this.worker.postMessage({ id: name, name, source, from, phone: PHONE.matches });
+      try {
+        if (!this.worker) this.start();
+        this.worker.postMessage({ name, source, from, phone: PHONE.matches });
+      } catch (error) {
+        this.end("unreachable", error);
+      }
     });
   },
   end(error, text) {
@@ -84,12 +88,12 @@ const python = {
     this.forget();
   },
   // What waits its turn will not have one.
-  forget() {
-    for (const cell of this.queue) {
+  forget(cells = this.queue) {
+    for (const cell of this.queue.filter(cell => cells.includes(cell))) {
       cell.mark(cell.was);
       if (!cell.hidden) cell.state.textContent = "";
     }
-    this.queue = [];
+    this.queue = this.queue.filter(cell => !cells.includes(cell));
   },
   stop() {
     this.running?.show("text", `\nStopped. ${ANEW}\n`);
@@ -110,11 +114,12 @@ const python = {
     for (const cell of more) cell.wait();
     if (this.busy) return;
     this.busy = true;
-    while (this.queue.length) {
-      const error = await this.queue.shift().run();
-      if (error) this.forget();
+    try {
+      while (this.queue.length) if (await this.queue.shift().run()) break;
+    } finally {
+      this.forget();
+      this.busy = false;
     }
-    this.busy = false;
   },
 };
 
@@ -205,15 +210,19 @@ class Cell {
   async restore(source) {
     const focused = document.activeElement;
     await this.edit();
-    this.editor.dispatch({
+    this.editor?.dispatch({
       changes: { from: 0, to: this.editor.state.doc.length, insert: source },
     });
-    this.editor.contentDOM.blur();
+    this.editor?.contentDOM.blur();
     focused?.focus?.();
   }
   async edit(click) {
     this.input.querySelector("details")?.setAttribute("open", "");
-    if (!window.liveEditor) await loadEditor();
+    try {
+      if (!window.liveEditor) await loadEditor();
+    } catch {
+      return this.warn("The editor could not be loaded. Is there a network?");
+    }
     if (!this.editor) {
       this.input.classList.add("live-editing");
       const parent = make("div", { className: "live-editor highlight" });
@@ -225,7 +234,8 @@ class Cell {
         run: () => this.buttons.run.click(),
         changed: () => {
           this.mark(this.element.dataset.live);
-          keepEdit(this, this.changed ? this.source : null);
+          const kept = keepEdit(this, this.changed ? this.source : null);
+          if (!kept) this.warn("This browser does not keep what you change");
         },
       });
       this.mark(this.element.dataset.live);
@@ -256,6 +266,7 @@ class Cell {
     for (const text of this.notes) {
       this.output.append(make("p", { className: "live-hint", textContent: text }));
     }
+    this.state.textContent = ""; // Python may never have been there
     this.tell(error === "stopped" ? "stopped after" : "ran for", 1);
     say(error ? `${this.name}: ${error}` : `${this.name} ran. ${this.said()}`);
     if (error === "NameError" && this.before.length) {
@@ -275,6 +286,11 @@ class Cell {
     if (!this.begun || this.hidden) return;
     const seconds = (performance.now() - this.begun) / 1000;
     this.state.textContent = `${what} ${seconds.toFixed(digits)} s${left}`;
+  }
+  warn(text) {
+    if (this.state.textContent === text) return; // it is said once
+    this.state.textContent = text;
+    say(text);
   }
   said() {
     if (this.output.querySelector("img")) return "A new figure.";
@@ -345,13 +361,15 @@ class Cell {
     const bytes = svg ? content : Uint8Array.from(atob(content), letter => letter.charCodeAt());
     const type = svg ? "image/svg+xml" : "image/png";
     const src = URL.createObjectURL(new Blob([bytes], { type }));
-    const old = this.built?.querySelector("figure, img");
-    const frame = old ? old.cloneNode(true) : make("img");
-    const image = frame.matches("img") ? frame : frame.querySelector("img");
+    const before = this.output.querySelector("img");
+    const old = before ? null : this.built?.querySelector("figure img")?.closest("figure");
+    const frame = old ? old.cloneNode(true) : make("img"); // the book's is for the first picture
+    const image = old ? frame.querySelector("img") : frame;
     frame.querySelector("source")?.remove(); // what the build drew for a phone
+    if (this.changed) frame.querySelector("figcaption")?.remove();
     const changed = `What the changed cell draws. As built: ${image.alt || "no figure"}`;
     const alt = this.changed || !image.alt ? changed : image.alt;
-    Object.assign(image, { src, alt });
+    Object.assign(image, { src, alt: before ? "Another figure of the cell." : alt });
     image.removeAttribute("width");
     image.removeAttribute("height");
     this.output.append(frame);
@@ -381,7 +399,7 @@ class Cell {
     if (python.running === this) {
       this.dropped = true;
       python.stop();
-    }
+    } else if (this.element.dataset.live === "waiting") python.forget(this.group);
     keepEdit(this, null);
     this.editor?.dom.parentElement.remove();
     this.editor = null;
@@ -401,7 +419,7 @@ function keepEdit(cell, source) {
   const { [cell.element.id]: before, ...others } = here ?? {};
   const edits =
     source === null ? others : { ...others, [cell.element.id]: { built: cell.code, source } };
-  keep("edits", Object.keys(edits).length ? { ...elsewhere, [HERE]: edits } : elsewhere);
+  return keep("edits", Object.keys(edits).length ? { ...elsewhere, [HERE]: edits } : elsewhere);
 }
 async function restoreEdits() {
   const edits = recall("edits")[HERE] ?? {};

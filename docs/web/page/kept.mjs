@@ -15,8 +15,9 @@ function tried(what, otherwise) {
 
 export const recall = name => tried(() => JSON.parse(localStorage.getItem(BOOK + name)), {});
 
+// Returns whether it is kept.
 export const keep = (name, value) =>
-  tried(() => localStorage.setItem(BOOK + name, JSON.stringify(value)));
+  tried(() => localStorage.setItem(BOOK + name, JSON.stringify(value)) ?? true, false);
 
 export function forget() {
   const mine = tried(() => Object.keys(localStorage), []).filter(key => key.startsWith(BOOK));
