@@ -3,11 +3,8 @@ import { named } from "./named.mjs";
 
 function openAddressed() {
   const addressed = named(location.hash);
-  let closed = false;
-  for (let fold = addressed?.closest("details"); fold; fold = fold.parentElement.closest("details")) {
-    closed ||= !fold.open;
-    fold.open = true;
-  }
+  const closed = addressed?.closest("details:not([open])");
+  for (let fold = closed; fold; fold = fold.closest("details:not([open])")) fold.open = true;
   addressed?.querySelector(":scope > details.depth")?.setAttribute("open", "");
   if (closed) addressed.scrollIntoView();
 }
