@@ -1,7 +1,7 @@
 // The reader's hand on the figure that window.mjs draws: a slider for each setting, and the window
 // moved by sliders, by the arrow keys, or by pointing at the output.
 
-import { listen } from "./sums.mjs";
+import { clamp, listen } from "./sums.mjs";
 import { draw, explore, FIRST, outputs, RANGES } from "./window.mjs";
 
 const NAMES = {
@@ -37,7 +37,7 @@ function enliven(figure) {
   function show() {
     const most = (explore(settings).output ?? 1) - 1;
     for (const name in place) {
-      place[name] = Math.max(0, Math.min(most, place[name]));
+      place[name] = clamp(0, place[name], most);
       controls.querySelector(`[name=${name}]`).max = most;
     }
     for (const slider of sliders) {

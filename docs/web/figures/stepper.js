@@ -1,7 +1,7 @@
 // A strip of frames (convdocs/book/stepper.py) becomes one frame at a time, in the reader's hand.
 // Without this script, in print, and in a notebook, the strip stays whole.
 
-import { among, cover } from "./sums.mjs";
+import { among, clamp, cover } from "./sums.mjs";
 
 const LARGE = 2; // times the size that a frame has on paper, where the column has room
 
@@ -45,7 +45,7 @@ function enliven(strip) {
     return { place, sources };
   });
   const choose = among(layer, answers, "Steps: the arrow keys go to another place", show);
-  const go = step => choose(Math.max(0, Math.min(last, step)));
+  const go = step => choose(clamp(0, step, last));
 
   previous.addEventListener("click", () => go(now - 1));
   next.addEventListener("click", () => go(now + 1));

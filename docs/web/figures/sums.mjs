@@ -2,11 +2,12 @@
 // listens to pointer, finger and arrow keys. A box is [left, top, width, height] in shares of the
 // picture. The numbers are the page's: of a figure that the build drew, or of a script.
 
-const KEYS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+export const KEYS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 const FINGER = 12; // pixels beside a place that still mean it
 
 // As the package writes a number: four digits at most, and a minus sign.
 export const written = number => String(Number(number.toPrecision(4)) + 0).replace("-", "−");
+export const clamp = (low, value, high) => Math.max(low, Math.min(value, high));
 export const added = terms => terms.join(" + ").replaceAll("+ −", "− ");
 
 // Lay a cover over a picture; `mark` outlines boxes, each kind of them in a colour.

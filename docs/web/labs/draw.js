@@ -1,5 +1,6 @@
 // "Draw a digit": the reader's strokes, what the network sees of them, and what it answers.
 
+import { clamp, KEYS } from "../figures/sums.mjs";
 import { embedded, forward, softmax } from "./nn.mjs";
 import { empty, keepInk, pad, recallInk, SIDE } from "./pad.mjs";
 import { grey, paint } from "./paint.mjs";
@@ -94,23 +95,21 @@ function toggle() {
 cells.addEventListener("pointerdown", event => {
   if (event.button) return;
   const [j, i] = [event.offsetX, event.offsetY].map(distance =>
-    Math.min(SIDE - 1, Math.max(0, Math.floor((SIDE * distance) / cells.clientWidth))),
+    clamp(0, Math.floor((SIDE * distance) / cells.clientWidth), SIDE - 1),
   );
   at = SIDE * i + j;
   toggle();
   tell();
 });
 cells.addEventListener("keydown", event => {
-  const [i, j] = [Math.floor(at / SIDE), at % SIDE];
-  const steps = {
-    ArrowUp: i && -SIDE,
-    ArrowDown: i < SIDE - 1 && SIDE,
-    ArrowLeft: j && -1,
-    ArrowRight: j < SIDE - 1 && 1,
-  };
+  const steps = KEYS[event.key];
   if (event.key === " ") toggle();
-  else if (event.key in steps) at += Number(steps[event.key]);
-  else return;
+  else if (steps) {
+    const [i, j] = [Math.floor(at / SIDE) + steps[0], (at % SIDE) + steps[1]].map(place =>
+      clamp(0, place, SIDE - 1),
+    );
+    at = SIDE * i + j;
+  } else return;
   tell();
   event.preventDefault();
 });

@@ -1,7 +1,7 @@
 // The maps of the first convolution (inside.md): point at a pixel, and see kernel times patch, the
 // sum, the bias and ReLU.
 
-import { cover, listen, written } from "../figures/sums.mjs";
+import { clamp, cover, listen, written } from "../figures/sums.mjs";
 import { conv2d, embedded, parts, relu } from "./nn.mjs";
 import { grey, largest, paint, signed } from "./paint.mjs";
 
@@ -66,15 +66,18 @@ function show(next) {
 }
 
 layers.forEach((layer, f) => {
-  const inside = (at, side) => Math.max(0, Math.min(side - 1, at));
   listen(layer.element, {
     label: `Map ${f}: arrow keys go from pixel to pixel, and its sum is said below`,
     show,
     at: (across, down) => [
       f,
-      inside(Math.floor(down * oH), oH),
-      inside(Math.floor(across * oW), oW),
+      clamp(0, Math.floor(down * oH), oH - 1),
+      clamp(0, Math.floor(across * oW), oW - 1),
     ],
-    beside: (down, right) => [f, inside(place[1] + down, oH), inside(place[2] + right, oW)],
+    beside: (down, right) => [
+      f,
+      clamp(0, place[1] + down, oH - 1),
+      clamp(0, place[2] + right, oW - 1),
+    ],
   });
 });

@@ -3,7 +3,7 @@
 
 const volume = (C, H, W) => ({ shape: [C, H, W], data: new Float64Array(C * H * W) });
 
-export const outputSize = (H, k, stride, padding) => Math.floor((H + 2 * padding - k) / stride) + 1;
+const outputSize = (H, k, stride, padding) => Math.floor((H + 2 * padding - k) / stride) + 1;
 
 // Cross-correlation, which deep learning calls convolution: the kernel is not turned.
 // Padding adds nothing to a sum, so the loops over u and v leave out what hangs over the border.

@@ -3,7 +3,11 @@
 
 const FULL = 255;
 
-export const grey = value => [...Array(3).fill(Math.round(FULL * value)), FULL]; // 0 black, 1 white
+// From 0, black, to 1, white.
+export function grey(value) {
+  const part = Math.round(FULL * value);
+  return [part, part, part, FULL];
+}
 
 // Blue above zero, red below, as in the book's figures (convdocs/book/ink.py); zero is the ground of
 // the page, and `most` has the whole color.
@@ -18,7 +22,8 @@ export const largest = values => values.reduce((most, value) => Math.max(most, M
 // On a canvas of as many pixels as there are numbers.
 export function paint(canvas, values, color) {
   const picture = new ImageData(canvas.width, canvas.height);
+  const { data } = picture;
   let at = 0;
-  for (const value of values) for (const part of color(value)) picture.data[at++] = part;
+  for (const value of values) [data[at++], data[at++], data[at++], data[at++]] = color(value);
   canvas.getContext("2d").putImageData(picture, 0, 0);
 }

@@ -1,5 +1,6 @@
 // "From pixels to class": every number of the book's network, and what it comes from.
 
+import { clamp, KEYS } from "../figures/sums.mjs";
 import { embedded, forward, parts, softmax } from "./nn.mjs";
 import { pad, recallInk, SIDE } from "./pad.mjs";
 import { hue, largest, paint, signed } from "./paint.mjs";
@@ -22,7 +23,6 @@ const called = (s, f) =>
 const isList = s => ["Linear", "Softmax"].includes(steps[s].kind); // ten numbers, and no maps
 const times = shape => shape.join(" × ");
 const count = n => [...Array(n).keys()];
-const range = (low, value, high) => Math.max(low, Math.min(value, high));
 
 // A number as it is read: rounded, with a minus sign, and zero without any.
 function read(value, digits = 3) {
@@ -397,9 +397,9 @@ function go(s, f = at.f, i, j) {
     const scaled = (place, old, now) => Math.floor(((place + 0.5) * now) / old);
     if (isList(at.s)) Object.assign(at, { i: H >> 1, j: W >> 1 });
     else Object.assign(at, { i: scaled(at.i, oldH, H), j: scaled(at.j, oldW, W) });
-    Object.assign(at, { i: range(0, i ?? at.i, H - 1), j: range(0, j ?? at.j, W - 1) });
+    Object.assign(at, { i: clamp(0, i ?? at.i, H - 1), j: clamp(0, j ?? at.j, W - 1) });
   } else Object.assign(at, { i: 0, j: 0 });
-  at.f = range(0, f, C - 1);
+  at.f = clamp(0, f, C - 1);
   at.s = s;
   show();
 }
@@ -408,7 +408,7 @@ function go(s, f = at.f, i, j) {
 function pointed(event, element, [, H, W]) {
   const { left, top, width, height } = element.getBoundingClientRect();
   if (!event.detail && event.type === "click") return []; // by a key
-  const cell = (place, size, n) => range(0, Math.floor((place * n) / size), n - 1);
+  const cell = (place, size, n) => clamp(0, Math.floor((place * n) / size), n - 1);
   return [cell(event.clientY - top, height, H), cell(event.clientX - left, width, W)];
 }
 
@@ -424,18 +424,17 @@ tiles.forEach((row, s) => {
   });
 });
 
-const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 stage.addEventListener("keydown", event => {
-  if (!(event.key in STEPS) || !event.target.closest(".tiles")) return;
-  const [down, right] = STEPS[event.key];
+  if (!(event.key in KEYS) || !event.target.closest(".tiles")) return;
+  const [down, right] = KEYS[event.key];
   event.preventDefault();
-  const s = range(0, at.s + right, steps.length - 1);
+  const s = clamp(0, at.s + right, steps.length - 1);
   go(s, isList(s) && !isList(at.s) ? best() : at.f + down);
   tiles[at.s][at.f].focus();
 });
 glass.addEventListener("keydown", event => {
-  if (!(event.key in STEPS)) return;
-  const [down, right] = STEPS[event.key];
+  if (!(event.key in KEYS)) return;
+  const [down, right] = KEYS[event.key];
   event.preventDefault();
   go(at.s, at.f, at.i + down, at.j + right);
 });
@@ -454,7 +453,7 @@ function best() {
   return p.indexOf(Math.max(...p));
 }
 function turn(step) {
-  const s = range(0, at.s + step, steps.length - 1);
+  const s = clamp(0, at.s + step, steps.length - 1);
   go(s, isList(s) && !isList(at.s) ? best() : at.f);
 }
 find(".back").addEventListener("click", () => turn(-1));
