@@ -321,6 +321,11 @@ def test_a_drawing_and_a_picture_carry_over_and_are_forgotten(browser, built, tm
     stroke(page, STROKES[0], scale=1)
     expect(page.locator(".answer")).to_contain_text("answer: 0")
     here = volumes(page)[0]
+    page.locator(".clear").click()
+    expect(mine).to_have_text(["your picture", "its negative"])
+    page.locator(".undo").click()
+    expect(mine).to_have_text(["your drawing", "your picture", "its negative"])
+    np.testing.assert_array_equal(volumes(page)[0], here)
     go("draw")
     expect(page.locator(".lab [role=status]")).to_have_text("This looks like the digit 0.")
     drawn = page.locator("canvas.cells").evaluate(SHOWN)[2][::4]
@@ -332,6 +337,10 @@ def test_a_drawing_and_a_picture_carry_over_and_are_forgotten(browser, built, tm
     go("pixels")
     expect(mine).to_have_count(0)
     expect(page.locator(".answer")).to_contain_text("answer: 8")
+    stroke(page, STROKES[0], scale=1)
+    page.evaluate("localStorage.clear()")  # as another window's page may
+    mine.click()
+    expect(mine).to_have_count(0)
     page.close()
 
 

@@ -550,6 +550,59 @@ def test_test_images_and_single_pixels_from_the_keyboard(visit):
     assert page.evaluate("!document.activeElement.matches('.cells')")
 
 
+KEPT = """() => {
+  const found = Object.entries(localStorage).find(([name]) => name.endsWith(' drawing'));
+  return found && JSON.parse(found[1]).ink;
+}"""
+
+
+def test_undo_takes_back_the_last_act_and_strokes_add_to_what_was_drawn(visit):
+    page, cells = visit("draw"), ".cells"
+    undo, pen = page.get_by_role("button", name="Undo"), page.mouse
+    states = [seen(page)]
+
+    def acted():
+        states.append(seen(page))
+        assert (states[-1] != states[-2]).any()
+
+    undo.click()  # of nothing
+    assert page.evaluate(KEPT) is None
+    for strokes in STROKES[4]:
+        stroke(page, [strokes])
+        acted()
+    page.locator(cells).focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("Space")
+        acted()
+    stroke(page, STROKES[1])
+    acted()
+    assert (states[-1] >= states[-2]).all()
+    drawing = states[-1].ravel().tolist()
+    assert page.evaluate(KEPT) == drawing
+    page.get_by_role("button", name="a 8", exact=True).click()
+    acted()
+    stroke(page, STROKES[0])  # in place of what was only looked at
+    assert page.evaluate(KEPT) == seen(page).ravel().tolist() != drawing
+    undo.click()
+    assert page.evaluate(KEPT) == drawing
+    page.get_by_role("button", name="Clear").click()
+    assert page.evaluate(KEPT) is None
+    while states:
+        undo.click()
+        np.testing.assert_array_equal(seen(page), states.pop())
+    assert page.evaluate(KEPT) is None
+    box = page.locator(".sheet").bounding_box()
+    pen.move(box["x"] + 9, box["y"] + 9)
+    pen.down()
+    pen.move(box["x"] + 99, box["y"] + 99)
+    page.locator(cells).press("Control+z")  # while the pen is down
+    before = seen(page)
+    pen.move(box["x"] + 9, box["y"] + 99)
+    pen.up()
+    np.testing.assert_array_equal(seen(page), before)
+
+
 def test_an_answer_is_spoken_once(visit):
     page = visit("draw")
     page.evaluate(
@@ -567,11 +620,35 @@ def test_an_answer_is_spoken_once(visit):
     assert all(one != other for one, other in itertools.pairwise(spoken))
 
 
-def test_a_finger_draws(visit):
+def test_ink_ends_where_the_sheet_ends(visit):
+    page, drawn = visit("draw"), []
+    for end in (100, 300):
+        stroke(page, [[(20, 20), (20, 80), (end, 80)]])
+        drawn.append(seen(page))
+        page.get_by_role("button", name="Clear").click()
+    assert np.abs(drawn[1] - drawn[0]).mean() < 1
+
+
+def test_one_finger_draws(visit):
     page = visit("draw", has_touch=True, viewport={"width": 375, "height": 800})
     page.locator(".sheet").tap()
     expect(page.locator(".lab [role=status]")).to_contain_text("This looks like")
     assert seen(page).any()
+    box = page.locator(".sheet").bounding_box()
+    touch, drawn = page.context.new_cdp_session(page), []
+    for fingers in (1, 2):
+        page.get_by_role("button", name="Clear").click()
+        for step in range(8):
+            points = [
+                {"id": n, "x": box["x"] + 20 + 150 * n, "y": box["y"] + 20 + 20 * step}
+                for n in range(min(fingers, 1 + step))
+            ]
+            kind = "touchMove" if step > fingers - 1 else "touchStart"
+            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        drawn.append(seen(page))
+    assert drawn[0].any()
+    np.testing.assert_array_equal(*drawn)  # a second one changes nothing
 
 
 def test_pictures_say_what_they_show_before_there_is_one_too(site, browser):

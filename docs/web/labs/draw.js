@@ -2,7 +2,7 @@
 
 import { clamp, KEYS } from "../figures/sums.mjs";
 import { embedded, forward, softmax } from "./nn.mjs";
-import { empty, keepInk, pad, recallInk, SIDE } from "./pad.mjs";
+import { empty, pad, recallInk, SIDE } from "./pad.mjs";
 import { grey, paint } from "./paint.mjs";
 
 const { layers, examples, thick } = embedded("draw-data");
@@ -79,7 +79,7 @@ forward(layers, { shape: [1, SIDE, SIDE], data: x }).forEach(({ shape: [F, H, W]
   volumes.insertAdjacentHTML("beforeend", `<div>${shown}</div>`);
 });
 
-const { replace, clear, undo } = pad(sheet, thick, show);
+const { replace, change, clear, undo } = pad(sheet, thick, show);
 
 // The pixel that a click or a key has reached, and what it is now.
 function tell() {
@@ -89,8 +89,7 @@ function tell() {
 function toggle() {
   const changed = x.slice();
   changed[at] = changed[at] < 0.5 ? 1 : 0;
-  replace(changed);
-  keepInk("drawing", changed);
+  change(changed);
 }
 cells.addEventListener("pointerdown", event => {
   if (event.button) return;

@@ -1,6 +1,7 @@
 // A sheet to draw on, and what the network sees of the strokes: 28 × 28 numbers like the data's,
 // from 0 (paper) to 1 (ink). What was drawn last, this browser keeps for other pages.
 
+import { clamp } from "../figures/sums.mjs";
 import { keep, recall } from "../page/kept.mjs";
 
 export const SIDE = 28;
@@ -12,11 +13,11 @@ const LARGEST = 255;
 export const empty = () => new Float64Array(SIDE * SIDE);
 
 export const keepInk = (name, x) =>
-  keep(name, { ink: Array.from(x, value => Math.round(LARGEST * value)) });
+  keep(name, x.some(Boolean) ? { ink: Array.from(x, value => Math.round(LARGEST * value)) } : {});
 
 export function recallInk(name) {
   const { ink } = recall(name);
-  if (ink?.length !== SIDE * SIDE || !ink.some(Boolean)) return null; // nothing was kept, or drawn
+  if (ink?.length !== SIDE * SIDE) return null; // nothing was kept, or drawn
   return Float64Array.from(ink, value => value / LARGEST);
 }
 
@@ -40,7 +41,7 @@ export function shrunk({ shape: [, H, W], data }) {
 function distance([j, i], [aj, ai], [bj, bi]) {
   const [dj, di] = [bj - aj, bi - ai];
   const long = dj * dj + di * di;
-  const part = long && Math.min(1, Math.max(0, ((j - aj) * dj + (i - ai) * di) / long));
+  const part = long && clamp(0, ((j - aj) * dj + (i - ai) * di) / long, 1);
   return Math.hypot(j - aj - part * dj, i - ai - part * di);
 }
 
@@ -54,7 +55,7 @@ function inked(strokes, thick, across, down) {
       stroke.forEach((point, n) => {
         near = Math.min(near, distance(place, stroke[Math.max(0, n - 1)], point));
       });
-    ink[at] = Math.min(1, Math.max(0, thick / 2 + 0.5 - near));
+    ink[at] = clamp(0, thick / 2 + 0.5 - near, 1);
   }
   return ink;
 }
@@ -78,26 +79,29 @@ function prepare(strokes, thick) {
     column += ink * ((at % SIDE) + 0.5);
     row += ink * (Math.floor(at / SIDE) + 0.5);
   });
-  const shift = [column, row].map(sum => Math.min(SPARE, Math.max(-SPARE, MIDDLE - sum / whole)));
+  const shift = [column, row].map(sum => clamp(-SPARE, MIDDLE - sum / whole, SPARE));
   return inked(fitted, thick, ...shift).map(ink => Math.round(LARGEST * ink) / LARGEST);
 }
 
 // Let the reader draw on a canvas; `seen` is called with what the network sees whenever it changes.
-// The sheet also shows a picture that was not drawn on it.
+// The sheet also shows a picture that was not drawn on it, by `replace`: it gives way to a stroke.
 export function pad(sheet, thick, seen) {
   const pen = sheet.getContext("2d");
-  let strokes = []; // each a list of points [column, row] on the sheet
-  let x = empty();
+  // What each act of the reader left: the ink `under` the strokes, the strokes, each a list of points
+  // [column, row] on the sheet, and `x`, what the network sees of both: the reader's drawing, which
+  // the browser keeps. Beside a picture that is only looked at, the drawing is what was `kept`.
+  const acts = [];
+  let pointer = null; // the one that draws
 
   function draw() {
+    const { under, strokes } = acts.at(-1);
+    const wide = sheet.width / SIDE;
     pen.clearRect(0, 0, sheet.width, sheet.height);
-    if (!strokes.length) {
-      const wide = sheet.width / SIDE; // a picture that was not drawn here: its ink, pixel by pixel
-      x.forEach((ink, at) => {
-        pen.fillStyle = `rgb(0 0 0 / ${ink})`;
-        pen.fillRect(wide * (at % SIDE), wide * Math.floor(at / SIDE), wide, wide);
-      });
-    }
+    under.forEach((ink, at) => {
+      if (!ink) return;
+      pen.fillStyle = `rgb(0 0 0 / ${ink})`;
+      pen.fillRect(wide * (at % SIDE), wide * Math.floor(at / SIDE), wide, wide);
+    });
     Object.assign(pen, { lineWidth: sheet.width / 16, lineCap: "round", lineJoin: "round" });
     for (const stroke of strokes) {
       pen.beginPath();
@@ -106,55 +110,71 @@ export function pad(sheet, thick, seen) {
     }
   }
 
+  // Strokes alone are made like the data; on ink that is there they stay where they are.
+  function look() {
+    const now = acts.at(-1);
+    const laid = now.strokes.map(stroke =>
+      stroke.map(point => point.map(place => (SIDE * place) / sheet.width)),
+    );
+    now.x = now.under.some(Boolean)
+      ? inked(laid, thick, 0, 0).map((ink, at) => Math.max(ink, now.under[at]))
+      : prepare(now.strokes, thick);
+    if (!now.kept) keepInk("drawing", now.x);
+    seen(now.x);
+  }
+  function show() {
+    pointer = null; // a stroke that is not finished goes no further
+    draw();
+    look();
+  }
+  function act(under, strokes, kept) {
+    acts.push({ under, strokes, kept });
+    show();
+  }
+  function replace(picture) {
+    const last = acts.at(-1);
+    act(picture, [], last ? (last.kept ?? last.x) : (recallInk("drawing") ?? empty()));
+  }
+  const change = picture => act(picture, []);
+  const clear = () => change(empty());
+  function undo() {
+    if (acts.length === 1) return;
+    acts.pop();
+    const { kept } = acts.at(-1);
+    if (kept) keepInk("drawing", kept);
+    show();
+  }
+
+  const place = event =>
+    [event.offsetX, event.offsetY].map(distance =>
+      clamp(0, (distance * sheet.width) / sheet.clientWidth, sheet.width),
+    );
+  sheet.addEventListener("pointerdown", event => {
+    if (event.button || pointer !== null) return;
+    event.preventDefault();
+    sheet.setPointerCapture(event.pointerId);
+    const { under, strokes, kept } = acts.at(-1);
+    act(kept ? empty() : under, [...(kept ? [] : strokes), [place(event)]]);
+    pointer = event.pointerId;
+  });
   let waiting = false;
-  function drawn() {
+  sheet.addEventListener("pointermove", event => {
+    if (event.pointerId !== pointer) return;
+    const stroke = acts.at(-1).strokes.at(-1);
+    const point = place(event);
+    const last = stroke.at(-1);
+    if (Math.hypot(point[0] - last[0], point[1] - last[1]) < 6) return; // so near adds only work
+    stroke.push(point);
     draw();
     if (waiting) return;
     waiting = true;
     requestAnimationFrame(() => {
       waiting = false;
-      x = prepare(strokes, thick);
-      seen(x);
+      look();
     });
-  }
-
-  function replace(picture) {
-    strokes = []; // what was not drawn has none
-    x = Float64Array.from(picture);
-    draw();
-    seen(x);
-  }
-
-  const place = event =>
-    [event.offsetX, event.offsetY].map(distance => (distance * sheet.width) / sheet.clientWidth);
-  sheet.addEventListener("pointerdown", event => {
-    if (event.button) return;
-    event.preventDefault();
-    sheet.setPointerCapture(event.pointerId);
-    strokes.push([place(event)]);
-    drawn();
   });
-  sheet.addEventListener("pointermove", event => {
-    if (!sheet.hasPointerCapture(event.pointerId)) return;
-    const stroke = strokes.at(-1);
-    const point = place(event);
-    const last = stroke.at(-1);
-    if (Math.hypot(point[0] - last[0], point[1] - last[1]) < 6) return; // so near adds only work
-    stroke.push(point);
-    drawn();
+  sheet.addEventListener("lostpointercapture", event => {
+    if (event.pointerId === pointer) show();
   });
-  const remember = () => keepInk("drawing", prepare(strokes, thick));
-  sheet.addEventListener("lostpointercapture", remember);
-
-  function clear() {
-    replace(empty());
-    remember();
-  }
-  function undo() {
-    strokes.pop();
-    if (!strokes.length) return clear();
-    drawn();
-    remember();
-  }
-  return { replace, clear, undo };
+  return { replace, change, clear, undo };
 }

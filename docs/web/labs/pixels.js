@@ -475,18 +475,18 @@ function offer() {
 const { replace, clear, undo } = pad(find(".sheet"), thick, x => {
   compute(x);
   showAll();
+  offer();
   if (links.innerHTML) show(); // what is chosen is first shown by the observer
 });
 find(".undo").addEventListener("click", undo);
 find(".clear").addEventListener("click", clear);
-find(".sheet").addEventListener("lostpointercapture", offer);
 lab.querySelectorAll(".examples button:not(.mine)").forEach((button, n) => {
   button.addEventListener("click", () => replace(examples[n].x.data));
 });
 for (const mine of lab.querySelectorAll(".mine"))
   mine.addEventListener("click", () => {
     const x = recallInk(mine.dataset.kept);
+    if (!x) return offer(); // it was forgotten on another page
     replace("turned" in mine.dataset ? x.map(value => 1 - value) : x);
   });
-offer();
 replace(recallInk("drawing") ?? examples[8].x.data);
