@@ -360,7 +360,7 @@ def test_the_pixels_of_a_map_say_kernel_bias_and_relu(visit, rng):
     assert barriers(page, ".lab") == []
 
 
-def test_what_is_no_number_is_named_and_changes_nothing(visit):
+def test_what_is_no_number_is_named_and_changes_nothing(visit, colours):
     page = visit("try")
     expect(page.locator("figcaption").nth(1)).to_contain_text("510 × 598")
     before = grey(page.locator("canvas.y"))
@@ -379,18 +379,49 @@ def test_what_is_no_number_is_named_and_changes_nothing(visit):
     expect(page.locator(".error")).to_be_hidden()
     expect(field).to_have_attribute("aria-invalid", "false")
     assert (grey(page.locator("canvas.y")) != before).any()
+    page.locator(".cover").last.click()
     page.locator(".divisor").fill("0")
     expect(page.locator(".error")).to_have_text("Nothing can be divided by 0.")
     expect(page.locator(".divisor")).to_have_attribute("aria-invalid", "true")
+    expect(page.locator(".pixel p")).to_contain_text(" of the result: ")
+    page.set_input_files("input[type=file]", colours)  # of this picture nothing is said
+    expect(page.locator("figcaption").nth(1)).to_have_text("No result")
+    expect(page.locator("figcaption").first).to_contain_text("mine.png")
+    for place in (".pixel p", ".pixel > div", ".said", ".lab pre"):
+        expect(page.locator(place)).to_have_text("")
+    expect(page.locator(":is(.save, .copy):disabled")).to_have_count(2)
+    page.locator(".divisor").fill("2")
+    expect(page.locator(".pixel p")).to_contain_text(" of the result: ")
+    same(page)
+
+
+SVG = """<svg xmlns="http://www.w3.org/2000/svg" width="{0}" height="{0}">
+<foreignObject width="9" height="9"><p xmlns="http://www.w3.org/1999/xhtml">9</p></foreignObject>
+</svg>"""  # a browser draws it, and then tells nobody what it has drawn
 
 
 def test_a_file_that_is_no_picture_and_a_picture_that_is_too_small(visit, tmp_path):
     page = visit("try")
     expect(page.locator("figcaption").nth(1)).to_contain_text("510 × 598")
     (tmp_path / "notes.txt").write_text("no picture")
-    page.set_input_files("input[type=file]", tmp_path / "notes.txt")
-    expect(page.locator(".error")).to_contain_text("“notes.txt” is no picture")
-    expect(page.locator("figcaption").first).to_contain_text("512 × 600")
+    (tmp_path / "told.svg").write_text(SVG.format(9))
+    (tmp_path / "none.svg").write_text(SVG.format(0))
+    Image.new("L", (10, 70_000)).save(tmp_path / "tall.png")
+    before = grey(page.locator("canvas.x"))
+    for name, why in {
+        "notes.txt": "is no picture",
+        "told.svg": "is no picture",
+        "none.svg": "has 0 × 0 pixels.",
+        "tall.png": "has 10 × 70000 pixels.",
+    }.items():
+        page.set_input_files("input[type=file]", tmp_path / name)
+        expect(page.locator(".error")).to_contain_text(f"“{name}” {why}")
+        expect(page.locator("figcaption").first).to_contain_text("512 × 600")
+        np.testing.assert_array_equal(grey(page.locator("canvas.x")), before)
+        page.select_option(".stride", "2")
+        expect(page.locator("figcaption").nth(1)).to_contain_text("255 × 299")
+        expect(page.locator(".error")).to_contain_text(name)
+        page.select_option(".stride", "1")
     Image.new("L", (2, 9)).save(tmp_path / "thin.png")
     page.set_input_files("input[type=file]", tmp_path / "thin.png")
     expect(page.locator(".error")).to_have_text("A kernel of 3 × 3 does not fit into 2 × 9 pixels.")
@@ -399,6 +430,44 @@ def test_a_file_that_is_no_picture_and_a_picture_that_is_too_small(visit, tmp_pa
     expect(page.locator(".error")).to_be_hidden()
     page.get_by_role("button", name="The book’s photograph").click()
     expect(page.locator("figcaption").first).to_contain_text("512 × 600")
+
+
+SLOW = """() => {
+  const read = createImageBitmap;
+  window.pictures = [];
+  window.createImageBitmap = (file, how) => {
+    const slow = file.name.startsWith('slow');
+    const time = slow ? new Promise(done => { window.arrive = done; }) : null;
+    const found = Promise.resolve(time).then(() => read(file, how));
+    if (slow) window.late = found;
+    found.then(picture => pictures.push(picture), () => {});
+    return found;
+  };
+}"""
+LATE = """async () => {
+  arrive();
+  await late.catch(() => {});
+  await new Promise(done => setTimeout(done));
+  return pictures.map(({width}) => width);
+}"""  # a picture that is closed has no width
+
+
+def test_a_picture_that_comes_too_late_is_neither_shown_nor_refused(visit, colours):
+    page = visit("try")
+    expect(page.locator("figcaption").nth(1)).to_contain_text("510 × 598")
+    page.evaluate(SLOW)
+    for name, content, closed in (
+        ("slow.txt", b"no picture", [0]),
+        ("slow.png", colours.read_bytes(), [0, 0, 0]),
+    ):
+        colours.with_name(name).write_bytes(content)
+        page.set_input_files("input[type=file]", colours.with_name(name))
+        page.set_input_files("input[type=file]", colours)
+        expect(page.locator("figcaption").first).to_have_text("mine.png, 31 × 23 pixels")
+        assert page.evaluate(LATE) == closed
+        expect(page.locator("figcaption").first).to_have_text("mine.png, 31 × 23 pixels")
+        expect(page.locator(".error")).to_be_hidden()
+    same(page)
 
 
 def test_pictures_stand_upright_on_white_and_are_made_smaller(visit, tmp_path, rng):
@@ -458,6 +527,13 @@ def test_the_result_is_saved_and_the_python_copied(visit, colours):
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == page.locator(".lab pre").inner_text()
+    page.evaluate("""async () => {
+      await navigator.clipboard.writeText('');
+      window.board = navigator.clipboard;
+      Object.defineProperty(navigator, 'clipboard', {value: undefined});  // as without https
+    }""")
+    page.locator(".copy").click()
+    page.wait_for_function("async text => await board.readText() === text", arg=copied)
 
 
 # Draw a digit
@@ -662,6 +738,12 @@ def test_pictures_say_what_they_show_before_there_is_one_too(site, browser):
             "No picture yet",
             "No result yet",
         ]
+        page.locator(".divisor").fill("8")
+        expect(page.locator(".error")).to_have_text("The book’s photograph did not arrive.")
+        page.unroute_all()
+        page.get_by_role("button", name="The book’s photograph").click()
+        expect(page.locator("figcaption").nth(1)).to_contain_text("510 × 598")
+        expect(page.locator(".error")).to_be_hidden()
 
 
 @pytest.mark.parametrize("name", ["try", "draw", "pixels"])
@@ -671,7 +753,7 @@ def test_nobody_is_shut_out(visit, name):
         page.locator(".divisor").fill("nothing")
     else:
         page.get_by_role("button", name="a 4", exact=True).click()
-    for width, scheme in itertools.product((1280, 375), ("light", "dark")):
+    for width, scheme in itertools.product((1280, 320), ("light", "dark")):
         page.set_viewport_size({"width": width, "height": 800})
         page.emulate_media(color_scheme=scheme)
         assert barriers(page, ".lab") == []

@@ -1,13 +1,16 @@
 // "Try it on your own picture": the reader's picture and kernel, and what comes out. Nothing is
 // sent.
 
-import { added, cover, listen, written } from "../figures/sums.mjs";
+import { added, clamp, cover, listen, written } from "../figures/sums.mjs";
 import { conv2d, embedded } from "./nn.mjs";
 import { keepInk, shrunk } from "./pad.mjs";
+import { grey, paint } from "./paint.mjs";
 
-const { kernels, grey, shape } = embedded("try-data");
+const { kernels, grey: luma, shape } = embedded("try-data");
+const [red, green, blue] = luma;
 const here = document.currentScript.src;
 const MOST = 1e6; // pixels
+const LONGEST = 16000; // some browsers draw a side of 16,384 at most, and padding adds some
 const lab = document.querySelector(".lab");
 const OWN = "my own";
 const choices = (...values) => values.map(value => `<option>${value}</option>`).join("");
@@ -39,10 +42,10 @@ lab.innerHTML = `
       <option value="clipped">as a picture: cut off at 0 and 1</option></select></label>
     <label>Stride <select class="stride">${choices(1, 2, 3, 4)}</select></label>
     <label>Padding <select class="padding">${choices(0, 1, 2)}</select></label></p>
-  <p><button type="button" class="save">Save the result as PNG</button></p>
+  <p><button type="button" class="save" disabled>Save the result as PNG</button></p>
   <p>The same in Python:</p>
   <pre tabindex="0" role="region" aria-label="The same in Python"></pre>
-  <p><button type="button" class="copy">Copy the Python</button></p>`;
+  <p><button type="button" class="copy" disabled>Copy the Python</button></p>`;
 
 const find = selector => lab.querySelector(selector);
 const choose = find("input[type=file]");
@@ -54,15 +57,18 @@ const show = find(".show");
 const error = find(".error");
 const said = find(".said");
 const python = find("pre");
+const save = find(".save");
+const copy = find(".copy");
 const [from, to] = lab.querySelectorAll("canvas");
 const captions = lab.querySelectorAll("figcaption");
 const [below, above] = [from, to].map(cover); // on the picture and on the result
 for (const canvas of [from, to]) give(canvas, shape); // its place, before there is a picture
 let x = null; // the picture in grey
-let result = null; // with what it was made by
+let result = null; // with what it was made of and by
 let pixel = null; // of it, that is explained
 let path = ""; // what Python calls its file
-let asked = 0; // how often there was another picture to wait for: only the last is shown
+let asked = 0; // how often there was another picture to wait for
+let refusal = ""; // why the last one is not shown
 
 // A number for each way to write one: 2, -0.5, 1/9. Anything else is NaN.
 function read(text) {
@@ -118,21 +124,24 @@ function give(canvas, [H, W]) {
   canvas.parentElement.style.setProperty("--ratio", W / H);
 }
 
-function paint(canvas, [H, W], shade) {
-  give(canvas, [H, W]);
-  const picture = new ImageData(W, H);
-  const { data } = picture;
-  for (let at = 0; at < data.length; at += 4) {
-    data[at] = data[at + 1] = data[at + 2] = Math.round(255 * shade(at / 4));
-    data[at + 3] = 255;
-  }
-  canvas.getContext("2d").putImageData(picture, 0, 0);
+// Nothing is left that was made of a picture before.
+function none() {
+  result = null;
+  to.width = to.height = 1;
+  captions[1].textContent = "No result";
+  to.setAttribute("aria-label", "No result");
+  said.textContent = python.textContent = "";
+  if (pixel) find(".pixel p").textContent = "";
+  find(".pixel > div").replaceChildren();
+  below.mark("source", []);
+  above.mark("here", []);
+  save.disabled = copy.disabled = true;
 }
 
 // Kernel times patch, number by number: as a sentence, and enlarged.
 function explain() {
   if (!pixel || !result) return;
-  const { numbers, k, by, stride, padding, y } = result;
+  const { x, numbers, k, by, stride, padding, y } = result;
   const [, H, W] = x.shape;
   const [, oH, oW] = y.shape;
   const [i, j] = [Math.min(pixel[0], oH - 1), Math.min(pixel[1], oW - 1)];
@@ -149,11 +158,10 @@ function explain() {
   const whole = by === 1 ? sum : `(${sum}) / ${written(by)}`;
   const value = written(y.data[i * oW + j]);
   find(".pixel p").textContent = `Row ${i}, column ${j} of the result: ${whole} = ${value}`;
-  const grey = value => Math.round(255 * value);
   const cells = values => values.map(value => `<span>${written(value)}</span>`).join("");
   const shades = patch.map(
     value =>
-      `<span style="background: rgb(${grey(value)} ${grey(value)} ${grey(value)}); ` +
+      `<span style="background: rgb(${grey(value).slice(0, 3).join(" ")}); ` +
       `color: ${value < 0.5 ? "white" : "black"}">${value.toFixed(2)}</span>`,
   );
   const divided = by === 1 ? "" : ` / ${written(by)}`;
@@ -163,10 +171,9 @@ function explain() {
 
 // A pixel of the picture is asked as the middle of a patch, as near as there is one.
 const LABEL = "arrow keys go from pixel to pixel of the result, and its sum is said below";
-const inRange = (place, side) => Math.max(0, Math.min(side - 1, place));
 function ask([row, column]) {
   const [, oH, oW] = result.y.shape;
-  const place = [inRange(row, oH), inRange(column, oW)];
+  const place = [clamp(0, row, oH - 1), clamp(0, column, oW - 1)];
   if (place.join() === pixel?.join()) return;
   pixel = place;
   explain();
@@ -189,7 +196,7 @@ listen(below.element, {
   show: ask,
   at(across, down) {
     if (!result) return undefined;
-    const { k, stride, padding } = result;
+    const { x, k, stride, padding } = result;
     const [, H, W] = x.shape;
     const middle = pixel => Math.round((pixel + padding - (k - 1) / 2) / stride);
     return [middle(Math.floor(down * H)), middle(Math.floor(across * W))];
@@ -203,20 +210,18 @@ function compute() {
   for (const [at, field] of fields.entries()) {
     field.setAttribute("aria-invalid", complaints[at] !== "");
   }
-  error.textContent = complaints.find(Boolean) ?? "";
-  if (error.textContent || !x) return;
+  const complained = complaints.find(Boolean);
+  error.textContent = complained ?? refusal;
+  if (result && result.x !== x) none();
+  if (complained || !x) return;
   const by = numbers.pop();
   const k = Math.sqrt(numbers.length);
   const stride = Number(find(".stride").value);
   const padding = Number(find(".padding").value);
   const [, H, W] = x.shape;
   if (Math.min(H, W) + 2 * padding < k) {
-    result = null;
     error.textContent = `A kernel of ${k} × ${k} does not fit into ${W} × ${H} pixels.`;
-    captions[1].textContent = "No result";
-    to.setAttribute("aria-label", "No result");
-    to.width = to.height = 1; // nothing of a picture before
-    return;
+    return none();
   }
   const weights = numbers.map(number => number / by);
   const y = conv2d(x, { shape: [1, 1, k, k], data: weights }, null, stride, padding);
@@ -231,7 +236,8 @@ function compute() {
   const most = Math.max(-low, high);
   if (most <= rounding) low = high = 0;
   const { shade, formula, flat } = SHOWN[show.value];
-  paint(to, [oH, oW], at => (most > rounding ? shade(y.data[at], most) : shade(0, 1)));
+  give(to, [oH, oW]);
+  paint(to, y.data, value => grey(most > rounding ? shade(value, most) : shade(0, 1)));
   const sum = weights.reduce((a, b) => a + b);
   captions[1].textContent = `The result, ${oW} × ${oH}, from ${written(low)} to ${written(high)}`;
   to.setAttribute("aria-label", `${captions[1].textContent}, with the kernel ${name.value}`);
@@ -239,7 +245,8 @@ function compute() {
     Math.abs(sum) <= rounding
       ? "The weights sum to 0: where the picture is flat, the result is 0."
       : `The weights sum to ${written(sum)}: where the picture is flat, it is multiplied by that.`;
-  result = { numbers, k, by, stride, padding, y };
+  result = { x, numbers, k, by, stride, padding, y };
+  save.disabled = copy.disabled = false;
   explain();
   const rows = [];
   for (let at = 0; at < numbers.length; at += k)
@@ -253,46 +260,6 @@ y = conv2d(x[None, None], w[None, None], stride=${stride}, padding=${padding})[0
 shown = ${most > rounding ? formula : flat}`;
 }
 
-// The picture as numbers from 0 to 1, on white where it is transparent, as data.photo reads it. The
-// page answers between the parts of the work, and another picture may be asked for meanwhile.
-const pause = () => new Promise(resolve => setTimeout(resolve));
-async function take(picture, W, H, file) {
-  const mine = asked;
-  const scale = Math.min(1, Math.sqrt(MOST / (W * H)));
-  const [w, h] = [W, H].map(side => Math.max(1, Math.round(scale * side)));
-  Object.assign(from, { width: w, height: h });
-  const context = from.getContext("2d", { willReadFrequently: true });
-  context.imageSmoothingQuality = "high";
-  context.fillStyle = "white";
-  context.fillRect(0, 0, w, h);
-  context.drawImage(picture, 0, 0, w, h);
-  const { data } = context.getImageData(0, 0, w, h);
-  const shades = new Float64Array(w * h);
-  const [red, green, blue] = grey;
-  for (let at = 0; at < shades.length; at++) {
-    const [r, g, b] = [4 * at, 4 * at + 1, 4 * at + 2];
-    shades[at] = (red * data[r]) / 255 + (green * data[g]) / 255 + (blue * data[b]) / 255;
-  }
-  await pause();
-  if (mine !== asked) return;
-  paint(from, [h, w], at => shades[at]);
-  await pause();
-  if (mine !== asked) return;
-  x = { shape: [1, h, w], data: shades };
-  path = file;
-  captions[0].textContent =
-    `${file || "The book’s photograph"}, ${w} × ${h} pixels` +
-    (scale < 1 ? `, made smaller from ${W} × ${H}; Python would take all of them` : "");
-  from.setAttribute("aria-label", captions[0].textContent);
-  compute();
-}
-
-async function drawn(source) {
-  const picture = Object.assign(new Image(), { src: source });
-  await picture.decode();
-  return picture;
-}
-
 // A drawing has no pixels yet: only an image element makes some of it.
 async function decoded(file) {
   if (file.type !== "image/svg+xml")
@@ -301,48 +268,96 @@ async function decoded(file) {
   return drawn(source).finally(() => URL.revokeObjectURL(source));
 }
 
-async function open(file) {
-  if (!file) return;
-  const mine = ++asked;
-  try {
-    const picture = await decoded(file);
-    if (mine !== asked) return;
-    await take(picture, picture.width, picture.height, file.name);
-    picture.close?.();
-    if (mine !== asked) return;
-    keepInk("picture", shrunk(x)); // "From pixels to class" can begin with it
-  } catch {
-    error.textContent =
-      `“${file.name}” is no picture that this browser can read. ` +
-      "PNG and JPEG can be read by all.";
-  }
+async function drawn(source) {
+  const picture = Object.assign(new Image(), { src: source });
+  await picture.decode();
+  return picture;
 }
 
 // The book's photograph comes in a script, since a page that is a file may read no picture's pixels.
-let photo = null;
-const bring = () =>
-  new Promise((onload, onerror) => {
-    const src = new URL("try-later.js", here).href;
-    document.head.append(Object.assign(document.createElement("script"), { src, onload, onerror }));
-  }).then(() => globalThis.later);
-
-async function back() {
-  const mine = ++asked;
-  photo ??= bring();
-  const picture = await drawn(`data:image/png;base64,${await photo}`);
-  if (mine !== asked) return;
-  choose.value = "";
-  await take(picture, picture.width, picture.height, "");
+async function photograph() {
+  const src = new URL("try-later.js", here).href;
+  const come = done => {
+    const script = document.createElement("script");
+    document.head.append(Object.assign(script, { src, onload: done, onerror: done }));
+  };
+  if (!globalThis.later) await new Promise(come);
+  return drawn(`data:image/png;base64,${globalThis.later}`);
 }
 
-choose.addEventListener("change", () => open(choose.files[0]));
-find(".back").addEventListener("click", back);
+// Drawn where nobody looks, since a browser may then refuse to say what it has drawn. On white where
+// the picture is transparent, as data.photo reads it.
+function pixels(picture) {
+  const { width: W, height: H } = picture;
+  const scale = Math.min(1, Math.sqrt(MOST / (W * H)));
+  const [w, h] = [W, H].map(side => Math.max(1, Math.round(scale * side)));
+  if (!(W && H) || Math.max(w, h) > LONGEST)
+    throw new RangeError(`has ${W} × ${H} pixels. This page shows sides from 1 to ${LONGEST}.`);
+  const canvas = Object.assign(document.createElement("canvas"), { width: w, height: h });
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.imageSmoothingQuality = "high";
+  context.fillStyle = "white";
+  context.fillRect(0, 0, w, h);
+  context.drawImage(picture, 0, 0, w, h);
+  const smaller = scale < 1 ? `, made smaller from ${W} × ${H}; Python would take all of them` : "";
+  return { w, h, data: context.getImageData(0, 0, w, h).data, smaller };
+}
+
+// The picture as numbers from 0 to 1. The page answers between the parts of the work, and another
+// picture may be asked for meanwhile: only the last is shown, or refused.
+const pause = () => new Promise(resolve => setTimeout(resolve));
+async function take({ w, h, data, smaller }, file) {
+  const mine = asked;
+  const shades = new Float64Array(w * h);
+  for (let at = 0; at < shades.length; at++) {
+    const [r, g, b] = [4 * at, 4 * at + 1, 4 * at + 2];
+    shades[at] = (red * data[r]) / 255 + (green * data[g]) / 255 + (blue * data[b]) / 255;
+  }
+  await pause();
+  if (mine !== asked) return;
+  give(from, [h, w]);
+  paint(from, shades, grey);
+  x = { shape: [1, h, w], data: shades };
+  path = file?.name ?? "";
+  captions[0].textContent = `${path || "The book’s photograph"}, ${w} × ${h} pixels${smaller}`;
+  from.setAttribute("aria-label", captions[0].textContent);
+  refusal = "";
+  if (file) keepInk("picture", shrunk(x)); // "From pixels to class" can begin with it
+  await pause();
+  compute();
+}
+
+// Of a file, or the book's photograph.
+async function bring(file) {
+  const mine = ++asked;
+  if (file !== choose.files[0]) choose.value = "";
+  let picture;
+  let found;
+  try {
+    picture = await (file ? decoded(file) : photograph());
+    if (mine === asked) found = pixels(picture);
+  } catch (why) {
+    let words = "is no picture that this browser can read. PNG and JPEG can be read by all.";
+    if (why instanceof RangeError) words = why.message;
+    else if (!(why instanceof DOMException)) throw why;
+    if (mine !== asked) return;
+    refusal = file ? `“${file.name}” ${words}` : "The book’s photograph did not arrive.";
+    error.textContent = refusal;
+  } finally {
+    picture?.close?.();
+  }
+  if (found) await take(found, file);
+}
+const open = ([file]) => file && bring(file);
+
+choose.addEventListener("change", () => open(choose.files));
+find(".back").addEventListener("click", () => bring());
 lab.addEventListener("dragover", event => event.preventDefault());
 lab.addEventListener("drop", event => {
   event.preventDefault();
-  open(event.dataTransfer.files[0]);
+  open(event.dataTransfer.files);
 });
-document.addEventListener("paste", event => open(event.clipboardData.files[0]));
+document.addEventListener("paste", event => open(event.clipboardData.files));
 
 name.addEventListener("change", () => {
   if (name.value === OWN) return;
@@ -375,22 +390,27 @@ for (const part of [grid, divisor]) {
 for (const part of [show, find(".stride"), find(".padding")]) {
   part.addEventListener("change", compute);
 }
-function save(blob) {
+function store(blob) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
   link.download = "result.png";
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
-find(".save").addEventListener("click", () => to.toBlob(save));
-find(".copy").addEventListener("click", async event => {
-  await navigator.clipboard.writeText(python.textContent);
-  event.target.textContent = "Copied";
+save.addEventListener("click", () => to.toBlob(store));
+copy.addEventListener("click", async () => {
+  try {
+    await navigator.clipboard.writeText(python.textContent);
+    copy.textContent = "Copied";
+  } catch {
+    getSelection().selectAllChildren(python); // where the page does not come by https
+    copy.textContent = document.execCommand("copy") ? "Copied" : "Selected, for you to copy";
+  }
   setTimeout(() => {
-    event.target.textContent = "Copy the Python";
+    copy.textContent = "Copy the Python";
   }, 2000);
 });
 
 name.value = "Sobel x";
 name.dispatchEvent(new Event("change"));
-back();
+bring();
