@@ -470,6 +470,18 @@ def test_a_picture_that_comes_too_late_is_neither_shown_nor_refused(visit, colou
     same(page)
 
 
+def test_a_fault_of_the_page_is_not_told_as_that_of_the_picture(site, browser, colours):
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(f"{site}try.html")
+        expect(page.locator("figcaption").nth(1)).to_contain_text("510 × 598")
+        page.evaluate("() => { createImageBitmap = () => { throw new TypeError('ours'); }; }")
+        with page.expect_event("pageerror") as fault:
+            page.set_input_files("input[type=file]", colours)
+        assert fault.value.message == "ours"
+        expect(page.locator(".error")).to_be_hidden()
+
+
 def test_pictures_stand_upright_on_white_and_are_made_smaller(visit, tmp_path, rng):
     page = visit("try")
     shades = np.repeat(rng.integers(0, 256, (5, 8), np.uint8), 16, 0).repeat(16, 1)
