@@ -119,15 +119,15 @@ export function pad(sheet, thick, seen) {
     now.x = now.under.some(Boolean)
       ? inked(laid, thick, 0, 0).map((ink, at) => Math.max(ink, now.under[at]))
       : prepare(now.strokes, thick);
-    if (!now.kept) keepInk("drawing", now.x);
+    if (!now.kept && pointer === null) keepInk("drawing", now.x);
     seen(now.x);
   }
   function show() {
-    pointer = null; // a stroke that is not finished goes no further
     draw();
     look();
   }
-  function act(under, strokes, kept) {
+  function act(under, strokes, kept, by = null) {
+    pointer = by; // a stroke that is not finished goes no further
     acts.push({ under, strokes, kept });
     show();
   }
@@ -139,6 +139,7 @@ export function pad(sheet, thick, seen) {
   const clear = () => change(empty());
   function undo() {
     if (acts.length === 1) return;
+    pointer = null;
     acts.pop();
     const { kept } = acts.at(-1);
     if (kept) keepInk("drawing", kept);
@@ -154,8 +155,8 @@ export function pad(sheet, thick, seen) {
     event.preventDefault();
     sheet.setPointerCapture(event.pointerId);
     const { under, strokes, kept } = acts.at(-1);
-    act(kept ? empty() : under, [...(kept ? [] : strokes), [place(event)]]);
-    pointer = event.pointerId;
+    const drawn = [...(kept ? [] : strokes), [place(event)]];
+    act(kept ? empty() : under, drawn, undefined, event.pointerId);
   });
   let waiting = false;
   sheet.addEventListener("pointermove", event => {
@@ -174,7 +175,9 @@ export function pad(sheet, thick, seen) {
     });
   });
   sheet.addEventListener("lostpointercapture", event => {
-    if (event.pointerId === pointer) show();
+    if (event.pointerId !== pointer) return;
+    pointer = null;
+    show();
   });
   return { replace, change, clear, undo };
 }
