@@ -38,7 +38,7 @@ def answer(
     right: ArrayLike | Function,
     wrong: Mapping[str, ArrayLike | Function] | None = None,
     cases: Sequence[tuple[Any, ...]] = (),
-    tolerance: float = 1e-6,
+    tolerance: float = compare.USUAL,
 ) -> None:
     """Keep the right answer to an exercise for `check`, and the usual wrong ones.
 
@@ -93,7 +93,7 @@ def answer(
     ANSWERS[name] = found
 
 
-def check(yours: object, right: ArrayLike | str, tolerance: float = 1e-6) -> None:
+def check(yours: object, right: ArrayLike | str, tolerance: float = compare.USUAL) -> None:
     """Print whether an answer is right and, if it is not, how it differs; never the right one.
 
     Parameters

@@ -40,8 +40,8 @@ def from_onnx(path: Path) -> CNN:
     FileNotFoundError
         If there is no such file.
     ValueError, TypeError
-        If ``path`` is no path, or the file is damaged or of another kind, or fits no image, or has what the package has no
-        layer for; the message lists all of it, with the names of the nodes.
+        If ``path`` is no path, or the file is damaged or of another kind, or fits no image, or has
+        what the package has no layer for; the message lists all of it, with the nodes' names.
     """
     onnx = _extras.library("onnx")
     from .onnx_graph import layers_of
