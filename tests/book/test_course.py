@@ -267,6 +267,8 @@ def test_the_front_page_reads_a_digit_and_keeps_its_place(site, browser):
     page.mouse.up()
     expect(page.locator(".lab [role=status]")).to_have_text("This looks like the digit 1.")
     page.locator(".lab .undo").click()
+    expect(page.locator(".lab [role=status]")).to_have_text("This looks like the digit 3.")
+    page.locator(".lab .clear").click()
     expect(page.locator(".lab [role=status]")).to_contain_text("The sheet is empty")
     shift = """() => new Promise(resolve => new PerformanceObserver(list => resolve(
       list.getEntries().reduce((sum, each) => sum + each.value, 0))).observe(
