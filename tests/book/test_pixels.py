@@ -8,6 +8,7 @@ from labs import STROKES, embedded, stroke, trained
 from pages import OVERFLOW
 from PIL import Image
 from places import SITE
+from playwright.sync_api import TimeoutError as Late
 from playwright.sync_api import expect
 
 from convdocs import conv2d, linear, max_pool2d, relu, softmax
@@ -73,9 +74,15 @@ def choose(page, step, number, i=0, j=0):
     large = page.locator(".chosen .map")
     if large.is_visible():
         H, W = large.locator("canvas").evaluate("({height, width}) => [height, width]")
-        box = large.bounding_box()
-        place = {"x": box["width"] * (j + 0.5) / W, "y": box["height"] * (i + 0.5) / H}
-        large.click(position=place)
+        for last in False, False, True:  # on a busy machine the page may be laid out meanwhile
+            box = large.bounding_box()
+            place = {"x": box["width"] * (j + 0.5) / W, "y": box["height"] * (i + 0.5) / H}
+            try:
+                large.click(position=place, timeout=5000)
+                break
+            except Late:
+                if last:
+                    raise
 
 
 @pytest.mark.parametrize("source", [8, 3, 1, "drawn", "blank"])
@@ -295,6 +302,7 @@ def test_a_drawing_and_a_picture_carry_over_and_are_forgotten(browser, built, tm
     page = browser.new_page()
 
     def go(name):
+        page.wait_for_timeout(300)  # what is kept goes to the browser's own process a moment later
         page.goto((SITE / f"{name}.html").as_uri())
 
     go("pixels")
