@@ -92,7 +92,8 @@ def _output(layer: Layer, x: Array) -> Array:
     except (ValueError, TypeError) as error:
         text = str(error).replace(str(x.shape), str(x.shape).replace("(0", "(N", 1))
         text = re.sub(r"\(0(?=(, \d+){3}\))", "(N", text)  # of maps on the way through a block
-        raise _args.retold(error, text) from error
+        told = _args.retold(error, text).with_traceback(error.__traceback__)
+        raise told from error.__cause__
 
 
 def _behind(place: Pair, steps: Sequence[Callable[[Patch], Patch]]) -> Patch:

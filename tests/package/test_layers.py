@@ -587,6 +587,14 @@ def test_a_mistake_in_a_layer_of_ones_own_keeps_its_words_and_its_traceback(forw
         assert "None" in words or "in <lambda>" in "".join(traceback.format_exception(told.value))
 
 
+def test_an_error_of_a_layer_of_the_package_is_told_once():
+    model = CNN([Conv2d(1, 2, 3)])
+    for use in (lambda: model(np.ones((1, 1, 2, 2))), lambda: model.summary((1, 2, 2))):
+        with pytest.raises(ValueError, match="must fit into x") as told:
+            use()
+        assert "".join(traceback.format_exception(told.value)).count("Traceback") == 1
+
+
 def test_a_layer_of_ones_own_that_does_not_begin_as_a_layer_is_named():
     class Bare(Layer):
         def __init__(self):
