@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from . import _args, memory
 from ._args import Array
 from .layer import Layer, in_a_row
 
+UNSHOWN = "memory", "steps", "_places"
 AT_LEAST_0 = "a finite number of at least 0"
 
 
@@ -30,10 +32,11 @@ class Optimizer:
         self.weight_decay = _args.number("weight_decay", weight_decay, 0, _args.LARGEST, AT_LEAST_0)
         self.memory: dict[tuple[int, str], list[Array]] = {}
         self.steps = 0
+        self._places: dict[int, ref[Layer]] = {}
 
     def __repr__(self) -> str:
         """Show the settings, but not what is remembered."""
-        settings = (item for item in vars(self).items() if item[0] not in ("memory", "steps"))
+        settings = (item for item in vars(self).items() if item[0] not in UNSHOWN)
         return f"{type(self).__name__}({', '.join(f'{name}={v!r}' for name, v in settings)})"
 
     @_args.silent
@@ -51,12 +54,13 @@ class Optimizer:
         RuntimeError
             If a layer with parameters has no gradients yet.
         ValueError, TypeError
-            If a gradient, or what is remembered, does not have the parameter's shape, or the layers
-            are not as many as in the steps before, or a parameter cannot be changed in place;
-            nothing is changed then.
+            If a gradient, or what is remembered, does not have the parameter's shape, or a layer
+            stands in another place than in the steps before, or a parameter cannot be changed in
+            place; nothing is changed then.
         """
-        jobs = []
-        for number, layer in enumerate(in_a_row(layers)):
+        jobs, row = [], in_a_row(layers)
+        self.keeps_places(row)
+        for number, layer in enumerate(row):
             for name, parameter in layer.params.items():
                 movable(f"'{number}.{name}' of layers", parameter)
                 if name not in layer.grads:
@@ -67,15 +71,26 @@ class Optimizer:
                         need = f"{type(layer).__name__}.{name} must keep its shape {array.shape}"
                         raise ValueError(f"{need}, got {parameter.shape}")
                 jobs.append((number, name, parameter, layer.grads[name], remembered))
-        if self.memory and self.memory.keys() != {job[:2] for job in jobs}:
-            need = f"layers must have the {len(self.memory)} parameters of the steps before"
-            raise ValueError(f"{need}, in the same places, got {len(jobs)}: take a new optimiser")
         self.steps += 1
+        self._places = {**self._places, **{n: ref(layer) for n, layer in enumerate(row)}}
         for number, name, parameter, gradient, remembered in jobs:
             self.memory[number, name] = remembered
             if self.weight_decay:
                 gradient = gradient + self.weight_decay * parameter
             self.move(parameter, gradient, *remembered)
+
+    def keeps_places(self, layers: Iterable[Layer]) -> None:
+        """Refuse layers in other places than before: what is remembered is kept by place."""
+        before = {id(seen()): number for number, seen in self._places.items() if seen() is not None}
+        for number, layer in enumerate(layers):
+            if layer.params and before.get(id(layer), number) != number:
+                need = f"layers[{number}] must stand where it stood in the steps before"
+                place = before[id(layer)]
+                raise ValueError(f"{need}, at {place}, got {layer!r}: take a new optimiser")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy or a pickle holds: its layers are others."""
+        return {**vars(self), "_places": {}}
 
     def blank(self, parameter: Array) -> list[Array]:
         """Return what is remembered of a parameter before the first step."""

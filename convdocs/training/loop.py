@@ -371,6 +371,7 @@ def _able(model: Network, optimizer: Any) -> Optimizer:
     for name, array in ours.items():
         if not name.endswith(COUNTER):
             movable(f"{name!r} of layers", array)
+    optimizer.keeps_places(model.layers)
     for (number, name), memory in optimizer.memory.items():
         like = ours.get(f"{number}.{name}")
         for array in memory:
