@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
-from weakref import ref
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -48,7 +46,6 @@ class Network:
     def __init__(self, layers: Iterable[Layer]) -> None:
         self.layers = in_a_row(layers)
         refuse_twice(layers=self.layers)
-        self._inputs: list[ref[Array] | None] = []  # what each layer saw in the last call
 
     def __call__(self, x: ArrayLike, train: bool = False, rng: Rng = None) -> Array:
         """Return the output for images ``x``; each layer remembers what it saw.
@@ -86,7 +83,6 @@ class Network:
             if number > 0 or not isinstance(error, Exception):
                 forget(self.layers)  # no way back leads through layers that saw different inputs
             raise
-        self._inputs = [None if layer.x is None else ref(layer.x) for layer in self.layers]
         return y
 
     def backward(self, dy: ArrayLike) -> Array:
@@ -104,34 +100,14 @@ class Network:
         Raises
         ------
         RuntimeError
-            If the network has not been called yet, or a layer has refused the last call, or some
-            of the layers, but not all, have seen another call since.
+            If the network has not been called yet, or a layer has refused the last call.
         ValueError, TypeError
             If ``dy`` is not such a gradient.
         """
-        self._refuse_mixed_calls()
         dx = _args.numbers("dy", dy)
         for layer in reversed(self.layers):
             dx = layer.backward(dx)
         return dx
-
-    def _refuse_mixed_calls(self) -> None:
-        """Refuse a way back through inputs of different calls, as of a layer in two networks.
-
-        Where all layers behind the first have seen something else, somebody has called them one by
-        one. The first is not asked: the same images may have come again.
-        """
-        if len(self._inputs) == len(self.layers):
-            pairs = zip(self.layers, self._inputs, strict=True)
-            other = [seen is not None and layer.x is not seen() for layer, seen in pairs]
-            if any(other) and not all(other[1:]):
-                number = other.index(True)
-                need = f"backward needs a call of the network before it: layers[{number}]"
-                raise RuntimeError(f"{need}, {self.layers[number]!r}, has seen another one since")
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return what a copy or a pickle holds: nothing of the last call."""
-        return {**vars(self), "_inputs": []}
 
     def summary(self, input_shape: tuple[int, int, int]) -> Summary:
         """Return what each layer makes of an image: a table to print, and a list to compute with.
@@ -253,12 +229,7 @@ def learn(layers: Sequence[Layer], dy: Array) -> None:
     for layer in reversed(layers[first + 1 :]):
         dy = layer.backward(dy)
     if layers:
-        last, mro = layers[first], type(layers[first]).__mro__
-        owner = next(kind for kind in mro if {"learn", "backward", "gradients"} & {*vars(kind)})
-        if "learn" in vars(owner):
-            last.learn(dy)
-        else:  # a subclass has a way back of its own, of which an inherited shortcut knows nothing
-            last.backward(dy)
+        layers[first].learn(dy)
 
 
 def _of_part(layers: Sequence[Layer], name: str, X: Array, part: slice) -> Array:
