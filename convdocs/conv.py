@@ -237,6 +237,9 @@ class Conv2d(Layer):
 
     def learn(self, dy: ArrayLike) -> None:
         """Set `grads`, and leave out the gradient for the images."""
+        if not self.returns_as(Conv2d):
+            super().learn(dy)
+            return
         weight, to_bias = self.params["weight"], "bias" in self.params
         found = _backward(dy, self.seen(), weight, self.slide, False, to_bias)
         self.set_grads([gradient for gradient in found if gradient is not None])

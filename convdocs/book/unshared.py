@@ -111,6 +111,9 @@ class LocallyConnected2d(Layer):
     @_args.silent
     def learn(self, dy: ArrayLike) -> None:
         """Set `grads`, and leave out the gradient for the images."""
+        if not self.returns_as(LocallyConnected2d):
+            super().learn(dy)
+            return
         x = self.seen()
         dy = self._by_places(_args.numbers("dy", dy), x)
         self.set_grads(self._for_parameters(dy, self._laid(x)))

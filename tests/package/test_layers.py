@@ -539,7 +539,22 @@ class StillLocal(LocallyConnected2d):
         return dx, *(np.zeros_like(grad) for grad in grads)
 
 
-@pytest.mark.parametrize("still", [Still(1, 1, 3, rng=0), StillLocal(1, 1, 3, 5, rng=0)])
+class Told:
+    """Says what it learns: a mixin with a learn of its own."""
+
+    def learn(self, dy):
+        super().learn(dy)
+        assert set(self.grads) == set(self.params)
+
+
+class StillTold(Told, Still):
+    """A convolution that does not learn, and says so."""
+
+
+STILL = Still(1, 1, 3, rng=0), StillLocal(1, 1, 3, 5, rng=0), StillTold(1, 1, 3, rng=0)
+
+
+@pytest.mark.parametrize("still", STILL)
 @pytest.mark.parametrize("before", [0, 1])
 def test_a_way_back_of_ones_own_is_gone_in_training_wherever_the_layer_stands(rng, still, before):
     first = [Conv2d(1, 1, 1, rng=0)][:before]
