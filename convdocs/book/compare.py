@@ -110,7 +110,8 @@ def _difference(a: Floats, b: Floats, tolerance: float) -> str:
     size = np.abs(b[np.isfinite(b)]).max(initial=0)
     within = tolerance * float(size or 1)
     if tolerance <= USUAL and (b == np.rint(b)).all():
-        within = min(within, 0.4)  # of counts, a small one beside a large one must be right, too
+        # Of counts, a small one beside a large one must be right, too; float32 holds 24 bits.
+        within = min(within, max(0.4, float(size) * 2**-24))
     near = functools.partial(_near, within=within)
 
     def same(one: Floats, other: Floats) -> bool:

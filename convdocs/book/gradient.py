@@ -46,7 +46,10 @@ def numeric_gradient(f: Callable[[Array], ArrayLike], x: ArrayLike, h: float = 1
         raise TypeError(f"f must be a function, got {_args.shown(f)}")
     point = _args.numbers("x", x).astype(float)  # a copy, which f may see but the caller does not
     h = _args.number("h", h, sys.float_info.min, _args.LARGEST, "a number above 0")
-    if (point + h == point - h).any():
+    with np.errstate(all="ignore"):
+        made = (point + h) - (point - h)  # of large numbers not quite 2 h
+    moves = np.where(np.isfinite(made), made, 2 * h)
+    if not moves.all():
         need = f"h must move each number of x, the largest of which is {np.abs(point).max():g}"
         raise ValueError(f"{need}, got {h:g}")
     slope = np.empty(point.shape)
@@ -60,5 +63,5 @@ def numeric_gradient(f: Callable[[Array], ArrayLike], x: ArrayLike, h: float = 1
                 raise ValueError(f"f must return one number, got the shape {value.shape}")
             ends.append(value.item())
         point[place] = here
-        slope[place] = (ends[0] - ends[1]) / ((here + h) - (here - h))
+        slope[place] = (ends[0] - ends[1]) / moves[place]
     return slope
