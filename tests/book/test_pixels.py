@@ -211,7 +211,7 @@ def test_maps_numbers_and_sources_are_chosen_by_clicks(visit):
     chosen, here = page.locator(".tiles [aria-pressed=true]"), page.locator(".here")
     small = tile(page, 3, 2)
     size = small.bounding_box()
-    small.click(position={"x": 0.9 * size["width"], "y": 0.9 * size["height"]})
+    small.click(position={"x": 0.85 * size["width"], "y": 0.85 * size["height"]})
     expect(here).to_have_text("Step 4: pooling, map 2")
     expect(chosen).to_have_count(1)
     expect(small).to_have_attribute("aria-pressed", "true")
@@ -352,6 +352,9 @@ def test_a_drawing_and_a_picture_carry_over_and_are_forgotten(browser, built, tm
     page.evaluate("localStorage.clear()")  # as another window's page may
     mine.click()
     expect(mine).to_have_count(0)
+    page.locator(".examples button:not(.mine)").first.click()
+    page.locator(".undo").click()  # a picture was looked at: what was forgotten does not come back
+    assert page.evaluate("Object.keys(localStorage).filter(key => /drawing/.test(key))") == []
     page.close()
 
 

@@ -1,6 +1,7 @@
 """What a student types leads to the section that answers, and to that first."""
 
 import pytest
+from playwright.sync_api import expect
 
 WANTED = {
     "receptive field": "stacks",
@@ -56,3 +57,16 @@ def test_a_result_shows_each_formula_once(visit):
     context = page.locator("#search-results li", has_text="cuts a map").locator(".context").first
     said = context.inner_text().replace("\u200b", "")
     assert "k×k pixels and the stride s," in said
+
+
+def test_the_search_finds_where_a_browser_keeps_nothing(site, browser):
+    page = browser.new_page()
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(f"{site}robots.txt")
+    frame = f"<iframe sandbox='allow-scripts' src='{site}search.html?q=pooling'></iframe>"
+    page.set_content(frame)  # whose pages are refused what a browser keeps
+    found = page.frame_locator("iframe").locator("#search-results li")
+    expect(found.first).to_be_attached(timeout=30_000)
+    assert errors == []
+    page.close()

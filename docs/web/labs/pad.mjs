@@ -111,7 +111,7 @@ export function pad(sheet, thick, seen) {
   }
 
   // Strokes alone are made like the data; on ink that is there they stay where they are.
-  function look() {
+  function look(changed = true) {
     const now = acts.at(-1);
     const laid = now.strokes.map(stroke =>
       stroke.map(point => point.map(place => (SIDE * place) / sheet.width)),
@@ -119,7 +119,7 @@ export function pad(sheet, thick, seen) {
     now.x = now.under.some(Boolean)
       ? inked(laid, thick, 0, 0).map((ink, at) => Math.max(ink, now.under[at]))
       : prepare(now.strokes, thick);
-    if (!now.kept && pointer === null) keepInk("drawing", now.x);
+    if (changed && !now.kept && pointer === null) keepInk("drawing", now.x);
     seen(now.x);
   }
   function show() {
@@ -131,19 +131,17 @@ export function pad(sheet, thick, seen) {
     acts.push({ under, strokes, kept });
     show();
   }
-  function replace(picture) {
-    const last = acts.at(-1);
-    act(picture, [], last ? (last.kept ?? last.x) : (recallInk("drawing") ?? empty()));
-  }
+  const replace = picture => act(picture, [], recallInk("drawing") ?? empty());
   const change = picture => act(picture, []);
   const clear = () => change(empty());
   function undo() {
     if (acts.length === 1) return;
     pointer = null;
-    acts.pop();
+    const changed = !acts.pop().kept; // else a picture was looked at, and what is kept is as it was
     const { kept } = acts.at(-1);
-    if (kept) keepInk("drawing", kept);
-    show();
+    if (changed && kept) keepInk("drawing", kept);
+    draw();
+    look(changed);
   }
 
   const place = event =>

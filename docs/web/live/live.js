@@ -219,7 +219,10 @@ class Cell {
   async edit(click) {
     this.input.querySelector("details")?.setAttribute("open", "");
     try {
-      if (!window.liveEditor) await loadEditor();
+      if (!window.liveEditor) {
+        await loadEditor();
+        this.state.textContent = "";
+      }
     } catch {
       return this.warn("The editor could not be loaded. Is there a network?");
     }
