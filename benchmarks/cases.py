@@ -7,7 +7,7 @@ first. All compute in float32, from arrays in the order that each of them prefer
 import functools
 import importlib.util
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,7 +144,7 @@ def training(
     if TORCH:
         import torch
 
-        theirs = torch.nn.Sequential(*map(_theirs, model.layers))
+        theirs = to_torch(model).train()
         descent = torch.optim.SGD(theirs.parameters(), lr=0.01)
         images = torch.from_numpy(X)
         labels = torch.from_numpy(y)
@@ -171,7 +171,7 @@ def prediction(network: Callable[[np.random.Generator], CNN], side: int, count: 
     if TORCH:
         import torch
 
-        theirs = torch.nn.Sequential(*map(_theirs, model.layers))
+        theirs = to_torch(model)
         images = torch.from_numpy(X)
 
         def classes() -> None:
@@ -309,14 +309,6 @@ def edges(height: int, width: int) -> Runs:
     runs["SciPy correlate2d"] = lambda: [signal.correlate2d(photo, k, "valid") for k in kernels]
     runs["SciPy correlate"] = lambda: [signal.correlate(photo, k, "valid") for k in kernels]
     return runs
-
-
-def _theirs(ours: Layer) -> Any:
-    """Return PyTorch's layer of the same name and options."""
-    import torch
-
-    options = {k: v for k, v in ours.options.items() if k not in ("dtype", "rng")}
-    return getattr(torch.nn, type(ours).__name__)(**options)
 
 
 def _session(x: Floats, w: Floats, b: Floats, stride: int, padding: int) -> Run:
