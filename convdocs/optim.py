@@ -32,7 +32,7 @@ class Optimizer:
         self.weight_decay = _args.number("weight_decay", weight_decay, 0, _args.LARGEST, AT_LEAST_0)
         self.memory: dict[tuple[int, str], list[Array]] = {}
         self.steps = 0
-        self._places: dict[int, ref[Layer]] = {}
+        self._places: dict[tuple[int, str], ref[Array]] = {}
 
     def __repr__(self) -> str:
         """Show the settings, but not what is remembered."""
@@ -72,21 +72,30 @@ class Optimizer:
                         raise ValueError(f"{need}, got {parameter.shape}")
                 jobs.append((number, name, parameter, layer.grads[name], remembered))
         self.steps += 1
-        self._places = {**self._places, **{n: ref(layer) for n, layer in enumerate(row)}}
         for number, name, parameter, gradient, remembered in jobs:
             self.memory[number, name] = remembered
+            self._places[number, name] = ref(parameter)
             if self.weight_decay:
                 gradient = gradient + self.weight_decay * parameter
             self.move(parameter, gradient, *remembered)
 
     def keeps_places(self, layers: Iterable[Layer]) -> None:
         """Refuse layers in other places than before: what is remembered is kept by place."""
-        before = {id(seen()): number for number, seen in self._places.items() if seen() is not None}
+        before: dict[int, list[tuple[int, str]]] = {}  # several places, if layers share a parameter
+        for place, seen in self._places.items():
+            if (parameter := seen()) is not None:
+                before.setdefault(id(parameter), []).append(place)
         for number, layer in enumerate(layers):
-            if layer.params and before.get(id(layer), number) != number:
-                need = f"layers[{number}] must stand where it stood in the steps before"
-                place = before[id(layer)]
-                raise ValueError(f"{need}, at {place}, got {layer!r}: take a new optimiser")
+            for name, parameter in layer.params.items():
+                places = before.get(id(parameter), [(number, name)])
+                if (number, name) in places:
+                    continue
+                (then, called), *_ = places
+                here, there = f"layers[{number}]", str(then)
+                if then == number:  # within a block
+                    here, there = f"{here}.{name}", called
+                need = f"{here} must stand where it stood in the steps before, at {there}"
+                raise ValueError(f"{need}, got {layer!r}: take a new optimiser")
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy or a pickle holds: its layers are others."""

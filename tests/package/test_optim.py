@@ -7,7 +7,7 @@ import pytest
 import reference
 from numpy.testing import assert_allclose, assert_array_equal
 
-from convdocs import SGD, Adam, Conv2d, Linear, ReLU
+from convdocs import SGD, Adam, Conv2d, Linear, ReLU, Residual
 
 STEPS = 6
 SGD_CASES = [
@@ -183,6 +183,37 @@ def test_an_optimiser_refuses_a_layer_in_another_place(rng, kind, how):
     assert optimizer.steps == 2
     copied = pickle.loads(pickle.dumps(optimizer))
     assert repr(copied) == repr(optimizer)
+
+
+@cases
+def test_an_optimiser_refuses_a_layer_in_another_place_of_a_block(rng, kind, how):
+    block = Residual([Linear(4, 4, rng=0), ReLU(), Linear(4, 4, rng=1)])
+    optimizer = kind(**how)
+    draw_gradients(rng, [block])
+    optimizer.step([block])
+    for change in (
+        lambda: block.body.reverse(),
+        lambda: block.body.insert(0, Linear(4, 4, rng=2)),
+        lambda: block.shortcut.append(block.body.pop()),
+    ):
+        first = list(block.body)
+        change()
+        draw_gradients(rng, [block])
+        with pytest.raises(ValueError, match=r"layers\[0\]\.\S+ must stand where .* at body\.\d\."):
+            optimizer.step([block])
+        block.body[:], block.shortcut[:] = first, []
+    draw_gradients(rng, [block])
+    optimizer.step([block])
+    assert optimizer.steps == 2
+
+
+def test_layers_that_share_a_parameter_both_keep_their_places(rng):
+    net, optimizer = [Linear(3, 3, rng=0), Linear(3, 3, rng=1)], SGD(momentum=0.9)
+    net[1].params["weight"] = net[0].params["weight"]
+    for _ in range(2):
+        draw_gradients(rng, net)
+        optimizer.step(net)
+    assert optimizer.steps == 2
 
 
 @cases
