@@ -328,12 +328,12 @@ def unmoved_by_errors(layers: Iterable[Layer]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def fitting(name: str, number: int, layer: Layer) -> Iterator[None]:
-    """Say in an error which argument did not get through which layer of the network."""
+def fitting(name: str, number: int, layer: Layer, row: str = "layers") -> Iterator[None]:
+    """Say in an error which argument did not get through which layer of a row."""
     try:
         yield
     except (ValueError, TypeError) as error:
         ours = type(layer).__module__.startswith(f"{__package__}.")
         # In a layer of one's own the mistake may be anywhere: its traceback is kept.
-        text = f"{name} must fit layers[{number}], {layer!r}: {error}"
+        text = f"{name} must fit {row}[{number}], {layer!r}: {error}"
         raise _args.retold(error, text) from (error.__cause__ if ours else error)

@@ -91,7 +91,7 @@ class Residual(Layer):
             for row in (self.body, self.shortcut):
                 y = x
                 for number, layer in enumerate(row):
-                    with fitting("x", number, layer):
+                    with fitting("x", number, layer, self._called(row)):
                         y = layer(y, train=train, rng=rng)
                 ends.append(y)
             y = self._sum(*ends)
@@ -100,7 +100,7 @@ class Residual(Layer):
 
     def forward(self, x: Array) -> Array:
         """Return the sum of both ways, as outside of training."""
-        return self._sum(_through(self.body, x), _through(self.shortcut, x))
+        return self._sum(*(self._through(row, x) for row in (self.body, self.shortcut)))
 
     def backward(self, dy: ArrayLike) -> Array:
         """Return the sum of what comes back by both ways; every layer's ``grads`` are set."""
@@ -182,6 +182,17 @@ class Residual(Layer):
         """Return what a copy or a pickle holds: copies of the layers, and nothing of a call."""
         body, shortcut = ([copy.copy(layer) for layer in row] for row in (self.body, self.shortcut))
         return {**vars(self), "body": body, "shortcut": shortcut, "x": None}
+
+    def _called(self, row: Sequence[Layer]) -> str:
+        """Return the argument by which a row of layers came here."""
+        return "shortcut" if row is self.shortcut else "layers"
+
+    def _through(self, row: Sequence[Layer], x: Array) -> Array:
+        """Return what layers in a row make of ``x``; none of them remembers it."""
+        for number, layer in enumerate(row):
+            with fitting("x", number, layer, self._called(row)):
+                x = made(layer, x)
+        return x
 
     def _sum(self, y: Array, past: Array) -> Array:
         """Return the sum of the ends of both ways, if they have one shape."""
@@ -294,14 +305,6 @@ def _unchanged_by_errors(layers: Sequence[Layer]) -> Iterator[None]:
         for layer, attributes in held:
             vars(layer).update(attributes)
         raise
-
-
-def _through(row: Sequence[Layer], x: Array) -> Array:
-    """Return what layers in a row make of ``x``; none of them remembers it."""
-    for number, layer in enumerate(row):
-        with fitting("x", number, layer):
-            x = made(layer, x)
-    return x
 
 
 def _around(one: Pair, other: Pair) -> Pair:

@@ -367,6 +367,15 @@ def test_what_pytorch_exports(torch, tmp_path, rng):
 # --- What is changed in a block ------------------------------------------------------------------
 
 
+def test_an_error_names_the_row_in_which_a_layer_stands():
+    layer, x = Residual([Conv2d(3, 4, 1)], [ReLU(), Conv2d(5, 4, 1)]), np.ones((1, 3, 2, 2))
+    for call in layer, layer.forward:
+        with pytest.raises(ValueError, match=r"^x must fit shortcut\[1\], Conv2d\(in_channels=5, "):
+            call(x)
+        with pytest.raises(ValueError, match=r"^x must fit layers\[0\], Conv2d\(in_channels=3, "):
+            call(x[:, :2])
+
+
 def test_a_shortcut_may_grow_as_a_body_may(rng, tmp_path):
     for layer in (Residual([Tanh()]), Residual([Tanh()], []), Residual([Tanh()], [Dropout()])):
         layer.shortcut.append(Conv2d(2, 2, 1, rng=0))
