@@ -13,7 +13,7 @@ SEEN  := PATH TMPDIR TERM NO_COLOR LD_LIBRARY_PATH DYLD_LIBRARY_PATH READTHEDOCS
 # One commit gives the same bytes at any time: what asks for a date gets the last commit's.
 DATE  := $(or $(shell printf %s "$$SOURCE_DATE_EPOCH" | grep -x '[0-9][0-9]*'),\
            $(shell git log -1 --format=%ct 2>/dev/null),1767225600)
-ALIKE  = env -i $(foreach name,$(SEEN),$${$(name)+"$(name)=$$$(name)"}) LC_ALL=C PYTHONUTF8=1 \
+ALIKE  = env -i $(foreach name,$(SEEN),$${$(name)+"$(name)=$$$(name)"}) LC_ALL=C.UTF-8 PYTHONUTF8=1 \
            PYTHONHASHSEED=0 OMP_NUM_THREADS=1 TZ=UTC SOURCE_DATE_EPOCH=$(DATE)
 READ   = $(BUILD)/doctrees/$(if $(filter html offline epub pdf,$@),book,$@)
 SPHINX = $(ALIKE) "$(BIN)/python" -m sphinx -n -W --keep-going -j auto -d $(READ)
@@ -91,7 +91,7 @@ clean:
 
 # pip brings uv, and uv the rest; every file's hash is pinned. Where a person's own settings send
 # packages elsewhere, these go here all the same, and pip's index is uv's, too.
-UV := env -u UV_CONSTRAINT -u UV_EXCLUDE_NEWER -u UV_NO_DEPS -u UV_OVERRIDE .venv/uv/bin/uv
+UV := env -u PYTHONWARNINGS -u UV_CONSTRAINT -u UV_EXCLUDE_NEWER -u UV_NO_DEPS -u UV_OVERRIDE .venv/uv/bin/uv
 
 .venv/ready: requirements.txt docs/web/package-lock.json
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and "This needs Python 3.11 or newer, and $(PYTHON) is %d.%d. Name another: make PYTHON=python3.12" % v)'
@@ -99,9 +99,9 @@ UV := env -u UV_CONSTRAINT -u UV_EXCLUDE_NEWER -u UV_NO_DEPS -u UV_OVERRIDE .ven
 	@echo "Making the environment in .venv (once; less than a minute where packages are near)"
 	@$(PYTHON) -I -m venv --clear .venv
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.txt > .venv/uv.txt
-	@env -u PIP_USER -u PIP_TARGET -u PIP_PREFIX -u PIP_ROOT PYTHONPATH= $(BIN)/python -m pip install -qq \
+	@env -u PIP_USER -u PIP_TARGET -u PIP_PREFIX -u PIP_ROOT $(BIN)/python -I -m pip install -qq \
 	    --no-deps --require-hashes --no-user --prefix= --target .venv/uv -r .venv/uv.txt
-	@index=$$($(BIN)/python -m pip config get global.index-url 2>/dev/null); \
+	@index=$$($(BIN)/python -I -m pip config get global.index-url 2>/dev/null); \
 	    index=$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$index}}; \
 	    [ -z "$$index" ] || export UV_DEFAULT_INDEX="$$index"; \
 	    $(UV) pip install -q --python $(BIN)/python --require-hashes -r requirements.txt && \

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from places import ROOT, SITE
 
-os.environ["LC_ALL"] = "C"  # as `make` does: Sphinx begins in no language that a machine lacks
+os.environ["LC_ALL"] = "C.UTF-8"  # as in `make`: no language that a machine may lack
 # With the last, V8 hands no work to other threads, which costs more on pages so short-lived.
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-background-networking --no-first-run "
