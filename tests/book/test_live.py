@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import re
+import time
 import tomllib
 
 import pytest
@@ -190,8 +191,13 @@ def test_edits_survive_a_reload_until_they_are_reset(browser, site):
     state = page.locator(CELL).nth(1).locator(".live-state")
     expect(state).to_have_text("The editor could not be loaded. Is there a network?")
     page.unroute("**/editor.js")
+    page.route("**/editor.js", lambda route: (time.sleep(0.5), route.continue_()))
     page.reload()
+    page.locator("input.sidebar-search").press_sequentially("what was typed", delay=50)
     expect(page.locator(CELL).nth(1).locator(".cm-content")).to_have_text("print('mine')")
+    expect(state).to_have_text("changed; the output is the book's")
+    expect(page.locator("input.sidebar-search")).to_be_focused()
+    expect(page.locator("input.sidebar-search")).to_have_value("what was typed")
     press(page.locator(CELL).nth(1), "Reset")
     page.reload()
     expect(page.locator(CELL).nth(1).locator(".highlight pre")).to_be_visible()
@@ -257,6 +263,7 @@ def test_the_end_of_python_itself_is_told(page, end):
     expect(finished(press(cell, "Run"), "lost")).to_contain_text("run the cells above again")
 
 
+ANEW = "Python starts anew: run the cells above again."
 ENDLESS = "left = 1\nwhile True:\n    {}"
 
 
@@ -299,6 +306,7 @@ def test_reset_during_a_run_leaves_the_page_as_it_was(page):
     expect(cell.locator(".live-text pre")).to_have_text("begun")
     press(cell, "Reset")
     expect(cell).to_have_attribute("data-live", "built")
+    expect(cell.locator(".live-state")).to_have_text(ANEW)
     page.wait_for_timeout(300)
     assert cell.locator(".cell_output").inner_html() == built
 
@@ -308,6 +316,61 @@ def test_a_missing_name_offers_to_run_the_cells_above(python):
     last = page.locator(CELL).nth(3)
     finished(press(last, "Run"), "NameError").get_by_role("button").click()
     finished(last)
+    page.close()
+
+
+def test_exercises_are_checked_though_the_solutions_above_were_left_out(python):
+    page = python.open("locality")  # answers are kept by hidden cells, some behind a solution's
+    cells = [cell for cell in page.locator(CELL).all() if cell.is_visible()]
+    assert 3 < len(cells) < page.locator(CELL).count()
+    for cell in cells:
+        press(cell, "Run")
+    said = page.locator(".exercise .cell_output")
+    for cell in cells:
+        finished(cell)
+    assert said.count() > 3
+    lines = {line for text in said.all_text_contents() for line in text.splitlines()}
+    assert lines == {"Write your answer for the dots."}
+    page.close()
+
+
+def test_who_asked_is_told_that_another_cell_ended_early(python):
+    page = python.open("edges")
+    second, third, fourth = (page.locator(CELL).nth(place) for place in (1, 2, 3))
+    write(second, "import time\ntime.sleep(2)\n1 / 0")
+    press(third, "Run all above")
+    running(second)
+    press(fourth, "Run")
+    finished(second, "ZeroDivisionError")
+    expect(fourth.locator(".live-state")).to_have_text(
+        "not run: cell 2 ended with ZeroDivisionError"
+    )
+    press(third, "Run all above")
+    state = third.locator(".live-state")
+    expect(state).to_have_text("cell 2 ended with ZeroDivisionError", timeout=30_000)
+    link = state.get_by_role("link", name="cell 2")
+    assert link.get_attribute("href") == f"#{second.get_attribute('id')}"
+    expect(fourth).to_have_attribute("data-live", "built")
+    page.close()
+
+
+def test_the_focus_stays_with_the_cell_that_runs(python):
+    page = python.open("two-dimensions")
+    cell = page.locator(CELL).first
+    write(cell, "import time\ntime.sleep(2)")
+    run = cell.get_by_role("button", name="Run:")
+    run.focus()
+    run.press("Enter")
+    running(cell)
+    expect(run).to_be_focused()
+    cell.get_by_role("button", name="Stop:").focus()
+    finished(cell)
+    expect(run).to_be_focused()
+    write(cell, "nothing")
+    offer = finished(press(page.locator(CELL).nth(3), "Run"), "NameError").get_by_role("button")
+    offer.press("Enter")
+    expect(page.locator(CELL).nth(3).get_by_role("button", name="Run:")).to_be_focused()
+    finished(cell, "NameError")
     page.close()
 
 

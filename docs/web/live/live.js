@@ -78,20 +78,27 @@ const python = {
       const why = "Python could not be loaded. Is there a network?";
       seen?.show("error", `${why} All else on this page works without one.\n(${text})\n`);
     } else if (error === "lost") seen?.show("error", `${text}\nPython was lost. ${ANEW}\n`);
-    if (error === "unreachable" || error === "lost") this.drop();
+    if (error === "unreachable" || error === "lost") {
+      this.drop();
+      if (this.running?.hidden && seen) {
+        seen.mark(error); // a hidden cell, which ran for it, has no place to say so
+        seen.state.textContent = "";
+      }
+    }
     this.running = null;
     this.resolve?.(error);
   },
   drop() {
     this.worker?.terminate();
     this.worker = null;
-    this.forget();
+    this.forget(["not run: Python starts anew"]);
+    for (const cell of cells.filter(cell => cell.hidden)) cell.mark("built"); // its names are gone
   },
   // What waits its turn will not have one.
-  forget(cells = this.queue) {
+  forget(why, cells = this.queue) {
     for (const cell of this.queue.filter(cell => cells.includes(cell))) {
       cell.mark(cell.was);
-      if (!cell.hidden) cell.state.textContent = "";
+      if (!cell.hidden) cell.state.replaceChildren(...why);
     }
     this.queue = this.queue.filter(cell => !cells.includes(cell));
   },
@@ -100,8 +107,9 @@ const python = {
     this.drop();
     if (this.running) this.end("stopped");
   },
-  // One after another; what else is asked for meanwhile waits its turn.
-  async run(cells) {
+  // One after another; what else is asked for meanwhile waits its turn. The cell whose button was
+  // pressed says what became of it, if another one ended it.
+  async run(cells, asking) {
     if (location.protocol === "file:") {
       const cell = cells.findLast(cell => !cell.hidden);
       cell.clear();
@@ -112,12 +120,18 @@ const python = {
     const more = cells.filter(cell => !waiting.has(cell)); // a second click asks for nothing new
     this.queue.push(...more);
     for (const cell of more) cell.wait();
+    this.asking = asking;
     if (this.busy) return;
     this.busy = true;
     try {
-      while (this.queue.length) if (await this.queue.shift().run()) break;
+      while (this.queue.length) {
+        const cell = this.queue.shift();
+        const error = await cell.run();
+        if (!error) continue;
+        if (this.asking !== cell) this.asking.state.replaceChildren(...cell.ended(error));
+        this.forget(["not run: ", ...cell.ended(error)]);
+      }
     } finally {
-      this.forget();
       this.busy = false;
     }
   },
@@ -141,8 +155,8 @@ class Cell {
     this.built = element.querySelector(".cell_output");
     this.output = this.built;
     this.buttons = {
-      run: button("Run", () => python.run(this.group)),
-      above: button("Run all above", () => python.run(this.before)),
+      run: button("Run", () => this.able && python.run([...this.pending, ...this.group], this)),
+      above: button("Run all above", () => this.able && python.run(this.before, this)),
       edit: button("Edit", () => this.edit()),
       stop: button("Stop", () => python.stop()),
       back: button("Reset", () => this.reset()),
@@ -187,6 +201,13 @@ class Cell {
   get changed() {
     return this.source !== this.code;
   }
+  // Hidden cells above that did not run, for example since a fold above was left out.
+  get pending() {
+    return this.before.filter(cell => cell.hidden && cell.element.dataset.live !== "done");
+  }
+  get able() {
+    return !["running", "waiting"].includes(this.element.dataset.live);
+  }
 
   wait() {
     this.was = this.element.dataset.live;
@@ -199,8 +220,10 @@ class Cell {
     const busy = state === "running";
     const built = state === "built" || state === "waiting";
     this.element.setAttribute("aria-busy", busy);
-    this.buttons.run.disabled = this.buttons.above.disabled = busy || state === "waiting";
-    this.buttons.stop.hidden = !busy;
+    const { run, above, stop } = this.buttons;
+    for (const each of [run, above]) each.setAttribute("aria-disabled", !this.able); // keeps focus
+    if (!busy && document.activeElement === stop) run.focus(); // which Stop would take along
+    stop.hidden = !busy;
     this.buttons.restart.hidden = busy || built;
     this.buttons.back.hidden = built && !this.editor;
     this.buttons.edit.hidden = Boolean(this.editor);
@@ -208,15 +231,19 @@ class Cell {
 
   // What the reader wrote before stands here again.
   async restore(source) {
-    const focused = document.activeElement;
-    await this.edit();
+    await this.open();
     this.editor?.dispatch({
       changes: { from: 0, to: this.editor.state.doc.length, insert: source },
     });
-    this.editor?.contentDOM.blur();
-    focused?.focus?.();
+    if (this.editor && this.built) this.state.textContent = "changed; the output is the book's";
   }
   async edit(click) {
+    await this.open();
+    const anchor = click && this.editor?.posAtCoords(click);
+    if (anchor) this.editor.dispatch({ selection: { anchor } });
+    this.editor?.focus();
+  }
+  async open() {
     this.input.querySelector("details")?.setAttribute("open", "");
     try {
       if (!window.liveEditor) {
@@ -243,9 +270,6 @@ class Cell {
       });
       this.mark(this.element.dataset.live);
     }
-    const anchor = click && this.editor.posAtCoords(click);
-    if (anchor) this.editor.dispatch({ selection: { anchor } });
-    this.editor.focus();
   }
 
   async run() {
@@ -272,8 +296,12 @@ class Cell {
     this.state.textContent = ""; // Python may never have been there
     this.tell(error === "stopped" ? "stopped after" : "ran for", 1);
     say(error ? `${this.name}: ${error}` : `${this.name} ran. ${this.said()}`);
-    if (error === "NameError" && this.before.length) {
-      const again = () => python.run([...this.before, ...this.group]);
+    const unkept = this.output.textContent.includes("run the cells above first"); // check.py
+    if ((error === "NameError" || unkept) && this.before.length) {
+      const again = () => {
+        this.buttons.run.focus(); // the offer goes, and would take the focus along
+        python.run([...this.before, ...this.group], this);
+      };
       const offer = button("Run them, then this one", again);
       this.output.append(
         make("p", { className: "live-hint" }, "Have the cells above run? ", offer),
@@ -289,6 +317,12 @@ class Cell {
     if (!this.begun || this.hidden) return;
     const seconds = (performance.now() - this.begun) / 1000;
     this.state.textContent = `${what} ${seconds.toFixed(digits)} s${left}`;
+  }
+  // What others say of it, who may stand far below.
+  ended(error) {
+    const link = make("a", { href: `#${this.element.id}`, textContent: this.name });
+    const early = { stopped: "was stopped", lost: "lost Python", unreachable: "found no Python" };
+    return [link, ` ${early[error] ?? `ended with ${error}`}`];
   }
   warn(text) {
     if (this.state.textContent === text) return; // it is said once
@@ -399,10 +433,13 @@ class Cell {
     say(this.state.textContent);
   }
   reset() {
-    if (python.running === this) {
+    const ended = python.running === this;
+    if (ended) {
       this.dropped = true;
       python.stop();
-    } else if (this.element.dataset.live === "waiting") python.forget(this.group);
+      this.training.hidden = true;
+      say(ANEW);
+    } else if (this.element.dataset.live === "waiting") python.forget([], this.group);
     keepEdit(this, null);
     this.editor?.dom.parentElement.remove();
     this.editor = null;
@@ -410,7 +447,7 @@ class Cell {
     if (this.built) this.output.replaceWith(this.built);
     else this.output?.remove();
     this.output = this.built;
-    this.state.textContent = "";
+    this.state.textContent = ended ? ANEW : "";
     this.mark("built");
     this.buttons.run.focus();
   }
