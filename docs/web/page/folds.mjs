@@ -14,6 +14,11 @@ openAddressed();
 // Whoever comes back is taken by the browser to the place that was left, once the folds are open.
 if (performance.getEntriesByType("navigation")[0]?.type === "navigate")
   addEventListener("load", () => named(location.hash)?.scrollIntoView());
+const opened = []; // for paper, and not by the reader
 addEventListener("beforeprint", () => {
-  for (const fold of document.querySelectorAll("details.depth, details.aside")) fold.open = true;
+  opened.push(...document.querySelectorAll("details:is(.depth, .aside):not([open])"));
+  for (const fold of opened) fold.open = true;
+});
+addEventListener("afterprint", () => {
+  for (const fold of opened.splice(0)) fold.open = false;
 });
