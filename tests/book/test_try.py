@@ -432,6 +432,17 @@ def test_a_file_that_is_no_picture_and_a_picture_that_is_too_small(visit, tmp_pa
     expect(page.locator("figcaption").first).to_contain_text("512 × 600")
 
 
+def test_a_file_that_has_changed_can_be_chosen_again(visit, colours):
+    page = visit("try")
+    for side in 9, 12:
+        Image.new("L", (side, side), 100).save(colours)
+        with page.expect_file_chooser() as chooser:
+            page.locator("input[type=file]").click()
+        chooser.value.set_files(colours)
+        expect(page.locator("figcaption").first).to_have_text(f"mine.png, {side} × {side} pixels")
+        expect(page.locator("input[type=file]")).to_have_value(re.compile("mine.png"))
+
+
 SLOW = """() => {
   const read = createImageBitmap;
   window.pictures = [];

@@ -351,6 +351,10 @@ async function bring(file) {
 const open = ([file]) => file && bring(file);
 
 choose.addEventListener("change", () => open(choose.files));
+// Without a file it hears of the same one again, which may have changed meanwhile.
+choose.addEventListener("click", () => {
+  choose.value = "";
+});
 find(".back").addEventListener("click", () => bring());
 lab.addEventListener("dragover", event => event.preventDefault());
 lab.addEventListener("drop", event => {
