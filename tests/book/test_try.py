@@ -621,6 +621,15 @@ def test_bars_and_maps_are_those_of_the_package(visit):
             assert np.abs(shown - 255 * y[0] / y.max()).max() <= 1
 
 
+@pytest.mark.parametrize("name", ["index", "draw"])
+def test_the_bars_are_seen_in_forced_colours(visit, name):
+    page = visit(name, forced_colors="active")
+    cells = [page.locator(".lab .bars td:nth-child(2)").nth(digit) for digit in (3, 4)]
+    shots = [Image.open(io.BytesIO(cell.screenshot())).convert("L") for cell in cells]
+    bar, paper = (shot.getpixel((shot.width // 10, shot.height // 2)) for shot in shots)
+    assert abs(bar - paper) > 100  # a 3 is there at first, and it is no 4
+
+
 def test_test_images_and_single_pixels_from_the_keyboard(visit):
     page, status = visit("draw"), ".lab [role=status]"
     for example in embedded("draw")["examples"]:
