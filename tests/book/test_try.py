@@ -395,6 +395,29 @@ def test_what_is_no_number_is_named_and_changes_nothing(visit, colours):
     same(page)
 
 
+def test_what_becomes_infinite_is_named_and_changes_nothing(visit):
+    page = visit("try")
+    expect(page.locator("figcaption").nth(1)).to_contain_text("510 × 598")
+    typed = page.locator(":is(.grid input, .divisor)")
+    shown = page.locator(":is(figcaption, .pixel, .said, .lab pre)")
+    for numbers, by, where, what in (
+        ("9e306 " * 9, "1", 8, "1e308"),
+        ("8e307" + " 0" * 8, "1e300", 4, "-1.7e308"),
+        ("-1 0 1 -2 0 2 -1 0 1", "1", 9, "1e-320"),
+        ("1e300" + " 0" * 8, "1e-6", 9, "-1e-9"),
+    ):
+        typed.last.fill("1")
+        fields(page, numbers)
+        typed.last.fill(by)
+        expect(page.locator(".error")).to_be_hidden()
+        before = shown.all_inner_texts()
+        assert not re.search("Infinity|NaN", " ".join(before))
+        typed.nth(where).fill(what)
+        expect(page.locator(".error")).to_contain_text(f"“{what}” is too ")
+        assert shown.all_inner_texts() == before
+        assert [each.get_attribute("aria-invalid") for each in typed.all()].index("true") == where
+
+
 SVG = """<svg xmlns="http://www.w3.org/2000/svg" width="{0}" height="{0}">
 <foreignObject width="9" height="9"><p xmlns="http://www.w3.org/1999/xhtml">9</p></foreignObject>
 </svg>"""  # a browser draws it, and then tells nobody what it has drawn

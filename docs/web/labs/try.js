@@ -85,6 +85,20 @@ function complaint(field, number) {
   return field === divisor && number === 0 ? "Nothing can be divided by 0." : "";
 }
 
+// No number of the page, nor of its Python, is larger than this.
+const bound = (numbers, by) => 2 * numbers.reduce((sum, number) => sum + Math.abs(number / by), 0);
+
+// Numbers of which each is one, but their sum is not: which field that is, and why.
+function overflow(fields, numbers, by) {
+  const sizes = numbers.map(Math.abs);
+  const largest = sizes.indexOf(Math.max(...sizes));
+  if (bound(numbers, 1) === Infinity)
+    return [largest, `“${fields[largest].value}” is too large to be added up.`];
+  if (bound(numbers, by) === Infinity)
+    return [numbers.length, `“${divisor.value}” is too small to divide by.`];
+  return [];
+}
+
 function fill(rows, by) {
   const k = rows.length;
   size.selectedIndex = k === 3 ? 0 : 1;
@@ -207,6 +221,11 @@ function compute() {
   const fields = [...grid.children, divisor];
   const numbers = fields.map(field => read(field.value));
   const complaints = fields.map((field, at) => complaint(field, numbers[at]));
+  const by = numbers.pop();
+  if (!complaints.some(Boolean)) {
+    const [at, why] = overflow(fields, numbers, by);
+    if (why) complaints[at] = why;
+  }
   for (const [at, field] of fields.entries()) {
     field.setAttribute("aria-invalid", complaints[at] !== "");
   }
@@ -214,7 +233,6 @@ function compute() {
   error.textContent = complained ?? refusal;
   if (result && result.x !== x) none();
   if (complained || !x) return;
-  const by = numbers.pop();
   const k = Math.sqrt(numbers.length);
   const stride = Number(find(".stride").value);
   const padding = Number(find(".padding").value);
