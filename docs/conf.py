@@ -53,6 +53,7 @@ extensions = [
     "_ext.downloads",
     "_ext.accessible",
     "_ext.findable",
+    "_ext.searched",
     "_ext.forms",
     "_ext.together",
     "_ext.ebook",

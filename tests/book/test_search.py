@@ -1,6 +1,11 @@
 """What a student types leads to the section that answers, and to that first."""
 
+import re
+from urllib.parse import quote
+
 import pytest
+from pages import SOURCES
+from places import SITE
 from playwright.sync_api import expect
 
 WANTED = {
@@ -26,29 +31,55 @@ WANTED = {
     "confusion matrix": "training",
     "feature map": "layers",
     "from pixels to class": "pixels",
+    "maxpool": "pooling",
+    "max-pooling": "pooling",
+    "MaxPooling": "pooling",
+    "3 × 3": "stacks",
+    "3x3": "stacks",
+    "5 × 5": "stacks",
+    "1x1": "stacks",
 }
+
+
+def answers(visit, questions):
+    """Return of each question the addresses that the search finds, the best first."""
+    page = visit("search")
+    page.add_init_script("fetch = () => new Promise(() => {})")  # the text of a page found
+    found = {}
+    for question in questions:
+        page.goto(page.url.partition("?")[0] + f"?q={quote(question)}")
+        page.wait_for_function(
+            "/found|did not match/.test("
+            "document.querySelector('#search-results p.search-summary')?.textContent)"
+        )
+        links = page.locator("#search-results li > a")
+        found[question] = links.evaluate_all("all => all.map(a => a.getAttribute('href'))")
+    return found
 
 
 @pytest.mark.xdist_group("search")
 def test_each_question_has_the_right_section_first(visit):
-    page = visit("search")
-    page.add_init_script("fetch = () => new Promise(() => {})")  # the text of a page found
-    first = {}
-    for question in WANTED:
-        page.goto(page.url.partition("?")[0] + f"?q={question}")
-        link = page.locator("#search-results li a").first
-        link.wait_for()
-        page.wait_for_function(
-            "document.querySelector('#search-results p.search-summary')"
-            "?.textContent.includes('found')"
-        )
-        first[question] = page.locator("#search-results li a").first.get_attribute("href")
+    first = {question: (found or [""])[0] for question, found in answers(visit, WANTED).items()}
     wrong = {
         question: first[question]
         for question, wanted in WANTED.items()
         if not first[question].startswith(f"{wanted}.html") or "#" not in first[question]
     }
     assert wrong == {}
+
+
+def test_a_size_is_one_word_however_it_is_typed(visit):
+    size = re.compile(r"(?<!\d)11\s?(?:x|×|\\times)\s?11(?!\d)")
+    wanted = {f"{name}.html" for name, text in SOURCES.items() if size.search(text)}
+    assert len(wanted) > 2
+    questions = ["11 × 11", "11\u00a0×\u00a011", "11x11", "11 X 11"]
+    for question, found in answers(visit, questions).items():
+        pages = {address.partition("#")[0] for address in found}
+        assert pages >= wanted, question
+        assert all(size.search((SITE / page).read_text("utf-8")) for page in pages), question
+    (both,) = answers(visit, ["AlexNet 11 x 11"]).values()
+    assert "architectures.html" in both
+    assert "kernels.html" not in both  # which does not name AlexNet
 
 
 def test_a_result_shows_each_formula_once(visit):

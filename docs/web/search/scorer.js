@@ -15,6 +15,25 @@ var Scorer = {
   partialTerm: 2,
 };
 
+// A size is one word, as in docs/_ext/searched.py. Sphinx finds an entry of the index only as it is
+// written there, so here "maxpool" and "max-pooling" become "max pooling", and 3x3 becomes 3 × 3.
+const SIZE = /(\d)\s*[x×*]\s*(?=\d)/gi;
+const sized = text => text.replaceAll(SIZE, "$1x");
+const stemmer = new Stemmer();
+const bare = text =>
+  splitQuery(sized(text).toLowerCase())
+    .map(word => stemmer.stemWord(word))
+    .join("");
+const parsed = Search._parseQuery;
+Search._parseQuery = query => {
+  const [, ...words] = parsed(sized(query));
+  const asked = query.toLowerCase().trim();
+  const wanted = bare(asked);
+  const entries = Object.keys(Search._index.indexentries);
+  const alike = entries.filter(entry => bare(entry) === wanted);
+  return [alike.includes(asked) ? asked : (alike[0] ?? query), ...words];
+};
+
 // A result shows text of its page, in which a formula stands three times: for the eye, for screen
 // readers and as TeX. Once is enough, and nobody looks for how long a chapter takes.
 const LEFT_OUT = /<span class="katex-mathml">.*?<\/math><\/span>|<p class="minutes">.*?<\/p>/gs;
