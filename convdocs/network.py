@@ -121,7 +121,8 @@ class Network:
         -------
         Summary
             One `Row` a layer. Multiply-accumulates are for one image and without biases. The
-            receptive field is the patch of the image that one output sees, borders not cut off.
+            receptive field is the patch of the image that one output sees, borders not cut off;
+            it can be too small behind layers that make maps more than 256 times as large.
 
         Raises
         ------
