@@ -3,6 +3,8 @@
 
 PYTHON ?= python3
 BIN    := .venv/bin
+# In any other language Python 3.11 cannot read where the package lies, if the folder's name has an é.
+export LC_ALL := C.UTF-8
 BUILD  := docs/_build
 
 $(foreach sign,% ? :,$(if $(findstring $(sign),$(CURDIR)),$(error \
@@ -13,7 +15,7 @@ SEEN  := PATH TMPDIR TERM NO_COLOR LD_LIBRARY_PATH DYLD_LIBRARY_PATH READTHEDOCS
 # One commit gives the same bytes at any time: what asks for a date gets the last commit's.
 DATE  := $(or $(shell printf %s "$$SOURCE_DATE_EPOCH" | grep -x '[0-9][0-9]*'),\
            $(shell git log -1 --format=%ct 2>/dev/null),1767225600)
-ALIKE  = env -i $(foreach name,$(SEEN),$${$(name)+"$(name)=$$$(name)"}) LC_ALL=C.UTF-8 PYTHONUTF8=1 \
+ALIKE  = env -i $(foreach name,$(SEEN),$${$(name)+"$(name)=$$$(name)"}) LC_ALL=$(LC_ALL) PYTHONUTF8=1 \
            PYTHONHASHSEED=0 OMP_NUM_THREADS=1 TZ=UTC SOURCE_DATE_EPOCH=$(DATE)
 READ   = $(BUILD)/doctrees/$(if $(filter html offline epub pdf,$@),book,$@)
 SPHINX = $(ALIKE) "$(BIN)/python" -m sphinx -n -W --keep-going -j auto -d $(READ)
