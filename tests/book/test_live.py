@@ -319,21 +319,6 @@ def test_a_missing_name_offers_to_run_the_cells_above(python):
     page.close()
 
 
-def test_exercises_are_checked_though_the_solutions_above_were_left_out(python):
-    page = python.open("locality")  # answers are kept by hidden cells, some behind a solution's
-    cells = [cell for cell in page.locator(CELL).all() if cell.is_visible()]
-    assert 3 < len(cells) < page.locator(CELL).count()
-    for cell in cells:
-        press(cell, "Run")
-    said = page.locator(".exercise .cell_output")
-    for cell in cells:
-        finished(cell)
-    assert said.count() > 3
-    lines = {line for text in said.all_text_contents() for line in text.splitlines()}
-    assert lines == {"Write your answer for the dots."}
-    page.close()
-
-
 def test_who_asked_is_told_that_another_cell_ended_early(python):
     page = python.open("edges")
     second, third, fourth = (page.locator(CELL).nth(place) for place in (1, 2, 3))
@@ -449,6 +434,21 @@ def test_mnist_that_cannot_be_fetched_is_an_error_of_the_cell(python):
     assert error == "OSError"
     assert "mnist.npz: 404" in shown[-1][1]
     assert python.run("len(data.mnist())") == (None, [("text", "6\n")])
+
+
+def test_exercises_are_checked_though_the_solutions_above_were_left_out(python):
+    page = python.open("locality")  # answers are kept by hidden cells, some behind a solution's
+    cells = [cell for cell in page.locator(CELL).all() if cell.is_visible()]
+    assert 3 < len(cells) < page.locator(CELL).count()
+    for cell in cells:
+        press(cell, "Run")
+    said = page.locator(".exercise .cell_output")
+    for cell in cells:
+        finished(cell)
+    assert said.count() > 3
+    lines = {line for text in said.all_text_contents() for line in text.splitlines()}
+    assert lines == {"Write your answer for the dots."}
+    page.close()
 
 
 def test_the_data_that_the_site_carries_are_small_and_say_whose_they_are(built):

@@ -16,7 +16,7 @@ PAGES = {  # figures on each
     "pooling": 1,
     "problem": 1,
     "stacks": 1,
-    "steps": 2,
+    "steps": 1,
     "symmetry": 2,
     "two-dimensions": 1,
 }
@@ -63,7 +63,7 @@ def shares(cover, kind):
 
 
 @pytest.mark.parametrize(
-    ("name", "phone"), [*((name, False) for name in PAGES), ("steps", True), ("pooling", True)]
+    ("name", "phone"), [*((name, False) for name in PAGES), ("layers", True), ("pooling", True)]
 )
 def test_each_number_says_its_sum_and_shows_its_patch(visit, name, phone):
     page = visit(name, reduced_motion="reduce", **PHONE if phone else {})
@@ -95,15 +95,15 @@ def test_these_figures_answer(built):
 
 
 @pytest.fixture
-def steps(visit):
+def layers(visit):
     """Return the first figure of a chapter that answers."""
-    page = visit("steps")
+    page = visit("layers")
     return page.locator(FIGURE).first
 
 
-def test_arrow_keys_go_from_number_to_number(steps):
-    cover, said = steps.locator(".cover"), steps.locator(".sum span")
-    words = [words for _, words, _ in known(steps)]
+def test_arrow_keys_go_from_number_to_number(layers):
+    cover, said = layers.locator(".cover"), layers.locator(".sum span")
+    words = [words for _, words, _ in known(layers)]
     cover.focus()
     for key, n in {
         "ArrowRight": 1,
@@ -117,18 +117,18 @@ def test_arrow_keys_go_from_number_to_number(steps):
     expect(said).to_have_text(words[0])
 
 
-def test_the_focus_by_tab_shows_the_first(steps):
-    said = steps.locator(".sum span")
+def test_the_focus_by_tab_shows_the_first(layers):
+    said = layers.locator(".sum span")
     hint = said.text_content()
-    steps.locator("figcaption").locator("a, button").first.focus()
-    steps.page.keyboard.press("Shift+Tab")
-    expect(steps.locator(".cover")).to_be_focused()
+    layers.locator(".enlarge").focus()
+    layers.page.keyboard.press("Shift+Tab")
+    expect(layers.locator(".cover")).to_be_focused()
     expect(said).not_to_have_text(hint)
-    expect(said).to_have_text(known(steps)[0][1])
+    expect(said).to_have_text(known(layers)[0][1])
 
 
 def test_a_tap_answers_on_a_phone_and_nothing_is_too_wide(visit):
-    page = visit("steps", **PHONE)
+    page = visit("layers", **PHONE)
     figure = page.locator(FIGURE).first
     cover = figure.locator(".cover")
     place, words, _ = known(figure, phone=True)[2]
@@ -138,7 +138,7 @@ def test_a_tap_answers_on_a_phone_and_nothing_is_too_wide(visit):
 
 
 def test_a_phone_that_is_turned_shows_the_wide_figure_and_its_boxes(visit):
-    page = visit("steps", **PHONE)
+    page = visit("layers", **PHONE)
     figure = page.locator(FIGURE).first
     cover, seen = figure.locator(".cover"), "image => image.currentSrc"
     cover.focus()
@@ -152,23 +152,23 @@ def test_a_phone_that_is_turned_shows_the_wide_figure_and_its_boxes(visit):
     assert shares(cover, ".here") == [pytest.approx(known(figure)[0][0])]
 
 
-def test_the_sentence_has_its_room_before(steps):
-    box = steps.bounding_box()
-    cover = steps.locator(".cover")
-    for place, _, _ in known(steps):
+def test_the_sentence_has_its_room_before(layers):
+    box = layers.bounding_box()
+    cover = layers.locator(".cover")
+    for place, _, _ in known(layers):
         cover.hover(position=middle(cover, place))
-        assert steps.bounding_box()["height"] == box["height"]
+        assert layers.bounding_box()["height"] == box["height"]
 
 
-def test_the_figure_can_still_be_enlarged(steps):
-    steps.locator(".enlarge").click()
-    dialog = steps.page.locator("dialog.enlarged")
+def test_the_figure_can_still_be_enlarged(layers):
+    layers.locator(".enlarge").click()
+    dialog = layers.page.locator("dialog.enlarged")
     expect(dialog.locator("img")).to_be_visible()
     dialog.get_by_role("button").click()
-    cover = steps.locator(".cover")
-    place, words, _ = known(steps)[1]
+    cover = layers.locator(".cover")
+    place, words, _ = known(layers)[1]
     cover.hover(position=middle(cover, place))
-    expect(steps.locator(".sum span")).to_have_text(words)
+    expect(layers.locator(".sum span")).to_have_text(words)
 
 
 def test_on_paper_and_without_a_script_there_is_the_figure_alone(visit):
@@ -183,17 +183,17 @@ def test_on_paper_and_without_a_script_there_is_the_figure_alone(visit):
         expect(figure.locator(".sum")).to_be_hidden()
 
 
-def test_outlines_glide_only_where_motion_is_welcome(steps):
-    cover = steps.locator(".cover")
+def test_outlines_glide_only_where_motion_is_welcome(layers):
+    cover = layers.locator(".cover")
     cover.focus()
     cover.press("ArrowRight")
     time = "mark => getComputedStyle(mark).transitionDuration"
     for wish, seconds in {"no-preference": "0.15s", "reduce": "0s"}.items():
-        steps.page.emulate_media(reduced_motion=wish)
+        layers.page.emulate_media(reduced_motion=wish)
         assert cover.locator(".here").evaluate(time) == seconds
 
 
-@pytest.mark.parametrize("name", ["steps", "stacks"])
+@pytest.mark.parametrize("name", ["layers", "stacks"])
 def test_axe_finds_nothing(visit, name):
     page = visit(name)
     for cover in page.locator(".cover").all():
