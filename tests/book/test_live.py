@@ -3,7 +3,6 @@
 import hashlib
 import itertools
 import re
-import time
 import tomllib
 
 import pytest
@@ -191,13 +190,20 @@ def test_edits_survive_a_reload_until_they_are_reset(browser, site):
     state = page.locator(CELL).nth(1).locator(".live-state")
     expect(state).to_have_text("The editor could not be loaded. Is there a network?")
     page.unroute("**/editor.js")
-    page.route("**/editor.js", lambda route: (time.sleep(0.5), route.continue_()))
-    page.reload()
-    page.locator("input.sidebar-search").press_sequentially("what was typed", delay=50)
+    held = []
+    page.route("**/editor.js", lambda route: held.append(route))
+    page.reload(
+        wait_until="commit"
+    )  # the page waits for its editor, and its reader types meanwhile
+    search = page.locator("input.sidebar-search")
+    search.press_sequentially("what was")
+    assert held
+    held[0].continue_()
     expect(page.locator(CELL).nth(1).locator(".cm-content")).to_have_text("print('mine')")
     expect(state).to_have_text("changed; the output is the book's")
-    expect(page.locator("input.sidebar-search")).to_be_focused()
-    expect(page.locator("input.sidebar-search")).to_have_value("what was typed")
+    page.keyboard.type(" typed")
+    expect(search).to_have_value("what was typed")
+    page.unroute("**/editor.js")
     press(page.locator(CELL).nth(1), "Reset")
     page.reload()
     expect(page.locator(CELL).nth(1).locator(".highlight pre")).to_be_visible()
