@@ -15,8 +15,10 @@ SEEN  := PATH TMPDIR TERM NO_COLOR LD_LIBRARY_PATH DYLD_LIBRARY_PATH READTHEDOCS
 # One commit gives the same bytes at any time: what asks for a date gets the last commit's.
 DATE  := $(or $(shell printf %s "$$SOURCE_DATE_EPOCH" | grep -x '[0-9][0-9]*'),\
            $(shell git log -1 --format=%ct 2>/dev/null),1767225600)
+# Sums that are taken in another order are rounded differently, and networks then learn differently.
+ROUND := $(if $(shell grep -m1 avx2 /proc/cpuinfo 2>/dev/null),OPENBLAS_CORETYPE=Haswell NPY_ENABLE_CPU_FEATURES=X86_V3)
 ALIKE  = env -i $(foreach name,$(SEEN),$${$(name)+"$(name)=$$$(name)"}) LC_ALL=$(LC_ALL) PYTHONUTF8=1 \
-           PYTHONHASHSEED=0 OMP_NUM_THREADS=1 TZ=UTC SOURCE_DATE_EPOCH=$(DATE)
+           PYTHONHASHSEED=0 OMP_NUM_THREADS=1 TZ=UTC SOURCE_DATE_EPOCH=$(DATE) $(ROUND)
 READ   = $(BUILD)/doctrees/$(if $(filter html offline epub pdf,$@),book,$@)
 SPHINX = $(ALIKE) "$(BIN)/python" -m sphinx -n -W --keep-going -j auto -d $(READ)
 

@@ -527,6 +527,7 @@ def surroundings(folder):
         "MPLBACKEND": "nonsense",
         "MATPLOTLIBRC": str(folder / ".config" / "matplotlib" / "matplotlibrc"),
         "OMP_NUM_THREADS": "7",
+        "OPENBLAS_CORETYPE": "Prescott",
         "SOURCE_DATE_EPOCH": "",
         "PYTHONPATH": str(folder / "modules"),
         "PYTHONHOME": str(folder),
