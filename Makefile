@@ -103,12 +103,12 @@ UV := env -u PYTHONWARNINGS -u UV_CONSTRAINT -u UV_EXCLUDE_NEWER -u UV_NO_DEPS -
 	@echo "Making the environment in .venv (once; less than a minute where packages are near)"
 	@$(PYTHON) -I -m venv --clear .venv
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.txt > .venv/uv.txt
-	@env -u PIP_USER -u PIP_TARGET -u PIP_PREFIX -u PIP_ROOT $(BIN)/python -I -m pip install -qq \
+	@env -u PIP_USER -u PIP_TARGET -u PIP_PREFIX -u PIP_ROOT -u PIP_DRY_RUN -u PIP_NO_BINARY $(BIN)/python -I -m pip install -qq \
 	    --no-deps --require-hashes --no-user --prefix= --target .venv/uv -r .venv/uv.txt
 	@index=$$($(BIN)/python -I -m pip config get global.index-url 2>/dev/null); \
 	    index=$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$index}}; \
 	    [ -z "$$index" ] || export UV_DEFAULT_INDEX="$$index"; \
 	    $(UV) pip install -q --python $(BIN)/python --require-hashes -r requirements.txt && \
 	    $(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
-	@cd docs/web && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund --include=dev
+	@cd docs/web && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund --no-global --include=dev
 	@touch $@
