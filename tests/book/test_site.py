@@ -417,18 +417,20 @@ def test_whoever_comes_back_finds_the_place_that_was_left(site, browser):
     led = "Math.abs(document.getElementById('id5').getBoundingClientRect().top) < 100"
     page.wait_for_function(led)
 
-    def left(go):
+    def comes_back_after(go):
         page.evaluate("scrollTo({top: 1000, behavior: 'instant'})")
-        page.wait_for_timeout(500)
+        page.wait_for_timeout(1000)  # the place goes to the browser's own process a moment later
         go()
-        page.wait_for_timeout(500)
-        return abs(page.evaluate("scrollY") - 1000) < 100
+        there = "Math.abs(scrollY - 1000) < 100"
+        page.wait_for_function(there)
+        page.wait_for_timeout(300)  # and no script leads away from it
+        assert page.evaluate(there)
 
-    assert left(page.reload)
-    assert left(lambda: (page.goto(f"{site}index.html"), page.go_back()))
+    comes_back_after(page.reload)
+    comes_back_after(lambda: (page.goto(f"{site}index.html"), page.go_back()))
     page.evaluate("document.documentElement.style.scrollBehavior = 'auto'")
     away = "location.hash = 'exercises'"
-    assert left(lambda: (page.evaluate(away), page.go_back()))
+    comes_back_after(lambda: (page.evaluate(away), page.go_back()))
     page.evaluate("document.querySelector('details:has(#id5)').open = false")
     page.evaluate(away)
     page.go_back()
