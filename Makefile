@@ -15,7 +15,7 @@ SEEN  := PATH TMPDIR TERM NO_COLOR LD_LIBRARY_PATH DYLD_LIBRARY_PATH READTHEDOCS
 # One commit gives the same bytes at any time: what asks for a date gets the last commit's.
 DATE  := $(or $(shell printf %s "$$SOURCE_DATE_EPOCH" | grep -x '[0-9][0-9]*'),\
            $(shell git log -1 --format=%ct 2>/dev/null),1767225600)
-# Sums that are taken in another order are rounded differently, and networks then learn differently.
+# Newer instructions than AVX2 add up in another order, which rounds differently: networks then learn differently.
 ROUND := $(if $(shell grep -m1 avx2 /proc/cpuinfo 2>/dev/null),OPENBLAS_CORETYPE=Haswell NPY_ENABLE_CPU_FEATURES=X86_V3)
 ALIKE  = env -i $(foreach name,$(SEEN),$${$(name)+"$(name)=$$$(name)"}) LC_ALL=$(LC_ALL) PYTHONUTF8=1 \
            PYTHONHASHSEED=0 OMP_NUM_THREADS=1 TZ=UTC SOURCE_DATE_EPOCH=$(DATE) $(ROUND)
@@ -103,8 +103,9 @@ UV := env -u PYTHONWARNINGS -u UV_CONSTRAINT -u UV_EXCLUDE_NEWER -u UV_NO_DEPS -
 	@echo "Making the environment in .venv (once; less than a minute where packages are near)"
 	@$(PYTHON) -I -m venv --clear .venv
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.txt > .venv/uv.txt
-	@env -u PIP_USER -u PIP_TARGET -u PIP_PREFIX -u PIP_ROOT -u PIP_DRY_RUN -u PIP_NO_BINARY $(BIN)/python -I -m pip install -qq \
-	    --no-deps --require-hashes --no-user --prefix= --target .venv/uv -r .venv/uv.txt
+	@env -u PIP_USER -u PIP_TARGET -u PIP_PREFIX -u PIP_ROOT -u PIP_DRY_RUN -u PIP_NO_BINARY \
+	    $(BIN)/python -I -m pip install -qq --no-deps --require-hashes --no-user --prefix= \
+	    --target .venv/uv -r .venv/uv.txt
 	@index=$$($(BIN)/python -I -m pip config get global.index-url 2>/dev/null); \
 	    index=$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$index}}; \
 	    [ -z "$$index" ] || export UV_DEFAULT_INDEX="$$index"; \
