@@ -18,7 +18,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from . import _args, memory, products
+from . import _args, memory, products, rows
 from ._args import Array
 from .products import matmul
 from .windows import Borders, Pair, Window, batch_first, batch_last, tile, windows
@@ -50,6 +50,9 @@ def correlate(seen: Array, weight: Array, groups: int, bias: Array | None = None
     F = len(weight)
     with _args.in_memory("x and weight", (F, *seen.shape[3:])):
         y = memory.empty((F, *seen.shape[3:]), seen.dtype)
+    if (lying := rows.rows_of(seen, F, groups)) is not None:
+        rows.correlate(lying, weight, bias, out=y)
+        return y
     kernels = weight.reshape(groups, F // groups, -1).astype(y.dtype, copy=False)
     for block in blocks(seen, kernels):
         patches = patches_of(seen, block, groups)
@@ -74,6 +77,8 @@ def collect(places: Array, seen: Array, groups: int) -> Array:
     ndarray of shape (F, C / groups, kH, kW)
     """
     F, (C, kH, kW) = len(places), seen.shape[:3]
+    if (lying := rows.rows_of(seen, F, groups)) is not None:
+        return rows.collect(places, lying, (kH, kW))
     dkernels = np.zeros((groups, F // groups, C // groups * kH * kW), seen.dtype)
     for block in blocks(seen, dkernels):
         patches = patches_of(seen, block, groups)
@@ -98,8 +103,10 @@ def correlate_and_collect(
     ndarray of shape (F, h, w, N)
     ndarray of shape (F, C / groups, kH, kW)
     """
-    y = memory.empty(places.shape, seen.dtype)
     F = len(weight)
+    if rows.rows_of(seen, F, groups) is not None:
+        return correlate(seen, weight, groups), collect(places, seen, groups)
+    y = memory.empty(places.shape, seen.dtype)
     kernels = weight.reshape(groups, F // groups, -1).astype(y.dtype, copy=False)
     dkernels = np.zeros(kernels.shape, kernels.dtype)
     for block in blocks(seen, kernels):
@@ -144,8 +151,8 @@ def spread(
     margins = (above, sides[0] - h - bottom), (before, sides[1] - w - right)
     area = (sides[0] - top - bottom) * (sides[1] - left - right)
     # With a stride of 1, pixels can read from the places that they belong to, by a convolution: the
-    # quicker way where pixels are about as many as places, and maps no more than channels.
-    about = 4 * area <= 5 * h * w and len(weight) <= C
+    # quicker way where pixels are about as many as places, and maps not many more than channels.
+    about = 4 * area <= 5 * h * w and len(weight) <= 2 * C
     if about and window.stride == (1, 1) and _readable(weight, margins):
         turned = by_groups.swapaxes(1, 2)[..., ::-1, ::-1].reshape(C, -1, *window.kernel)
         laid = batch_last(batch_first(places), places.dtype, margins)

@@ -268,7 +268,7 @@ def _backward(
     laid = batch_last(dy, dtype, borders)
     seen = windows(laid, window)[:, :, :, :H, :W]
     dx, dw = correlate_and_collect(batch_last(x, dtype), seen, w, how.groups)
-    return batch_first(dx), dw, laid.reshape(len(laid), -1).sum(axis=1)  # borders are zeros
+    return batch_first(dx), dw, laid.sum(axis=(2, 3)).sum(axis=1)  # borders are zeros
 
 
 def _check(

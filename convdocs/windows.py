@@ -124,7 +124,10 @@ def same_borders(kernel: Pair, dilation: Pair) -> Borders:
 
 
 def batch_last(x: Array, dtype: Any, borders: Borders = NO_BORDERS, fill: Any = 0) -> Array:
-    """Lay (N, C, H, W) out as (C, H, W, N), with borders of ``fill``; copy only if needed."""
+    """Lay (N, C, H, W) out as (C, H, W, N), with borders of ``fill``; copy only if needed.
+
+    With borders, which ask for a copy, the numbers lie as (H, C, W, N): see `rows`.
+    """
     if borders == NO_BORDERS:
         with _args.in_memory("x", x.shape):
             laid = x.transpose(1, 2, 3, 0)
@@ -132,9 +135,9 @@ def batch_last(x: Array, dtype: Any, borders: Borders = NO_BORDERS, fill: Any = 
             return laid if lies else memory.copy(laid, dtype)
     N, C, H, W = x.shape
     (top, bottom), (left, right) = borders
-    shape = C, top + H + bottom, left + W + right, N
+    shape = top + H + bottom, C, left + W + right, N
     with _args.in_memory("x and padding", shape):
-        laid = memory.empty(shape, dtype)
+        laid = memory.empty(shape, dtype).swapaxes(0, 1)
     for border in laid[:, :top], laid[:, top + H :]:
         border.fill(fill)
     rows = laid[:, top : top + H]
