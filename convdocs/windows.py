@@ -22,6 +22,7 @@ Borders = tuple[Pair, Pair]  # (top, bottom), (left, right)
 Patch = tuple[Pair, Pair]  # first and last row, first and last column; none if last < first
 
 NO_BORDERS = ((0, 0), (0, 0))
+PAGE, WAYS = 4096, 8  # bytes of memory, and how many lines a cache keeps of one place in a page
 
 
 class Window(NamedTuple):
@@ -128,12 +129,14 @@ def batch_last(x: Array, dtype: Any, borders: Borders = NO_BORDERS, fill: Any = 
 
     With borders, which ask for a copy, the numbers lie as (H, C, W, N): see `rows`.
     """
-    if borders == NO_BORDERS:
-        with _args.in_memory("x", x.shape):
-            laid = x.transpose(1, 2, 3, 0)
-            lies = laid.flags.c_contiguous and laid.dtype == dtype
-            return laid if lies else memory.copy(laid, dtype)
     N, C, H, W = x.shape
+    if borders == NO_BORDERS:
+        laid = x.transpose(1, 2, 3, 0)
+        if not (laid.flags.c_contiguous and laid.dtype == dtype):
+            with _args.in_memory("x", x.shape):
+                laid = memory.empty((C, H, W, N), dtype)
+            _turn(x, laid)
+        return laid
     (top, bottom), (left, right) = borders
     shape = top + H + bottom, C, left + W + right, N
     with _args.in_memory("x and padding", shape):
@@ -143,8 +146,20 @@ def batch_last(x: Array, dtype: Any, borders: Borders = NO_BORDERS, fill: Any = 
     rows = laid[:, top : top + H]
     for border in rows[:, :, :left], rows[:, :, left + W :]:
         border.fill(fill)
-    rows[:, :, left : left + W] = x.transpose(1, 2, 3, 0)
+    _turn(x, rows[:, :, left : left + W])
     return laid
+
+
+def _turn(x: Array, laid: Array) -> None:
+    """Copy (N, C, H, W) into (C, H, W, N), of whole pages a few images at a time.
+
+    Of lines of memory that are whole pages apart, a cache keeps `WAYS`. One number of each image
+    would push the lines of the first images out, before their next numbers are read.
+    """
+    some = len(x) if x.strides[0] % PAGE else WAYS
+    for start in range(0, len(x), max(1, some)):
+        few = slice(start, start + some)
+        laid[..., few] = x[few].transpose(1, 2, 3, 0)
 
 
 def batch_first(laid: Array, borders: Borders = NO_BORDERS) -> Array:

@@ -22,6 +22,7 @@ from convdocs import (
     max_pool2d_backward,
     patches,
     products,
+    windows,
 )
 
 CASES = {  # x, weight, and how
@@ -354,6 +355,19 @@ def test_an_empty_batch_gives_an_empty_result(how):
     assert (y.shape, y.dtype) == (reference.terms(x.shape, w.shape, **how)[0], np.float32)
     dx, dw, db = conv2d_backward(y, x, w, **how)
     reference.same_results((dx, dw, db), (x, np.zeros_like(w), np.zeros(2, np.float32)))
+
+
+@pytest.mark.parametrize("N", [0, 1, 8, 9, 19])
+@pytest.mark.parametrize("borders", [((0, 0), (0, 0)), ((1, 2), (0, 3))])
+@pytest.mark.parametrize("kind", ["of whole pages", "one for all", "with rests"])
+def test_the_batch_comes_last_whatever_the_images_take(rng, N, borders, kind):
+    x = rng.random((N, 1, 32, 32 + (kind == "with rests")), np.float32)
+    if kind == "one for all":
+        x = np.broadcast_to(x[:1], x.shape) if N else x
+    for dtype in np.float32, np.float64:
+        laid = windows.batch_last(x, np.dtype(dtype), borders)
+        expected = np.pad(x, ((0, 0), (0, 0), *borders)).transpose(1, 2, 3, 0)
+        assert_array_equal(laid, expected.astype(dtype), strict=True)
 
 
 # --- In blocks -----------------------------------------------------------------------------------
