@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from . import _args, memory
 from ._args import Array, Rng
 from .layer import Layer, all_of, fitting, in_a_row, made, refuse_twice, unmoved_by_errors
-from .windows import Pair, Patch
+from .windows import Pair, Patch, batch_first, batch_last
 
 Group = Literal["params", "grads", "buffers"]
 
@@ -317,4 +317,6 @@ def _around(one: Pair, other: Pair) -> Pair:
 def _added(one: Array, other: Array) -> Array:
     """Return the sum of two arrays of one shape, on memory that was used before."""
     dtype = _args.floating(one, other)
+    if one.ndim == 4:  # in one order, since adding numbers across it is slow
+        one, other = (batch_first(batch_last(array, dtype)) for array in (one, other))
     return np.add(one, other, out=memory.empty_like(one, dtype), dtype=dtype)

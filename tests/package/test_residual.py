@@ -150,6 +150,15 @@ def test_a_seed_is_one_stream_for_all_layers_of_a_block():
     assert_array_equal(block(x, train=True, rng=3), x + want)
 
 
+def test_the_sum_lies_as_the_next_layer_reads_it(rng):
+    block = Residual([Conv2d(3, 3, 3, padding=1, rng=0)])
+    x = rng.random((4, 3, 6, 5), np.float32)
+    y = block(x)
+    assert y.transpose(1, 2, 3, 0).flags.c_contiguous
+    assert block.backward(np.ones_like(x)).transpose(1, 2, 3, 0).flags.c_contiguous
+    assert_array_equal(y, block.body[0](x) + x)
+
+
 def test_names_come_in_the_order_of_torch(torch):
     block = Residual(
         [BatchNorm2d(2), Residual([Conv2d(2, 2, 1), BatchNorm2d(2)])], [BatchNorm2d(2)]
