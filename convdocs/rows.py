@@ -23,7 +23,7 @@ from .products import matmul
 
 FEWEST = 12  # numbers in a column of a kernel: with fewer, BLAS has too little to multiply
 HIGHEST = 1.5  # times as high as wide: what is higher, BLAS rearranges for too few columns
-BLOCK = 1 << 19  # bytes of sums made at a time: they stay in the cache until the last column
+BLOCK = 1 << 20  # bytes of sums made at a time: they stay in the cache until the last column
 
 
 def rows_of(seen: Array, F: int, groups: int) -> Array | None:
