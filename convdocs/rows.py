@@ -20,6 +20,7 @@ import numpy as np
 from . import memory, products
 from ._args import Array
 from .products import matmul
+from .windows import Pair
 
 FEWEST = 12  # numbers in a column of a kernel: with fewer, BLAS has too little to multiply
 HIGHEST = 1.5  # times as high as wide: what is higher, BLAS rearranges for too few columns
@@ -52,7 +53,17 @@ def rows_of(seen: Array, F: int, groups: int) -> Array | None:
 
 
 def correlate(rows: Array, weight: Array, bias: Array | None, out: Array) -> None:
-    """Write what kernels see at each place into ``out``, of shape (F, h, w, N)."""
+    """Write what kernels see at each place: each of their columns times its rows, added up.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (kW, h, kH C, w N)
+        As `rows_of` returns it.
+    weight : ndarray of shape (F, C, kH, kW)
+    bias : ndarray of shape (F,), or None
+    out : ndarray of shape (F, h, w, N)
+        Where to.
+    """
     F, kW = len(weight), len(rows)
     kernels = weight.transpose(3, 0, 2, 1).reshape(kW, F, -1).astype(out.dtype, copy=False)
     for block in blocks(out):
@@ -66,8 +77,20 @@ def correlate(rows: Array, weight: Array, bias: Array | None, out: Array) -> Non
             np.add(sums, more, out=sums if v < kW - 1 else places)
 
 
-def collect(places: Array, rows: Array, kernel: tuple[int, int]) -> Array:
-    """Return the gradient of kernels: what they met, weighted by ``places`` (F, h, w, N)."""
+def collect(places: Array, rows: Array, kernel: Pair) -> Array:
+    """Return the gradient of kernels: the rows, weighted by numbers at their places.
+
+    Parameters
+    ----------
+    places : ndarray of shape (F, h, w, N)
+    rows : ndarray of shape (kW, h, kH C, w N)
+    kernel : pair of int
+        Its height and width.
+
+    Returns
+    -------
+    ndarray of shape (F, C, kH, kW)
+    """
     (kH, kW), F = kernel, len(places)
     dkernels = np.zeros((kW, rows.shape[2], F), rows.dtype)
     for block in blocks(places):
