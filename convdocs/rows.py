@@ -97,7 +97,7 @@ def collect(places: Array, rows: Array, kernel: Pair) -> Array:
         numbers = by_rows(places[:, block]).swapaxes(1, 2)
         for v in range(kW):
             dkernels[v] += matmul(rows[v, block], numbers).sum(axis=0)
-    return dkernels.reshape(kW, kH, -1, F).transpose(3, 2, 1, 0)
+    return memory.copy(dkernels.reshape(kW, kH, -1, F).transpose(3, 2, 1, 0))
 
 
 def blocks(places: Array) -> Iterator[slice]:
