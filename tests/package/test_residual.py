@@ -150,8 +150,9 @@ def test_a_seed_is_one_stream_for_all_layers_of_a_block():
     assert_array_equal(block(x, train=True, rng=3), x + want)
 
 
-def test_the_sum_lies_as_the_next_layer_reads_it(rng):
-    block = Residual([Conv2d(3, 3, 3, padding=1, rng=0)])
+@pytest.mark.parametrize("layer", [Conv2d(3, 3, 3, padding=1, rng=0), ReLU()])
+def test_the_sum_lies_as_the_next_layer_reads_it(rng, layer):
+    block = Residual([layer])  # a ReLU alone leaves numbers as they lie
     x = rng.random((4, 3, 6, 5), np.float32)
     y = block(x)
     assert y.transpose(1, 2, 3, 0).flags.c_contiguous
