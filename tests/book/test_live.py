@@ -398,7 +398,9 @@ def test_on_a_phone_a_cell_draws_what_fits_there(python):
 def test_a_figure_is_seen_where_the_book_has_one_without_a_picture(python):
     page = python.open("two-dimensions")
     cell = page.locator(CELL).first
-    expect(cell.locator("figure .stepper")).to_have_count(1)
+    caption = cell.locator("figure:has(.stepper) > figcaption").text_content()
+    assert caption in finished(press(cell, "Run")).locator("figure:has(.stepper)").text_content()
+    expect(cell.locator(".stepper-controls")).to_have_count(1)
     write(cell, "class A:\n    def _repr_svg_(self):\n        return '<svg/>'\n\nA()")
     finished(press(cell, "Run"))
     assert cell.locator("img").get_attribute("src").startswith("blob:")

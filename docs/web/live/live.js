@@ -367,8 +367,7 @@ class Cell {
     this.write();
     if (this.fresh ?? true) this.clear();
     if (kind === "svg" || kind === "png") this.picture(kind, content);
-    else if (kind === "html")
-      this.output.append(make("div", { className: "output text_html", innerHTML: content }));
+    else if (kind === "html") this.output.append(this.framed(content));
     else this.stream(kind).append(content);
   }
   // A thousand lines come as a thousand messages: they are written together, once a frame.
@@ -392,6 +391,15 @@ class Cell {
     const highlight = make("div", { className: "highlight" }, pre);
     this.output.append(make("div", { className }, highlight));
     return pre;
+  }
+  // What is no picture has the caption of the build, too, as long as the cell is the build's.
+  framed(content) {
+    const shown = make("div", { className: "output text_html", innerHTML: content });
+    const caption = this.built?.querySelector("figure > .text_html ~ figcaption");
+    if (!caption || this.changed || this.output.querySelector("figure")) return shown;
+    const frame = caption.parentElement.cloneNode();
+    frame.append(shown, caption.cloneNode(true));
+    return frame;
   }
   picture(kind, content) {
     const svg = kind === "svg";
