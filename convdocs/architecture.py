@@ -17,7 +17,7 @@ from ._args import Array, shown
 from .activation import LeakyReLU, ReLU, Sigmoid, Tanh
 from .conv import Conv2d
 from .fc import Dropout, Flatten, Linear
-from .layer import Layer, blank
+from .layer import Layer, blank, check_rows
 from .norm import BatchNorm2d
 from .pool import AvgPool2d, MaxPool2d
 from .residual import Residual
@@ -163,6 +163,8 @@ def rebuilt(description: Any, arrays: Mapping[str, ArrayLike]) -> list[Layer]:
 
 def named_arrays(layers: Iterable[Layer], where: str = "layers") -> dict[str, Array]:
     """Return the live parameters and buffers of all layers, as a state dictionary names them."""
+    layers = list(layers)
+    check_rows(**{where: layers})
     return {
         f"{number}.{name}": array
         for number, layer in enumerate(layers)

@@ -291,20 +291,30 @@ def in_a_row(layers: Iterable[Layer]) -> list[Layer]:
     return row
 
 
-def refuse_twice(**rows: Iterable[Layer]) -> None:
-    """Refuse a layer that stands in two places, in rows or within layers: it has one memory."""
+def check_rows(**rows: Iterable[Layer]) -> None:
+    """Refuse what is no layer, and a layer that stands in two places: it has one memory.
+
+    Rows are lists, which may have changed since they were checked; layers may hold others.
+    """
     seen: set[int] = set()
     for name, layers in rows.items():
         for number, layer in enumerate(layers):
-            for each in all_of([layer]):
+            left = [layer]
+            while left:
+                each = left.pop()
+                if not isinstance(each, Layer):
+                    raise TypeError(f"{name}[{number}] must be a layer, got {_args.shown(each)}")
                 if id(each) in seen:
                     raise ValueError(f"{name}[{number}] must be a layer of its own, got one twice")
                 seen.add(id(each))
+                left += each.inner()
 
 
 def all_of(layers: Iterable[Layer]) -> Iterator[Layer]:
     """Go through layers, and those that they are made of."""
     for layer in layers:
+        if not isinstance(layer, Layer):  # a row that has changed since it was checked
+            raise TypeError(f"layers must be a list of layers, got {_args.shown(layer)} in it")
         yield layer
         yield from all_of(layer.inner())
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from . import _args
 from ._args import Array, Rng
 from .architecture import agreeing, named_arrays, writable
-from .layer import Layer, fitting, forget, in_a_row, made, refuse_twice, unmoved_by_errors
+from .layer import Layer, check_rows, fitting, forget, in_a_row, made, unmoved_by_errors
 from .summary import Summary
 
 MANY = 256  # images at a time, where nothing is learned from them
@@ -45,7 +45,7 @@ class Network:
 
     def __init__(self, layers: Iterable[Layer]) -> None:
         self.layers = in_a_row(layers)
-        refuse_twice(layers=self.layers)
+        check_rows(layers=self.layers)
 
     def __call__(self, x: ArrayLike, train: bool = False, rng: Rng = None) -> Array:
         """Return the output for images ``x``; each layer remembers what it saw.
@@ -72,7 +72,7 @@ class Network:
         x, train = _args.numbers("x", x), _args.flag("train", train)
         if rng is not None:
             rng = _args.generator(rng)  # one stream for all layers
-        refuse_twice(layers=self.layers)  # the list may have changed since it was checked
+        check_rows(layers=self.layers)
         y, number = x, 0
         try:
             with unmoved_by_errors(self.layers if train else []), _advised(self.layers, "x", x):
@@ -105,6 +105,7 @@ class Network:
             If ``dy`` is not such a gradient.
         """
         dx = _args.numbers("dy", dy)
+        check_rows(layers=self.layers)
         for layer in reversed(self.layers):
             dx = layer.backward(dx)
         return dx
@@ -122,7 +123,8 @@ class Network:
         Summary
             One `Row` a layer. Multiply-accumulates are for one image and without biases. The
             receptive field is the patch of the image that one output sees, borders not cut off;
-            it can be too small behind layers that make maps more than 256 times as large.
+            it can be too small behind layers that make maps more than 256 times as large, and too
+            large where a dilated kernel passes over numbers between the places of others.
 
         Raises
         ------
@@ -235,6 +237,7 @@ def learn(layers: Sequence[Layer], dy: Array) -> None:
 
 def _of_part(layers: Sequence[Layer], name: str, X: Array, part: slice) -> Array:
     """Return the output for some of the images; an error gives the number of them all."""
+    check_rows(layers=layers)
     y = X[part]
     with _advised(layers, name, X):
         for number, layer in enumerate(layers):

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from . import _args, memory
 from ._args import Array, Rng
-from .layer import Layer, all_of, fitting, in_a_row, made, refuse_twice, unmoved_by_errors
+from .layer import Layer, all_of, check_rows, fitting, in_a_row, made, unmoved_by_errors
 from .windows import Pair, Patch, batch_first, batch_last
 
 Group = Literal["params", "grads", "buffers"]
@@ -64,7 +64,7 @@ class Residual(Layer):
         if not body:
             raise ValueError("layers must hold at least one layer, got []")
         other = [] if shortcut is None else _row(shortcut)
-        refuse_twice(layers=body, shortcut=other)
+        check_rows(layers=body, shortcut=other)
         self.body, self.shortcut = body, other
 
     @property
@@ -280,10 +280,10 @@ class Joined(MutableMapping[str, Array]):
         """Return the dictionary of a layer, and a name in it."""
         way, _, rest = str(key).partition(".")
         number, _, name = rest.partition(".")
-        try:
-            return self.homes[f"{way}.{number}"], name
-        except KeyError:
-            raise KeyError(key) from None
+        home = self.homes.get(f"{way}.{number}")
+        if home is None or not name:
+            raise KeyError(key)
+        return home, name
 
 
 def _row(shortcut: Iterable[Layer]) -> list[Layer]:

@@ -12,7 +12,7 @@ import numpy as np
 from . import _args
 from ._args import Array
 from .fc import Linear
-from .layer import Layer, all_of, fitting, made
+from .layer import Layer, all_of, check_rows, fitting, made
 from .windows import Pair, Patch
 
 PHASES = 256  # places of an output that are looked at, at most
@@ -39,6 +39,8 @@ class Summary(list[Row]):
         shape = tuple(_args.integer("input_shape", side, 1) for side in sides)
         with _args.in_memory("input_shape", shape):
             y = np.empty((0, *shape), np.float32)  # an empty batch: shapes, no numbers
+        layers = list(layers)
+        check_rows(layers=layers)
         rows = []
         maps: Pair = (shape[1], shape[2])
         steps: list[Callable[[Patch], Patch]] = []  # from what a layer makes to what it sees of it

@@ -387,6 +387,44 @@ def test_a_layer_that_came_into_the_list_twice_is_refused():
             use()
 
 
+def junk(net):
+    net.layers.append("ReLU")
+
+
+def junk_in_a_block(net):
+    net.layers[0].body.append(ReLU)
+
+
+def a_block_in_itself(net):
+    net.layers[0].body.append(net.layers[0])
+
+
+@pytest.mark.parametrize("spoil", [junk, junk_in_a_block, a_block_in_itself])
+@pytest.mark.parametrize("called", [False, True])
+def test_a_list_that_holds_something_else_by_now_is_refused(spoil, called):
+    net = CNN([Residual([Tanh()]), Flatten(), Linear(16, 2, rng=0)])
+    x, y = np.ones((4, 1, 4, 4)), [0, 1, 0, 1]
+    state = net.state_dict()
+    if called:
+        net(x)
+    spoil(net)
+    place = r"layers\[3\]" if spoil is junk else r"layers\[0\]"
+    for use in (
+        lambda: net(x),
+        lambda: net.backward(np.ones((4, 2))),
+        lambda: net.predict(x),
+        lambda: net.predict_proba(x),
+        lambda: net.score(x, y),
+        lambda: net.fit(x, y, 1),
+        lambda: net.fit([(x, y)], epochs=1),
+        lambda: net.summary((1, 4, 4)),
+        net.state_dict,
+        lambda: net.load_state_dict(state),
+    ):
+        with pytest.raises((TypeError, ValueError), match=f"{place} must be a layer"):
+            use()
+
+
 def test_a_state_is_not_loaded_where_an_array_is_for_reading_alone():
     net = CNN([Conv2d(1, 1, 1, rng=0), Conv2d(1, 1, 1, rng=1)])
     net.layers[1].params["weight"].flags.writeable = False

@@ -98,6 +98,9 @@ def test_parameters_and_buffers_are_those_of_the_layers():
     for name in ("weight", "body.9.weight", "body.0.bias", "other.0.weight", 7):
         with pytest.raises(KeyError):
             layer.params[name]
+    for name in ("body.3", "body.3.", "body", ""):  # no name of an array
+        with pytest.raises(KeyError):
+            layer.params[name] = new
     layer.grads = {"body.1.bias": new}
     assert layer.body[1].grads == {"bias": new}
     del layer.grads["body.1.bias"]
