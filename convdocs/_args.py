@@ -66,7 +66,7 @@ def as_array(name: str, value: ArrayLike) -> Array:
         message = f"{name} must be a rectangular array, got {shown(value)}: {shown(error, str)}"
         raise kind(message) from None
     if masked:
-        fill = f"give them numbers, as {name}.filled(0) does"
+        fill = f"give them numbers, as {name.partition(' ')[0]}.filled(0) does"
         raise ValueError(f"{name} must have no masked numbers, got {shown(value)}; {fill}")
     return np.asarray(array)
 
@@ -135,7 +135,9 @@ class in_memory:
         """Turn an error of NumPy's, which names no argument, into one that does."""
         if kind is not None and issubclass(kind, ValueError | MemoryError):
             need = f"{self.names} must ask for no more than fits in memory"
-            raise ValueError(f"{need}, got {math.prod(self.shape):,} numbers") from None
+            numbers = math.prod(self.shape)  # none, of an empty batch of however large images
+            got = f"{numbers:,} numbers" if numbers else f"the shape {self.shape}"
+            raise ValueError(f"{need}, got {got}") from None
 
 
 def integer(name: str, value: Any, least: int) -> int:
@@ -193,7 +195,8 @@ def number(name: str, value: Any, least: float, most: float, need: str) -> float
     no_number = isinstance(value, bool | np.bool_ | np.timedelta64)
     if no_number or not isinstance(value, int | float | np.integer | np.floating):
         raise TypeError(f"{name} must be {need}, got {shown(value)}")
-    if not least <= value <= most:
+    # A narrow float of NumPy's would round the bounds to be compared with them.
+    if not least <= (float(value) if isinstance(value, np.floating) else value) <= most:
         raise ValueError(f"{name} must be {need}, got {shown(value)}")
     return float(value)
 

@@ -4,6 +4,7 @@ import collections
 import datetime
 import decimal
 import fractions
+import functools
 import os
 import re
 
@@ -21,6 +22,7 @@ from convdocs import (
     AvgPool2d,
     BatchNorm2d,
     Conv2d,
+    ConvTranspose2d,
     Dropout,
     Flatten,
     Linear,
@@ -692,6 +694,29 @@ TOGETHER = [
     ),
     (lambda: SGD(0.1, 1.5), ValueError, "momentum must .*0 to 1, got 1.5"),
     (lambda: SGD(lr=np.inf), ValueError, "lr must .*got inf"),
+    *(  # numbers that would round the bounds to be compared with them
+        (functools.partial(make, **{name: number}), ValueError, f"{name} must .*got")
+        for make, name in (
+            (SGD, "lr"),
+            (SGD, "weight_decay"),
+            (Adam, "eps"),
+            (functools.partial(BatchNorm2d, 1), "eps"),
+            (functools.partial(leaky_relu, 1.0), "negative_slope"),
+        )
+        for kind in (np.float16, np.float32, np.float64, np.longdouble)
+        for number in (kind(np.inf), kind(-np.inf), kind(np.nan), kind(-1))
+    ),
+    (lambda: BatchNorm2d(1, eps=np.float16(0)), ValueError, "eps must be .* above 0, got"),
+    (
+        lambda: MODEL.fit([(np.ma.masked_less(a(1, 1, 4, 4), 9), [0])], epochs=1),
+        ValueError,
+        r"X of batch 0 must have no masked numbers.*as X\.filled\(0\) does",
+    ),
+    (
+        lambda: ConvTranspose2d(1, 1, 2, dilation=2**40, padding=2**39)(a(0, 1, 4, 4)),
+        ValueError,
+        r"must ask for no more than fits in memory, got the shape \(1099511627780",
+    ),
     (lambda: SGD(momentum=0.9, nesterov=True), TypeError, "nesterov"),
     (lambda: Adam(betas=0.9), TypeError, "betas must be a pair of numbers.*got 0.9"),
     (lambda: Adam(betas=(0.9, 1.0)), ValueError, "betas must .*below 1, got 1.0"),

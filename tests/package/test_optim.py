@@ -98,6 +98,14 @@ def test_by_hand_the_second_step_of_adam():
     assert_allclose(layer.params["weight"], 10 - 0.5 * mean / (square**0.5 + 1), rtol=1e-14)
 
 
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.longdouble])
+def test_a_number_of_any_kind_sets_what_a_float_does(kind):
+    number = kind(0.25)
+    sgd, adam = SGD(number, number, weight_decay=number), Adam(number, (number, number), number)
+    assert (sgd.lr, sgd.momentum, sgd.weight_decay) == (0.25, 0.25, 0.25)
+    assert (adam.lr, adam.betas, adam.eps) == (0.25, (0.25, 0.25), 0.25)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_by_hand_adam_without_memory_steps_by_the_sign(dtype):
     layer, optimizer = Linear(1, 1, bias=False, dtype=dtype, rng=0), Adam(0.5, (0, 0), eps=0)
