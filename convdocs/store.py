@@ -92,7 +92,12 @@ def write(path: Path, description: Any, arrays: Mapping[str, Array]) -> None:
     """
     with whole(path) as file:
         entries: dict[str, Any] = {KEY: np.array(json.dumps(description)), **arrays}
-        np.savez(file, **entries)  # NumPy 2.0 would take allow_pickle for an array's name
+        try:
+            np.savez(file, **entries)
+        except ValueError as error:  # an archive is not closed where an interrupt left it open
+            if isinstance(error.__context__, KeyboardInterrupt | SystemExit | MemoryError):
+                raise error.__context__ from None
+            raise
 
 
 def read(path: Path) -> tuple[Any, dict[str, Array]]:

@@ -185,6 +185,27 @@ def test_an_exception_leaves_the_old_file_and_nothing_else(
     assert same(CNN.load(tmp_path / "model.npz"), model(1))
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the archive's
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, MemoryError])
+@pytest.mark.parametrize("entry", [1, 2, 3])
+def test_an_interrupt_that_leaves_an_entry_open_stays_what_it_is(saved, monkeypatch, error, entry):
+    before, begun = content(saved.parent), []
+
+    def interrupted(self, file, info, zip64):
+        begun.append(info)
+        real(self, file, info, zip64)
+        if len(begun) == entry:  # the archive knows of it, and nobody else does, who could close it
+            raise error
+
+    real = zipfile._ZipWriteFile.__init__
+    monkeypatch.setattr(zipfile._ZipWriteFile, "__init__", interrupted)
+    with pytest.raises(error):
+        model(1).save(saved)
+    monkeypatch.undo()
+    assert len(begun) == entry
+    assert content(saved.parent) == before
+
+
 @POSIX
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # by NumPy 2.0
 def test_a_full_disk_leaves_the_old_file_and_nothing_else(saved):
