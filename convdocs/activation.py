@@ -208,7 +208,7 @@ class LeakyReLU(Layer):
     def gradients(self, dy: Array, x: Array) -> tuple[Array, ...]:
         """Return ``dy`` where the input was positive, and a share of it elsewhere."""
         _args.same_shape("dy", dy, x.shape)
-        slope = memory.empty_like(x, _args.floating(dy))
+        slope = memory.empty_like(x, _args.floating(dy, x))
         np.greater(x, 0, out=slope)  # as in PyTorch, a NaN counts as negative
         np.maximum(slope, self.options["negative_slope"], out=slope)
         return (_times(dy, slope),)

@@ -94,6 +94,18 @@ def test_integers_are_computed_in_float64(function, layer, onnx, name, definitio
 
 
 @kinds
+@pytest.mark.parametrize(("x", "dy"), [("f4", "f8"), ("f8", "f4"), ("g", "f4"), ("i4", "f4")])
+def test_mixed_dtypes_promote(rng, function, layer, onnx, name, definition, x, dy):
+    x, dy = rng.normal(0, 3, 20).astype(x), rng.normal(size=20).astype(dy)
+    dtype = np.result_type(dy, function(x))
+    layer(x)
+    dx = layer.backward(dy)
+    layer(x.astype(dtype))
+    tight = 4 * np.finfo(function(x).dtype).eps
+    assert_allclose(dx, layer.backward(dy.astype(dtype)), rtol=tight, atol=tight, strict=True)
+
+
+@kinds
 @pytest.mark.parametrize("layout", reference.LAYOUTS)
 def test_memory_layout_changes_nothing(rng, function, layer, onnx, name, definition, layout):
     reference.layout_changes_nothing(function, [reference.whole(rng, 2, 3, 4, 5)], layout)
