@@ -231,6 +231,8 @@ class Joined(MutableMapping[str, Array]):
     def __getitem__(self, key: str) -> Array:
         """Return the array of this name."""
         home, name = self._home(key)
+        if name not in home:
+            raise KeyError(key)
         return home[name]
 
     def __setitem__(self, key: str, array: Array) -> None:
@@ -241,6 +243,8 @@ class Joined(MutableMapping[str, Array]):
     def __delitem__(self, key: str) -> None:
         """Take an array out of the dictionary of its layer."""
         home, name = self._home(key)
+        if name not in home:
+            raise KeyError(key)
         del home[name]
 
     def __repr__(self) -> str:
@@ -283,7 +287,12 @@ class Joined(MutableMapping[str, Array]):
         home = self.homes.get(f"{way}.{number}")
         if home is None or not name:
             raise KeyError(key)
-        return home, name
+        if not isinstance(home, Joined):
+            return home, name
+        try:  # of a block within the block
+            return home._home(name)
+        except KeyError:
+            raise KeyError(key) from None
 
 
 def _row(shortcut: Iterable[Layer]) -> list[Layer]:

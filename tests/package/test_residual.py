@@ -497,3 +497,39 @@ def test_a_layer_that_stands_twice_is_named_by_its_place():
             Residual(*rows)
     with pytest.raises(ValueError, match=r"layers\[1\] must be a layer of its own"):
         CNN([Residual([layer]), layer])
+
+
+def test_a_wrong_name_wherever_it_stands_leaves_all_as_it_was():
+    layer = Residual([Conv2d(1, 1, 1, rng=0)], [Residual([Linear(2, 2, rng=0)])])
+    before = layer.params.copy()
+    for name in ("weight", "body.1.weight", "body.0.", "shortcut.0.body.1.weight", 7):
+        with pytest.raises(KeyError) as error:
+            layer.params = {name: np.zeros(1), **before}
+        assert error.value.args == (name,)
+        assert dict(layer.params) == before
+    for name in ("body.0.nothing", "shortcut.0.body.0.nothing", "shortcut.0.body.9.weight"):
+        with pytest.raises(KeyError, match=f"^'{name}'$"):
+            layer.params[name]
+        with pytest.raises(KeyError, match=f"^'{name}'$"):
+            del layer.params[name]
+
+
+def test_what_is_not_among_the_new_arrays_is_gone():
+    layer = Residual([ReLU(), Conv2d(1, 1, 1, rng=0)])
+    layer.params = {"body.1.weight": layer.params["body.1.weight"]}
+    assert list(layer.params) == ["body.1.weight"]
+
+
+def test_the_fewest_images_are_those_of_any_place():
+    one = np.zeros((1, 2, 1, 1))
+    assert Residual([BatchNorm2d(2), ReLU()]).least_images(one) == 2
+    assert Residual([ReLU()], [BatchNorm2d(2)]).least_images(one) == 2
+
+
+def test_receptive_fields_through_a_block():
+    up = ConvTranspose2d(1, 1, 3, 2, padding=1, output_padding=1)
+    for layers, field in {
+        (Conv2d(1, 1, 2, 2), up): (4, 4),  # which places see most differs within the block
+        (Conv2d(1, 1, 1, 2), ConvTranspose2d(1, 1, 1, 2, output_padding=1)): (1, 1),  # or nothing
+    }.items():
+        assert CNN([Residual(layers)]).summary((1, 8, 8))[0].receptive_field == field
