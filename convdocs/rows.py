@@ -13,6 +13,7 @@ is the quicker way unless the maps are more than the channels, or a row is short
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -25,6 +26,7 @@ from .windows import Pair
 FEWEST = 12  # numbers in a column of a kernel: with fewer, BLAS has too little to multiply
 HIGHEST = 1.5  # times as high as wide: what is higher, BLAS rearranges for too few columns
 BLOCK = 1 << 20  # bytes of sums made at a time: they stay in the cache until the last column
+MOST = 128  # rows whose gradients are added one by one
 
 
 def rows_of(seen: Array, F: int, groups: int) -> Array | None:
@@ -92,17 +94,18 @@ def collect(places: Array, rows: Array, kernel: Pair) -> Array:
     ndarray of shape (F, C, kH, kW)
     """
     (kH, kW), F = kernel, len(places)
-    dkernels = np.zeros((kW, rows.shape[2], F), rows.dtype)
-    for block in blocks(places):
+    exact = np.result_type(rows, np.float64)  # of however many blocks
+    dkernels = np.zeros((kW, rows.shape[2], F), exact)
+    for block in blocks(places, MOST):
         numbers = by_rows(places[:, block]).swapaxes(1, 2)
         for v in range(kW):
             dkernels[v] += matmul(rows[v, block], numbers).sum(axis=0)
-    return memory.copy(dkernels.reshape(kW, kH, -1, F).transpose(3, 2, 1, 0))
+    return memory.copy(dkernels.reshape(kW, kH, -1, F).transpose(3, 2, 1, 0), rows.dtype)
 
 
-def blocks(places: Array) -> Iterator[slice]:
-    """Cut the output into rows that take at most `BLOCK` bytes."""
-    size = max(1, BLOCK // max(1, places[:, :1].nbytes))
+def blocks(places: Array, most: int = sys.maxsize) -> Iterator[slice]:
+    """Cut the output into rows that take at most `BLOCK` bytes, and are not too many."""
+    size = min(most, max(1, BLOCK // max(1, places[:, :1].nbytes)))
     return (slice(start, start + size) for start in range(0, places.shape[1], size))
 
 

@@ -196,3 +196,13 @@ def test_the_gradient_of_many_rows_is_added_up_in_parts():
     _, dw, db = conv2d_backward(dy, np.ones_like(dy), w, padding=1)
     assert_allclose(dw[:, :, 1, 1], 66_000, rtol=3e-5)  # row after row, 16e-5
     assert_allclose(db, 66_000, rtol=1e-6)
+
+
+@pytest.mark.parametrize("F", [1, 2, 4])
+@pytest.mark.parametrize("side", [20_000, 300_000])
+def test_the_gradient_of_many_short_rows_is_added_up_in_parts(F, side):
+    x, w, how = (8, 4, side, 1), (F, 4, 3, 3), {"padding": 1}
+    assert lying(x, w, how) is not None
+    dy = np.full((8, F, side, 1), 0.1, np.float32)
+    _, dw, _ = conv2d_backward(dy, np.ones(x, np.float32), np.zeros(w, np.float32), **how)
+    assert_allclose(dw[:, :, 1, 1], 0.1 * 8 * side, rtol=1e-5)

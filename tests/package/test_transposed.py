@@ -8,11 +8,15 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from convdocs import (
+    CNN,
+    Conv2d,
     ConvTranspose2d,
+    Residual,
     conv2d,
     conv2d_backward,
     conv_transpose2d,
     conv_transpose2d_backward,
+    memory,
     patches,
 )
 
@@ -228,3 +232,36 @@ def test_the_arguments_have_the_order_of_torch(torch):
             assert getattr(theirs, name) == value
     assert theirs.bias is None
     assert tuple(theirs.weight.shape) == ours.params["weight"].shape
+
+
+def test_the_widest_dtype_decides():
+    x, w = np.ones((1, 1, 2, 2), np.float32), np.ones((1, 1, 1, 1), np.float32)
+    assert conv_transpose2d(x, w, np.ones(1)).dtype == np.float64
+    for k in range(3):
+        given = [x, x, w]
+        given[k] = given[k].astype(float)
+        assert {a.dtype for a in conv_transpose2d_backward(*given)} == {np.dtype(float)}
+
+
+def test_nothing_is_left_unwritten(monkeypatch):
+    monkeypatch.setattr(memory, "empty", lambda shape, dtype: np.full(shape, 7, dtype))
+    y = conv_transpose2d([[[[1.0, 2]]]], [[[[3.0]]]], dilation=3, output_padding=(0, 2))
+    assert_array_equal(y, [[[[3, 6, 0, 0]]]])
+
+
+@pytest.mark.parametrize("padding", [(0, 0), (1, 0)])
+def test_the_gradient_of_a_bias_is_exact_for_tall_images(padding):
+    dy = np.full((1, 2, 200_000, 1), 0.1, np.float32)
+    x = np.ones((1, 1, 200_000 + 2 * padding[0], 1), np.float32)
+    w = np.ones((1, 2, 1, 1), np.float32)
+    assert_allclose(conv_transpose2d_backward(dy, x, w, padding=padding)[2], 20_000, rtol=1e-6)
+
+
+def test_the_summary_counts_what_is_spread():
+    (row,) = CNN([ConvTranspose2d(2, 3, 2, stride=2)]).summary((2, 4, 5))
+    assert row[1:4] == ((3, 8, 10), 2 * 3 * 4 + 3, 2 * 4 * 5 * 3 * 4)
+
+
+def test_padding_shifts_what_a_place_of_the_output_sees():
+    block = Residual([ConvTranspose2d(1, 1, 3, padding=1)], [Conv2d(1, 1, 3, padding=1)])
+    assert CNN([block]).summary((1, 9, 9))[0].receptive_field == (3, 3)
