@@ -43,6 +43,7 @@ def softmax(x: ArrayLike, axis: int = -1) -> Array:
     return y
 
 
+@_args.silent
 def cross_entropy(logits: ArrayLike, labels: ArrayLike) -> float:
     """Return the mean of -log(probability that softmax gives to the label).
 

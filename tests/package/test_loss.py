@@ -278,3 +278,8 @@ class Raising:
 def test_labels_that_are_no_array_are_named(function, shape, labels):
     with pytest.raises((ValueError, TypeError), match="labels must be a rectangular array, got"):
         function(np.zeros(shape), labels)
+
+
+def test_infinity_travels_in_silence():
+    logits = np.array([[3e38, 0], [3e38, 0]], np.float32)
+    assert cross_entropy(logits, [1, 1]) == np.inf
