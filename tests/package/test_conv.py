@@ -505,6 +505,21 @@ def test_without_blas_the_results_are_the_same(monkeypatch, rng, name, most):
     reference.same_results(conv2d_backward(dy, x, w, **how), expected)
 
 
+def test_no_product_without_blas_is_larger_than_can_be_counted(monkeypatch):
+    sizes = []
+
+    def counted(how, a, b, out):
+        sizes.append(out.size * a.shape[-1])
+        out[...] = a @ b
+
+    monkeypatch.setattr(products, "BLAS", False)
+    monkeypatch.setattr(products, "MOST", 200)
+    monkeypatch.setattr(np, "einsum", counted)
+    a, b = np.ones((2, 3, 4)), np.ones((2, 4, 50))
+    assert_array_equal(products.matmul(a, b), np.full((2, 3, 50), 4.0))
+    assert max(sizes) <= 200
+
+
 def test_a_kernel_of_one_pixel_leaves_the_images_as_they_are(rng):
     x = rng.random((3, 2, 4, 5)).transpose(1, 2, 3, 0).copy().transpose(3, 0, 1, 2)  # no patch copy
     w, before = rng.random((4, 2, 1, 1)), x.copy()

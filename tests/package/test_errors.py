@@ -82,6 +82,11 @@ def a(*shape):
     return array
 
 
+def wide(*shape):
+    """Return an array of one number that says to be of this shape."""
+    return np.broadcast_to(np.float32(1), shape)
+
+
 def nonsense():
     """Return what is no argument for anything, in fresh copies."""
     return [
@@ -707,6 +712,39 @@ TOGETHER = [
         for number in (kind(np.inf), kind(-np.inf), kind(np.nan), kind(-1))
     ),
     (lambda: BatchNorm2d(1, eps=np.float16(0)), ValueError, "eps must be .* above 0, got"),
+    (lambda: BatchNorm2d(1, eps=1e-60), ValueError, "eps must be .* above 0, got"),
+    (lambda: BatchNorm2d(1, eps=1e60), ValueError, "eps must be .* above 0, got"),
+    (lambda: Residual([ReLU()])(one, train=1), TypeError, "^train must be True or False"),
+    (lambda: MODEL.summary((1, 0, 4)), ValueError, "^input_shape must be at least 1, got 0"),
+    (
+        lambda: conv2d(a(1, 1, 1024, 1024), wide(2**40, 1, 1, 1)),
+        ValueError,
+        "^x and weight must ask for no more than fits in memory",
+    ),
+    (
+        lambda: conv2d(wide(1, 1, 2**25, 2**25), a(1, 1, 1, 1)),
+        ValueError,
+        "^x must ask for no more than fits in memory",
+    ),
+    (
+        lambda: ConvTranspose2d(2**40, 2**20, 3),
+        ValueError,
+        "^in_channels, out_channels and kernel_size must ask for no more than",
+    ),
+    *(
+        (
+            functools.partial(conv_transpose2d, a(1, 1, 2, 2), a(1, 1, 1, 1), **how),
+            ValueError,
+            f"^{names} must ask for no more than fits in memory",
+        )
+        for how, names in (
+            ({"stride": (2**40, 1)}, "x, weight and stride"),
+            ({"stride": (1, 2**40)}, "x, weight and stride"),
+            ({"stride": 2**40, "output_padding": 1}, "x, weight, stride and output_padding"),
+        )
+    ),
+    (lambda: conv_transpose2d(one, a(1, 0, 1, 1)), ValueError, "weight must hold a number, got"),
+    (lambda: conv_transpose2d(one, a(1, 1, 0, 1)), ValueError, "weight must hold a number, got"),
     (
         lambda: MODEL.fit([(np.ma.masked_less(a(1, 1, 4, 4), 9), [0])], epochs=1),
         ValueError,

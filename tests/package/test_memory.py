@@ -266,3 +266,13 @@ model.fit(X, y, epochs=5, optimizer=SGD(0.01))
 print((faults() - before) / 100)
 """
     assert float(run(code)) < 100
+
+
+def test_before_too_much_would_lie_free_all_goes_back():
+    memory.POOL.clear()
+    arrays = [memory.empty((memory.MOST,), np.uint8) for _ in range(memory.KEPT // memory.MOST)]
+    del arrays
+    assert memory.POOL.bytes == memory.KEPT
+    small = memory.empty((1 << 20,), np.uint8)
+    del small
+    assert memory.POOL.bytes == 1 << 20

@@ -193,3 +193,26 @@ def test_a_gradient_of_integers_is_computed_in_float64(rng, dtype):
     layer(rng.normal(size=SHAPE).astype(np.float32), train=True)
     dy = rng.integers(0, 2, SHAPE).astype(dtype)
     assert_array_equal(layer.backward(dy), layer.backward(dy.astype(float)), strict=True)
+
+
+def test_images_far_from_zero_keep_their_variance(rng):
+    x = rng.normal(1000, 1, (8, 3, 5, 5)).astype(np.float32)
+    single, double = BatchNorm2d(3), BatchNorm2d(3, dtype=float)
+    expected = double(x.astype(float), train=True)
+    assert_allclose(single(x, train=True), expected, rtol=1e-4, atol=1e-3)
+
+
+def test_the_widest_dtype_decides():
+    x = np.ones((2, 1, 2, 2), np.float32)
+    layer = BatchNorm2d(1)
+    layer(x, train=True)
+    assert layer.backward(x.astype(float)).dtype == np.float64
+    assert BatchNorm2d(1, dtype=float)(x).dtype == np.float64
+
+
+def test_infinity_travels_in_silence():
+    x = np.array([np.inf, 1, -np.inf, 3e38], np.float32).reshape(4, 1, 1, 1)
+    layer = BatchNorm2d(1)
+    layer.buffers["running_mean"][...] = np.inf
+    for use in (layer, layer.forward):
+        assert np.isnan(use(x)).any()
