@@ -104,8 +104,8 @@ class Network:
         ValueError, TypeError
             If ``dy`` is not such a gradient.
         """
-        dx = _args.numbers("dy", dy)
         check_rows(layers=self.layers)
+        dx = _args.numbers("dy", dy)
         for layer in reversed(self.layers):
             dx = layer.backward(dx)
         return dx
