@@ -162,19 +162,26 @@ def execute(chapter: Chapter) -> ExecutionResult:
                     raise
 
 
-def run(chapter: Chapter) -> tuple[str, str]:
-    """Run a chapter and keep its results; return its name, and what went wrong."""
+class Result(NamedTuple):
+    """What has become of a chapter's cells."""
+
+    page: str
+    wrong: str  # what went wrong, or nothing
+    bundle: CacheBundleIn | None = None  # for the store, if nothing did
+
+
+def run(chapter: Chapter) -> Result:
+    """Run a chapter."""
     if sys.stderr.isatty():
         print(f"Running {chapter.page}", file=sys.stderr, flush=True)
     try:
         done = execute(chapter)
     except Exception as failure:  # such as a kernel that dies
-        return chapter.page, f"{type(failure).__name__}: {failure}"
+        return Result(chapter.page, f"{type(failure).__name__}: {failure}")
     if done.err:
-        return chapter.page, str(done.exc_string)
-    bundle = CacheBundleIn(chapter.notebook, chapter.page, data={"execution_seconds": done.time})
-    chapter.store.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
-    return chapter.page, ""
+        return Result(chapter.page, str(done.exc_string))
+    data = {"execution_seconds": done.time}
+    return Result(chapter.page, "", CacheBundleIn(chapter.notebook, chapter.page, data=data))
 
 
 def unknown(env: SphinxEnvType, docnames: list[str]) -> list[Chapter]:
@@ -201,12 +208,19 @@ def run_chapters(app: Sphinx, env: SphinxEnvType, docnames: list[str]) -> None:
     if env.mystnb_config.execution_mode == "off":
         return
     chapters = unknown(env, docnames)
-    if chapters:  # Matplotlib looks for fonts once, and says so, which is not to be in a chapter
-        importlib.import_module("matplotlib.font_manager")
+    if not chapters:
+        return
+    importlib.import_module("matplotlib.font_manager")  # it looks for fonts once, and says so
+    store = chapters[0].store
     failed = []
 
-    def hear(*results: tuple[str, str]) -> None:
-        page, wrong = results[-1]
+    def keep(*results: Result) -> None:  # here alone: two who store at once remove each other's
+        page, wrong, bundle = results[-1]
+        try:
+            if bundle:
+                store.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+        except Exception as failure:  # such as a full disk: Sphinx would go on without a word
+            wrong = f"{type(failure).__name__}: {failure}"
         if wrong:
             LOG.warning("the cells do not run\n%s", wrong, location=page)
             failed.append(page)
@@ -214,7 +228,7 @@ def run_chapters(app: Sphinx, env: SphinxEnvType, docnames: list[str]) -> None:
     workers = app.parallel if parallel_available else 1
     tasks = ParallelTasks(workers) if workers > 1 else SerialTasks()
     for chapter in [*chapters[:workers], *reversed(chapters[workers:])]:  # it begins with the last
-        tasks.add_task(run, chapter, hear)
+        tasks.add_task(run, chapter, keep)
     tasks.join()
     if failed:
         raise ExtensionError(f"no book without the results of {', '.join(sorted(failed))}")

@@ -13,16 +13,22 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import live_python
 import pytest
 from _ext import execution
+from jupyter_cache import get_cache
+from jupyter_cache.cache.main import JupyterCacheBase
+from jupyter_cache.executors.utils import ExecutionResult
 from nbclient.exceptions import DeadKernelError
+from nbformat.v4 import new_code_cell, new_notebook
 from pages import served
 from PIL import Image
 from places import ROOT
 from playwright.sync_api import expect
+from sphinx.errors import ExtensionError
 
 pytestmark = pytest.mark.xdist_group("book")  # its tests share the first book
 
@@ -496,6 +502,41 @@ def test_chapters_that_all_run_in_a_new_book_share_one_store_of_results(tmp_path
     book.built()
     for number in range(4):
         assert f">{number // 3 * 7000}\n<" in book.html(f"more-{number}")
+
+
+def end_at_once(monkeypatch, store, count):
+    """Run chapters whose cells take no time; return their notebooks."""
+    cells = [new_notebook(cells=[new_code_cell(f"print({number})")]) for number in range(count)]
+    chapters = [execution.Chapter(f"page-{k}", one, store, 10) for k, one in enumerate(cells)]
+    monkeypatch.setattr(execution, "unknown", lambda env, names: chapters)
+    monkeypatch.setattr(execution, "execute", lambda chapter: ExecutionResult(None, "", 1.0))
+    env = SimpleNamespace(mystnb_config=SimpleNamespace(execution_mode="cache"))
+    execution.run_chapters(SimpleNamespace(parallel=count), env, [])
+    return cells
+
+
+def test_results_of_chapters_that_end_at_once_are_stored_one_by_one(monkeypatch, tmp_path):
+    store = get_cache(tmp_path / "store")
+    keep = JupyterCacheBase.cache_notebook_bundle
+
+    def alone(*arguments, **options):
+        (tmp_path / "storing").mkdir()  # no other process does
+        time.sleep(0.2)
+        keep(*arguments, **options)
+        (tmp_path / "storing").rmdir()
+
+    monkeypatch.setattr(JupyterCacheBase, "cache_notebook_bundle", alone)
+    for cells in end_at_once(monkeypatch, store, 4):
+        assert store.match_cache_notebook(cells).data == {"execution_seconds": 1.0}
+
+
+def test_a_result_that_cannot_be_stored_names_its_chapter(monkeypatch, tmp_path):
+    def full(*arguments, **options):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(JupyterCacheBase, "cache_notebook_bundle", full)
+    with pytest.raises(ExtensionError, match=r"no book without the results of page-0, page-1$"):
+        end_at_once(monkeypatch, get_cache(tmp_path), 2)
 
 
 def surroundings(folder):
