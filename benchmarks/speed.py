@@ -1,20 +1,23 @@
 """Time every case of `cases`, ours beside the others: run by `make bench`.
 
-The competitors of one case take turns, three times over, so that whatever else the machine does
-meets all of them alike. Each group becomes a table in Markdown; the medians of a whole run also
-become ``results.json``, which the chapter on speed reads. With words, as in ``speed.py LeNet``,
-only the cases that have one of them are timed, and nothing is kept.
+Each case has a process of its own: how quickly a library gets memory depends on what its process
+had before. The competitors of one case take turns, five times over, so that whatever else the
+machine does meets all of them alike. Each group becomes a table in Markdown; the medians of a whole
+run also become ``results.json``, which the chapter on speed reads. With words, as in ``speed.py
+LeNet``, only the cases that have one of them are timed, and nothing is kept.
 """
 
 import datetime
 import importlib.metadata
 import json
+import multiprocessing
 import os
 import platform
 import statistics
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +26,7 @@ import peak
 from cases import BY_HAND, CASES, STEPS, TRAINING, Case, Run
 
 RESULTS = Path(__file__).parent / "results.json"
-TURNS = 3  # of each competitor
+TURNS = 5  # of each competitor
 SECONDS = 0.1  # how long a turn lasts
 ROUNDS = 50  # in a turn, at most
 
@@ -35,12 +38,20 @@ def main(*words: str) -> None:
     chosen = [case for case in CASES if not words or any(word in str(case) for word in words)]
     times: Times = {}
     for group in dict.fromkeys(case.group for case in chosen):
-        times[group] = {case.name: medians(case) for case in chosen if case.group == group}
+        these = [case for case in chosen if case.group == group]
+        times[group] = {case.name: by for case, by in zip(these, apart(these), strict=True)}
         print(*table(group, times[group]), sep="\n", flush=True)
     if len(chosen) == len(CASES):
         memory = peak.measured()
         print(*memory_table(memory), sep="\n")
         RESULTS.write_text(json.dumps(record(times, memory), indent=1) + "\n")
+
+
+def apart(chosen: list[Case]) -> Iterator[dict[str, float]]:
+    """Yield the medians of each case, from a new process for each."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn, max_tasks_per_child=1) as pool:
+        yield from pool.map(medians, chosen)
 
 
 def medians(case: Case) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """The benchmarks run, keep what the chapter on speed reads, and print what was measured."""
 
 import json
+import os
 
 import cases
 import numpy as np
@@ -23,6 +24,7 @@ def quick(monkeypatch, tmp_path):
     for module in (cases, speed):
         monkeypatch.setattr(module, "CASES", few)
     monkeypatch.setattr(speed, "SECONDS", 0)
+    monkeypatch.setattr(speed, "apart", lambda chosen: map(speed.medians, chosen))
     monkeypatch.setattr(speed, "RESULTS", tmp_path / "results.json")
     first = dict.fromkeys(list(peak.RUNS)[:1])
     monkeypatch.setattr(peak, "RUNS", first)  # in this process: a new one measures
@@ -62,6 +64,18 @@ def test_a_part_is_printed_and_not_kept(quick, capsys):
     printed = capsys.readouterr().out
     assert "| tiny | " in printed
     assert "| small | " not in printed
+
+
+@pytest.mark.slow
+def test_each_case_is_timed_in_a_process_of_its_own(monkeypatch):
+    case = cases.Case("edge detection", "0.3 megapixels")
+    monkeypatch.setattr(speed, "medians", process)
+    assert len({os.getpid(), *speed.apart([case, case])}) == 3
+
+
+def process(case):
+    """Return which process this is."""
+    return os.getpid()
 
 
 def test_every_competitor_computes_the_same(rng):
