@@ -216,8 +216,8 @@ class CNN(Network):
         OSError
             If no file can be written there, such as in the place of a folder or of a missing one.
         """
-        description = {"format": 1, "layers": described(self.layers)}
-        store.write(path, description, named_arrays(self.layers))
+        arrays = named_arrays(self.layers)
+        store.write(path, {"format": 1, "layers": described(self.layers)}, arrays)
 
     @classmethod
     def load(cls, path: Path) -> CNN:

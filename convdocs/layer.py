@@ -273,21 +273,16 @@ def shut(dy: Array, closed: Array, out: Array | None = None) -> Array:
     return out
 
 
-def in_a_row(layers: Iterable[Layer]) -> list[Layer]:
-    """Return layers as a list, and refuse anything else."""
+def in_a_row(layers: Iterable[Layer], name: str = "layers") -> list[Layer]:
+    """Return layers as a list, and refuse anything else; ``name`` is what errors call them."""
     try:
         row = list(layers)
     except ValueError:  # of a layer that a generator builds
         raise
     except Exception as error:
-        need = f"layers must be a list of layers, got {_args.shown(layers)}"
+        need = f"{name} must be a list of layers, got {_args.shown(layers)}"
         raise TypeError(f"{need}: {_args.shown(error, str)}") from error
-    for number, layer in enumerate(row):
-        if not isinstance(layer, Layer):
-            raise TypeError(f"layers[{number}] must be a layer, got {_args.shown(layer)}")
-        if not hasattr(layer, "buffers"):
-            name = type(layer).__name__
-            raise TypeError(f"layers[{number}]: {name}.__init__ must call super().__init__()")
+    check_rows(**{name: row})
     return row
 
 
@@ -299,13 +294,17 @@ def check_rows(**rows: Iterable[Layer]) -> None:
     seen: set[int] = set()
     for name, layers in rows.items():
         for number, layer in enumerate(layers):
+            place = f"{name}[{number}]"
             left = [layer]
             while left:
                 each = left.pop()
                 if not isinstance(each, Layer):
-                    raise TypeError(f"{name}[{number}] must be a layer, got {_args.shown(each)}")
+                    raise TypeError(f"{place} must be a layer, got {_args.shown(each)}")
+                if not hasattr(each, "x"):
+                    kind = type(each).__name__
+                    raise TypeError(f"{place}: {kind}.__init__ must call super().__init__()")
                 if id(each) in seen:
-                    raise ValueError(f"{name}[{number}] must be a layer of its own, got one twice")
+                    raise ValueError(f"{place} must be a layer of its own, got one twice")
                 seen.add(id(each))
                 left += each.inner()
 

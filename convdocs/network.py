@@ -45,7 +45,6 @@ class Network:
 
     def __init__(self, layers: Iterable[Layer]) -> None:
         self.layers = in_a_row(layers)
-        check_rows(layers=self.layers)
 
     def __call__(self, x: ArrayLike, train: bool = False, rng: Rng = None) -> Array:
         """Return the output for images ``x``; each layer remembers what it saw.

@@ -63,7 +63,7 @@ class Residual(Layer):
         body = in_a_row(layers)
         if not body:
             raise ValueError("layers must hold at least one layer, got []")
-        other = [] if shortcut is None else _row(shortcut)
+        other = [] if shortcut is None else in_a_row(shortcut, "shortcut")
         check_rows(layers=body, shortcut=other)
         self.body, self.shortcut = body, other
 
@@ -86,6 +86,7 @@ class Residual(Layer):
         x, train = _args.numbers("x", x), _args.flag("train", train)
         if rng is not None:
             rng = _args.generator(rng)  # one stream for all layers
+        check_rows(layers=self.body, shortcut=self.shortcut)
         ends = []
         with _unchanged_by_errors(list(all_of(self.inner()))):
             for row in (self.body, self.shortcut):
@@ -293,14 +294,6 @@ class Joined(MutableMapping[str, Array]):
             return home._home(name)
         except KeyError:
             raise KeyError(key) from None
-
-
-def _row(shortcut: Iterable[Layer]) -> list[Layer]:
-    """Return the layers of a shortcut as a list."""
-    try:
-        return in_a_row(shortcut)
-    except TypeError as error:
-        raise TypeError(str(error).replace("layers", "shortcut", 1)) from None
 
 
 @contextlib.contextmanager

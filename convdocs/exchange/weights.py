@@ -62,8 +62,8 @@ def to_torch(model: Network) -> Any:
         If ``model`` is no network, or a layer not one of the package's own.
     """
     torch = _extras.library("torch")
-    net = torch.nn.Sequential(*_modules(described(network(model).layers)))
-    state = {key: native(array) for key, array in model.state_dict().items()}
+    state = {key: native(array) for key, array in network(model).state_dict().items()}
+    net = torch.nn.Sequential(*_modules(described(model.layers)))
     net.load_state_dict({key: torch.from_numpy(array) for key, array in state.items()})
     return net.eval()
 

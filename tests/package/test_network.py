@@ -401,7 +401,7 @@ def a_block_in_itself(net):
 
 @pytest.mark.parametrize("spoil", [junk, junk_in_a_block, a_block_in_itself])
 @pytest.mark.parametrize("called", [False, True])
-def test_a_list_that_holds_something_else_by_now_is_refused(spoil, called):
+def test_a_list_that_holds_something_else_by_now_is_refused(spoil, called, tmp_path):
     net = CNN([Residual([Tanh()]), Flatten(), Linear(16, 2, rng=0)])
     x, y = np.ones((4, 1, 4, 4)), [0, 1, 0, 1]
     state = net.state_dict()
@@ -420,9 +420,13 @@ def test_a_list_that_holds_something_else_by_now_is_refused(spoil, called):
         lambda: net.summary((1, 4, 4)),
         net.state_dict,
         lambda: net.load_state_dict(state),
+        lambda: net.save(tmp_path / "net.npz"),
+        lambda: SGD().step(net.layers),
+        lambda: CNN(net.layers),
     ):
         with pytest.raises((TypeError, ValueError), match=f"{place} must be a layer"):
             use()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_state_is_not_loaded_where_an_array_is_for_reading_alone():

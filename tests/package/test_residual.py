@@ -533,3 +533,27 @@ def test_receptive_fields_through_a_block():
         (Conv2d(1, 1, 1, 2), ConvTranspose2d(1, 1, 1, 2, output_padding=1)): (1, 1),  # or nothing
     }.items():
         assert CNN([Residual(layers)]).summary((1, 8, 8))[0].receptive_field == field
+
+
+# --- A list that has changed ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("what", [ReLU, "itself"])
+def test_a_block_that_holds_something_else_by_now_is_refused(what, tmp_path, torch):
+    inner = Residual([Tanh()])
+    net = CNN([inner, Flatten(), Linear(16, 2, rng=0)])
+    inner.body.append(inner if what == "itself" else what)
+    for use in (
+        lambda: to_torch(net),
+        lambda: to_onnx(net, tmp_path / "net.onnx", (1, 4, 4)),
+        lambda: save_safetensors(net, tmp_path / "net.safetensors"),
+        lambda: Residual([inner]),
+        lambda: SGD().step([inner]),
+    ):
+        with pytest.raises((TypeError, ValueError), match=r"^layers\[0\] must be a layer"):
+            use()
+    with pytest.raises((TypeError, ValueError), match=r"^shortcut\[1\] must be a layer"):
+        Residual([Tanh()], [ReLU(), inner])
+    with pytest.raises((TypeError, ValueError), match=r"^layers\[1\] must be a layer"):
+        inner(np.ones((2, 1, 4, 4)))
+    assert list(tmp_path.iterdir()) == []
