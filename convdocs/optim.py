@@ -54,9 +54,9 @@ class Optimizer:
         RuntimeError
             If a layer with parameters has no gradients yet.
         ValueError, TypeError
-            If a gradient, or what is remembered, does not have the parameter's shape, or a layer
-            stands in another place than in the steps before, or a parameter cannot be changed in
-            place; nothing is changed then.
+            If a gradient, or what is remembered, does not have the parameter's shape or holds no
+            real numbers, or a layer stands in another place than in the steps before, or a
+            parameter cannot be changed in place; nothing is changed then.
         """
         jobs, row = [], in_a_row(layers)
         self.keeps_places(row)
@@ -66,11 +66,12 @@ class Optimizer:
                 if name not in layer.grads:
                     raise RuntimeError(f"step needs a backward pass before it: {layer!r}")
                 remembered = self.memory.get((number, name)) or self.blank(parameter)
-                for array in (layer.grads[name], *remembered):
+                gradient = moving(f"the gradient of '{number}.{name}'", layer.grads[name])
+                for array in (gradient, *remembered):
                     if array.shape != parameter.shape:
                         need = f"{type(layer).__name__}.{name} must keep its shape {array.shape}"
                         raise ValueError(f"{need}, got {parameter.shape}")
-                jobs.append((number, name, parameter, layer.grads[name], remembered))
+                jobs.append((number, name, parameter, gradient, remembered))
         self.steps += 1
         for number, name, parameter, gradient, remembered in jobs:
             self.memory[number, name] = remembered
@@ -117,6 +118,14 @@ def movable(name: str, parameter: Any) -> None:
         raise TypeError(f"{name} must be an array of floating-point numbers, got {got}")
     if not parameter.flags.writeable:
         raise ValueError(f"{name} must be an array to write to, got one for reading alone")
+
+
+def moving(name: str, gradient: Any) -> Array:
+    """Return a gradient as floating-point numbers, and refuse what holds no real ones."""
+    if not isinstance(gradient, np.ndarray) or gradient.dtype.kind not in "biuf":
+        got = getattr(gradient, "dtype", _args.shown(gradient))
+        raise TypeError(f"{name} must be an array of real numbers, got {got}")
+    return gradient if gradient.dtype.kind == "f" else gradient.astype(float)
 
 
 class SGD(Optimizer):

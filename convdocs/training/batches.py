@@ -168,7 +168,7 @@ def examples(
 
 def refuse_no_scores(scores: Array) -> None:
     """Raise an error if a network's output has no axis for the classes."""
-    if scores.ndim < 2:
+    if scores.ndim < 2 or scores.shape[1] == 0:
         raise _no_scores(scores)
 
 
@@ -178,6 +178,7 @@ def _no_scores(scores: Array) -> ValueError:
     return ValueError(f"{need}, got {scores.shape}")
 
 
+@_args.silent
 def digest(X: Array, y: Array) -> str:
     """Return a short text that tells these images and labels from others.
 
@@ -191,5 +192,9 @@ def digest(X: Array, y: Array) -> str:
     places = np.linspace(0, len(X) - 1, seen).astype(int) if seen < len(X) else slice(None)
     text = hashlib.blake2b(repr((X.shape, X.dtype.kind, X.dtype.itemsize)).encode(), digest_size=16)
     text.update(np.ascontiguousarray(y, np.int64))
-    text.update(np.ascontiguousarray(X[places], X.dtype.newbyteorder("=")))
+    images = np.ascontiguousarray(X[places], X.dtype.newbyteorder("="))
+    if images.dtype.itemsize > 8:  # a long double has bytes that say nothing
+        coarse = images.astype(float)
+        images = np.stack([coarse, (images - coarse).astype(float)])
+    text.update(images)
     return text.hexdigest()

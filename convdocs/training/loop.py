@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
+import signal
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -220,13 +224,14 @@ class Training:
         learn(layers, cross_entropy_backward(scores, labels))
         saving = self.path is not None and time.monotonic() > self.saved + SECONDS
         saving = ranks.average(layers, counted, len(batch.places), saving)
-        self.optimizer.step(layers)
+        with _unbroken():
+            self.optimizer.step(layers)
+            self.made += 1
         self.advance(sums, saving)
         self._warn_of_loss(sums, x)
 
     def advance(self, sums: Sums, saving: bool) -> None:
         """Count a step, and save if it is time to."""
-        self.made += 1
         self.step += 1
         self.sums = Sums.total([self.sums, sums])
         self.bar.step(self.epoch + 1, self.step, self.sums.mean_loss())
@@ -337,8 +342,8 @@ class Training:
             agreeing(ours, state.weights)
             for (layer, name), memory in state.memory.items():
                 like = ours[f"{layer}.{name}"]
-                wanted = [(array.dtype, array.shape) for array in self.optimizer.blank(like)]
-                if [(array.dtype, array.shape) for array in memory] != wanted:
+                wanted = self.optimizer.blank(like)
+                if [_kind(array) for array in memory] != [_kind(array) for array in wanted]:
                     raise ValueError(f"the optimiser cannot have remembered {name!r} so")
         except (KeyError, TypeError, ValueError) as error:
             raise checkpoint.damaged(path, error) from error
@@ -354,6 +359,28 @@ class Training:
         self.history[:] = state.history
         self.epoch, self.step, self.begun = state.epoch, state.step, state.begun
         self.sums = Sums(*state.sums) if self.ranks.rank == 0 else Sums()
+
+
+@contextlib.contextmanager
+def _unbroken() -> Iterator[None]:
+    """Let Ctrl-C wait for the end of a step, half of which would stay in the network."""
+    usual = signal.getsignal(signal.SIGINT)
+    if not callable(usual) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    signal.signal(signal.SIGINT, lambda *call: came.append(call))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+        if came:
+            usual(*came[0])
+
+
+def _kind(array: Array) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    """Return what an array is like; the order of its bytes does not matter."""
+    return array.dtype.newbyteorder("="), array.shape
 
 
 def validation_set(model: Network, validation: Any) -> tuple[Array, Array]:

@@ -282,6 +282,34 @@ def test_the_same_images_from_elsewhere_are_the_same(saved, tmp_path):
     assert result(train(saved, data=(mapped, Y.astype("u1").tolist()))) == want
 
 
+@pytest.mark.skipif(np.dtype("g").itemsize == 8, reason="a long double is a double here")
+def test_equal_long_doubles_are_the_same_images(tmp_path):
+    path, wide = tmp_path / "saved.npz", [X.astype("g") for _ in range(3)]
+    wide[1].view("u1").reshape(-1, wide[1].itemsize)[:, 10:] = 7  # bytes that say nothing
+    wide[2][3, 0, 0, 0] *= 1 + np.finfo("g").eps
+    train(path, data=(wide[0], Y), epochs=2)
+    resumed = train(path, data=(wide[1], Y))
+    assert result(resumed) == result(train(data=(wide[0], Y)))
+    refused(path, ValueError, "other images or labels", data=(wide[2], Y))
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_parameters_in_the_other_order_of_bytes_go_on(tmp_path, optimizer):
+    def swapped():
+        model = net()
+        for layer in model.layers:
+            for name, array in layer.params.items():
+                layer.params[name] = array.astype(array.dtype.newbyteorder())
+        return model
+
+    path, how = tmp_path / "saved.npz", {"optimizer": OPTIMIZERS[optimizer]}
+    train(path, model=swapped(), epochs=2, **how)
+    resumed, whole = train(path, model=swapped(), **how), train(model=swapped(), **how)
+    assert resumed.history == whole.history
+    for key, array in whole.state_dict().items():
+        np.testing.assert_array_equal(resumed.state_dict()[key], array)
+
+
 def test_a_file_from_before_there_was_a_digest_is_read(saved):
     description, arrays = store.read(saved)
     del description["settings"]["data"]

@@ -1,10 +1,12 @@
 """A classifier learns as PyTorch's does, stops when told to, and refuses what it cannot learn."""
 
 import math
+import os
 import re
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -223,6 +225,39 @@ def test_an_interrupted_validation_keeps_what_was_learned():
     model, interrupted = small(), []
     model.layers.insert(1, Watch(sight=sight))
     check_interrupted(model, 3, 0, validation=(X, Y))  # the epoch has no complete entry
+
+
+class Signalled(Adam):
+    """An optimiser within whose second step Ctrl-C is pressed."""
+
+    def move(self, *arrays):
+        if self.steps == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        super().move(*arrays)
+
+
+def test_a_step_that_has_begun_is_made_as_a_whole():
+    usual = signal.getsignal(signal.SIGINT)
+    model, whole = small(), small()
+    with pytest.warns(UserWarning, match="interrupted: 2 steps were made"):
+        kept_inside(lambda: model.fit(X, Y, 9, 3, rng=0, optimizer=Signalled(0.1)))
+    assert signal.getsignal(signal.SIGINT) is usual
+
+    class Stopped(Adam):
+        def step(self, layers):
+            super().step(layers)
+            if self.steps == 2:
+                raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        whole.fit(X, Y, 9, 3, rng=0, optimizer=Stopped(0.1))
+    assert bits(model) == bits(whole)
+
+
+def test_a_training_in_another_thread_leaves_the_signals_alone():
+    with ThreadPoolExecutor(1) as threads:
+        model = threads.submit(lambda: small().fit(X, Y, 1, 3, rng=0)).result()
+    assert bits(model) == bits(small().fit(X, Y, 1, 3, rng=0))
 
 
 def test_any_other_error_is_not_swallowed():

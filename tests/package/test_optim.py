@@ -291,6 +291,46 @@ def test_a_parameter_for_reading_alone_is_refused_before_any_other_moves(rng, ki
         assert_array_equal(parameter, copy)
 
 
+@pytest.mark.parametrize("kind", [SGD, Adam])
+@pytest.mark.parametrize("gradient", [np.ones((2, 3)) + 1j, np.full((2, 3), "1"), [[1.0] * 3] * 2])
+def test_a_gradient_that_is_no_array_of_real_numbers_is_refused_before_any_moves(
+    rng, kind, gradient
+):
+    net, optimizer = layers(), kind()
+    draw_gradients(rng, net)
+    net[2].grads["weight"] = gradient
+    before = [parameter.copy() for parameter in parameters(net)]
+    with pytest.raises(TypeError, match=r"the gradient of '2\.weight' must be an array of real"):
+        optimizer.step(net)
+    assert (optimizer.steps, optimizer.memory) == (0, {})
+    for parameter, copy in zip(parameters(net), before, strict=True):
+        assert_array_equal(parameter, copy)
+
+
+@cases
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("integers", ["i1", "u8", "?"])
+def test_a_gradient_of_integers_moves_as_one_of_their_values(kind, how, dtype, integers):
+    moved = []
+    for like in (integers, float):
+        layer, optimizer = Linear(2, 2, dtype=dtype, rng=0), kind(**how)
+        for gradient in ([[1, 0], [1, 1]], [[0, 0], [1, 0]]):
+            numbers = np.array(gradient).astype(integers).astype(like)
+            layer.grads = {"weight": numbers, "bias": numbers[0]}
+            optimizer.step([layer])
+        moved += layer.params.values()
+    for one, other in zip(moved[:2], moved[2:], strict=True):
+        assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("eps", [0, 1e-50])
+def test_adam_steps_in_silence_where_a_square_is_too_small(eps):
+    layer = Linear(1, 1, bias=False, rng=0)
+    layer.grads = {"weight": np.full((1, 1), 1e-30, np.float32)}
+    Adam(eps=eps).step([layer])
+    assert np.isinf(layer.params["weight"])  # as in PyTorch
+
+
 REFUSED = [
     (SGD, {"lr": -0.1}, ValueError, "lr"),
     (SGD, {"lr": "0.1"}, TypeError, "lr"),
