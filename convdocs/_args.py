@@ -25,7 +25,7 @@ SINGLE = np.dtype(np.float32)
 LARGEST = float(np.finfo(float).max)
 LONG = 200  # characters of a value that a message shows
 ADVICE = "; one image becomes a batch by "
-silent = np.errstate(invalid="ignore", over="ignore")  # NaN and infinity travel through
+silent = np.errstate(invalid="ignore", over="ignore", divide="ignore")  # NaN and infinity travel
 ONE = {"N C H W": ADVICE, "N C L": "; one signal becomes a batch by "}
 
 
@@ -41,7 +41,7 @@ def shown(value: Any, how: Callable[[Any], str] = repr) -> str:
 def numbers(name: str, value: ArrayLike, shape: str = "") -> Array:
     """Return ``value`` as an array of real numbers with as many axes as ``shape`` names."""
     array = as_array(name, value)
-    if array.dtype.kind not in "biuf":
+    if array.dtype.kind not in "biuf" or array.dtype.isbuiltin == 2:  # a kind of another library
         raise TypeError(f"{name} must hold real numbers, got {what_came(value, array)}")
     if shape and array.ndim != len(shape.split()):
         axes = shape.replace(" ", ", ")

@@ -191,7 +191,11 @@ def folder(path: Path, size: Size | None = None, color: bool = False) -> Picture
             several = f"{files[0]!r} has {height} x {width} pixels, {file!r}"
             several += f" has {picture.height} x {picture.width}"
             raise ValueError(f"size must be given where pictures differ in it, got None: {several}")
-        picture = picture.resize((width, height), Image.Resampling.BILINEAR)
+        try:
+            picture = picture.resize((width, height), Image.Resampling.BILINEAR)
+        except (OverflowError, ValueError, MemoryError) as error:
+            need = "size must be one in which pictures fit in memory"
+            raise ValueError(f"{need}, got {(height, width)}: {error}") from None
         np.clip(_numbers(picture, white, color), 0, 1, out=x, casting="same_kind")
     return Pictures(X, np.array(labels, np.intp), classes)
 

@@ -172,7 +172,12 @@ class BatchNorm2d(Layer):
         if array.shape[1] != C:
             need = f"{C} channels (num_features)"
             raise ValueError(f"x must have {need}, got {array.shape[1]} in shape {array.shape}")
-        dtype = _args.floating(array, *self.params.values())
+        running = {f"running_{name}": self._running(name) for name in ("mean", "var")}
+        for name, each in {**self.params, **running}.items():
+            if _args.numbers(name, each).shape != (C,):
+                need = f"{name} must have the shape ({C},), one number a channel"
+                raise ValueError(f"{need}, got {np.shape(each)}")
+        dtype = _args.floating(array, *map(np.asarray, self.params.values()))
         # In this order a channel's numbers are neighbours, and their sums are exact for longer.
         return batch_first(batch_last(array, dtype))
 

@@ -483,5 +483,5 @@ def _counts(x: Array, slide: _Slide, seen: Array, count_include_pad: bool) -> Ar
         ends = begins + slide.kernel_size[axis]
         low, high = (-p, side + p) if padded else (0, side)
         counts.append(np.minimum(ends, high) - np.maximum(begins, low))
-    rows, columns = counts
+    rows, columns = (each.astype(float) for each in counts)  # their products may be large
     return np.multiply.outer(rows, columns)[None, :, :, None].astype(seen.dtype)

@@ -8,7 +8,6 @@ throughout; `batch_last` and `batch_first` lead from one to the other.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -110,7 +109,7 @@ def that_sees(sides: Sequence[int], window: Window, borders: Borders) -> tuple[W
         # Even the last window sees nothing by the positions before this one, and the first by
         # those behind that one.
         first = max(0, before - room // s * s) // d
-        last = min(k - 1, math.ceil((before + side - 1) / d))
+        last = min(k - 1, -((1 - side - before) // d))  # rounded up, exactly
         return last - first + 1, (before - first * d, after - (k - 1 - last) * d)
 
     (kH, rows), (kW, columns) = map(of, sides, *window, window.span, borders)

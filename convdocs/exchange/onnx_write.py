@@ -144,7 +144,7 @@ def to_onnx(
     graph = Graph(_dtype(network(model)))
     notes = _texts(metadata, model)
     if not isinstance(input_shape, tuple | list) or not input_shape:
-        raise ValueError(f"input_shape must be (C, H, W), got {input_shape!r}")
+        raise ValueError(f"input_shape must be (C, H, W), got {_args.shown(input_shape)}")
     shape = tuple(_args.integer("input_shape", side, 1) for side in input_shape)
 
     _write(graph, model.layers, shape)
@@ -198,7 +198,8 @@ def _write_row(
 
     Before each layer's number in the row stands, in all names, what leads to the row.
     """
-    y = np.empty(shape, graph.dtype)
+    with _args.in_memory("input_shape", shape):
+        y = np.empty(shape, graph.dtype)
     for number, layer in enumerate(layers):
         there = end if number == len(layers) - 1 else f"{before}{number}.y"
         x = y
@@ -387,17 +388,16 @@ def _dtype(model: Network) -> np.dtype[Any]:
 
 def _texts(metadata: Mapping[str, str] | None, model: Network) -> dict[str, str]:
     """Return all metadata: the caller's, and the buffers that no operator takes."""
-    try:
-        given = dict(metadata or {})
-    except (TypeError, ValueError):
-        raise TypeError(f"metadata must be a dictionary, got {metadata!r}") from None
+    if not isinstance(metadata, Mapping | None):
+        raise TypeError(f"metadata must be a dictionary, got {_args.shown(metadata)}")
+    given = dict(metadata or {})
     for item in given.items():
         if not all(isinstance(each, str) for each in item):
-            raise TypeError(f"metadata must hold text under names, got {item!r}")
+            raise TypeError(f"metadata must hold text under names, got {_args.shown(item)}")
         try:
             "".join(item).encode()
         except UnicodeEncodeError as error:
-            raise ValueError(f"metadata must hold text, got {item!r}: {error}") from None
+            raise ValueError(f"metadata must hold text, got {_args.shown(item)}: {error}") from None
     arrays = named_arrays(model.layers)
     ours = {key: str(array) for key, array in arrays.items() if COUNTER in key}
     if both := ours.keys() & given.keys():

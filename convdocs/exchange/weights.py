@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _extras, store
+from .. import _args, _extras, store
 from .._args import Array, Path
 from ..architecture import described
 from ..network import Network
@@ -101,11 +101,18 @@ def save_safetensors(model: Network, path: Path) -> None:
     ImportError
         If safetensors is not installed.
     ValueError, TypeError
-        If ``model`` is no network, or ``path`` no path to a file.
+        If ``model`` is no network or has weights that such files cannot hold, or ``path`` is no
+        path to a file.
     OSError
         If no file can be written there.
     """
-    content = _extras.library("safetensors.numpy").save(network(model).state_dict())
+    safetensors = _extras.library("safetensors.numpy")
+    state = network(model).state_dict()
+    for key, array in state.items():
+        if array.dtype.itemsize > 8:
+            need = "model must have weights of at most 64 bits for safetensors"
+            raise ValueError(f"{need}, got {array.dtype} in {key!r}")
+    content = safetensors.save(state)
     with store.whole(path) as file:
         file.write(content)
 
@@ -154,7 +161,7 @@ def load_safetensors(model: Network, path: Path) -> None:
 def network(model: Network) -> Network:
     """Return ``model``, and refuse what is no network."""
     if not isinstance(model, Network):
-        raise TypeError(f"model must be a CNN, got {model!r}")
+        raise TypeError(f"model must be a CNN, got {_args.shown(model)}")
     return model
 
 

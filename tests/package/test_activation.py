@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose, assert_array_equal
 
-from convdocs import LeakyReLU, ReLU, Sigmoid, Tanh, leaky_relu, sigmoid, tanh
+from convdocs import LeakyReLU, ReLU, Sigmoid, Tanh, leaky_relu, relu, sigmoid, tanh
 
 
 def squashed(z):
@@ -143,3 +143,10 @@ def test_leaky_relu_of_a_slope_of_zero_and_one(rng):
     x = reference.whole(rng, 20)
     assert_array_equal(leaky_relu(x, 0), np.maximum(x, 0))
     assert_array_equal(leaky_relu(x, 1), x)
+
+
+def test_numbers_of_another_library_that_call_themselves_floating_are_refused():
+    kinds = pytest.importorskip("ml_dtypes")
+    for kind in (kinds.float8_e5m2, kinds.float8_e4m3fn, kinds.bfloat16):
+        with pytest.raises(TypeError, match=r"^x must hold real numbers"):
+            relu(np.ones(20_000, kind))

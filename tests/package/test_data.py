@@ -591,6 +591,8 @@ def test_arguments_of_a_folder(tmp_path):
             data.folder(tmp_path, size)
     with pytest.raises(ValueError, match=r"^size must ask for no more than fits in memory"):
         data.folder(tmp_path, 2**50)
+    with pytest.raises(ValueError, match=r"^size must be one in which pictures fit in memory, got"):
+        data.folder(tmp_path, (2**31, 1))
     with pytest.raises(TypeError, match=r"^color must be True or False, got 'RGB'"):
         data.folder(tmp_path, 28, "RGB")
 

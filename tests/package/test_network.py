@@ -387,6 +387,12 @@ def test_a_layer_that_came_into_the_list_twice_is_refused():
             use()
 
 
+@pytest.mark.parametrize("use", ["predict", "predict_proba"])
+def test_scores_of_no_class_are_refused(use):
+    with pytest.raises(ValueError, match=r"^layers must end in scores .*, got \(2, 0\)"):
+        getattr(CNN([ReLU()]), use)(np.ones((2, 0)))
+
+
 def junk(net):
     net.layers.append("ReLU")
 

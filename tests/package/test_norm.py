@@ -156,6 +156,19 @@ def test_a_wrong_call_is_answered(call, error, message):
         call()
 
 
+@pytest.mark.parametrize("train", [False, True])
+@pytest.mark.parametrize("name", ["weight", "bias", "running_mean", "running_var"])
+@pytest.mark.parametrize("wrong", [np.ones(3, "f4"), np.ones((2, 1)), np.float32(1), [1.0]])
+def test_arrays_of_another_shape_are_refused_before_anything_moves(rng, train, name, wrong):
+    layer = BatchNorm2d(2)
+    (layer.buffers if "running" in name else layer.params)[name] = wrong
+    before = {key: np.copy(array) for key, array in layer.buffers.items()}
+    with pytest.raises(ValueError, match=rf"^{name} must have the shape \(2,\), one number a "):
+        layer(rng.normal(size=(4, 2, 3, 3)) + 5, train=train)
+    for key, array in before.items():
+        np.testing.assert_array_equal(layer.buffers[key], array)
+
+
 @pytest.mark.parametrize("layout", ["images first", "images last"])
 @pytest.mark.parametrize("shape", [(20_000, 16, 2, 2), (100_000, 4, 1, 1), (32, 8, 16, 16)])
 def test_sums_over_many_images_are_exact_in_any_order_in_memory(rng, shape, layout):

@@ -301,6 +301,11 @@ def wide():
     return CNN([layer])
 
 
+class Unshown:
+    def __repr__(self):
+        raise ZeroDivisionError
+
+
 CALLS = {
     "no network": (lambda p: to_onnx([ReLU()], p, (1, 8, 8)), TypeError, "model must be a CNN"),
     "own layer": (lambda p: to_onnx(CNN([Tanh()]), p, (1, 8, 8)), TypeError, "of convdocs"),
@@ -322,6 +327,14 @@ CALLS = {
         lambda p: to_onnx(CNN([Dropout(1)]), p, (2,)), ValueError, r"layers\[0\].p must be"),
     "too many weights": (lambda p: to_onnx(wide(), p, (2,)), ValueError, "less than 2 GB"),
     "metadata": (lambda p: to_onnx(digits_network(), p, (1, 8, 8), 3), TypeError, "metadata"),
+    "a shape beyond memory": (
+        lambda p: to_onnx(CNN([ReLU()]), p, (1, 2**31, 2**31)), ValueError, "input_shape must ask"),
+    "an empty list as metadata": (
+        lambda p: to_onnx(CNN([ReLU()]), p, (1, 4, 4), []), TypeError, "metadata"),
+    "an array as metadata": (
+        lambda p: to_onnx(CNN([ReLU()]), p, (1, 4, 4), np.ones(2)), TypeError, "metadata"),
+    "a network that cannot be shown": (
+        lambda p: to_onnx(Unshown(), p, (1, 4, 4)), TypeError, "model must be a CNN"),
     "metadata of numbers": (
         lambda p: to_onnx(digits_network(), p, (1, 8, 8), {"a": 1}), TypeError, "metadata"),
     "metadata that is no text": (

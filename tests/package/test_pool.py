@@ -489,6 +489,15 @@ def as_loops_say(name, shape, how):
     assert_allclose(backward(dy, x, **how), dx, rtol=1e-13, atol=1e-13, strict=True)
 
 
+@pytest.mark.parametrize("k", [3 * 10**9, 4 * 10**9, 2**32, 2**40, 2**62])
+def test_a_mean_over_more_numbers_than_an_integer_counts(k):
+    x = np.ones((1, 1, 5, 5))
+    y = avg_pool2d(x, k, padding=k // 2)  # each window sees all of the image
+    np.testing.assert_allclose(y, np.full(y.shape, 25 / k / k), rtol=1e-14)
+    dx = avg_pool2d_backward(np.ones_like(y), x, k, padding=k // 2)
+    np.testing.assert_allclose(dx, np.full(x.shape, y.size / k / k), rtol=1e-14)
+
+
 @given(large_windows(dilation=st.integers(1, 4)))
 def test_maxima_of_windows_larger_than_the_image_equal_loops(drawn):
     as_loops_say("max_pool2d", *drawn)

@@ -202,6 +202,15 @@ def test_wrong_calls(path):
     assert not path.exists()
 
 
+@pytest.mark.skipif(np.dtype("g").itemsize == 8, reason="a long double is a double here")
+def test_numbers_wider_than_such_files_hold_are_refused(path):
+    layer = Linear(2, 2, rng=0)
+    layer.params["weight"] = layer.params["weight"].astype("g")
+    with pytest.raises(ValueError, match=r"at most 64 bits for safetensors, got \w+ in '0.weight'"):
+        save_safetensors(CNN([layer]), path)
+    assert not path.exists()
+
+
 def test_what_is_no_network_does_not_go_to_torch(torch):
     with pytest.raises(TypeError, match="model must be a CNN"):
         to_torch("model")
