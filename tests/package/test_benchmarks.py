@@ -58,6 +58,7 @@ def test_a_whole_run_is_kept_in_the_form_of_the_record(quick, capsys):
     assert "\n| tiny | " in printed
 
 
+@pytest.mark.slow
 def test_a_part_is_printed_and_not_kept(quick, capsys):
     speed.main("tiny", "nothing")
     assert not quick.exists()
@@ -99,6 +100,7 @@ def test_layers_run(backward):
         run()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("network", "side"), [(cases.digits, 8), (cases.lenet, 28)])
 def test_networks_learn(network, side):
     for run in cases.training(network, side, 2).values():

@@ -528,6 +528,7 @@ def test_a_kernel_of_one_pixel_leaves_the_images_as_they_are(rng):
     assert not np.shares_memory(dx, x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "shape", [(1, 8, 400, 400), (64, 8, 50, 50), (2000, 8, 6, 60)], ids=["image", "batch", "row"]
 )

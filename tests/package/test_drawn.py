@@ -56,6 +56,7 @@ def test_copies_are_alike_and_others_with_another_seed():
     assert 0.5 < copies.sum() / X.sum() < 1.5
 
 
+@pytest.mark.slow
 def test_a_network_learns_from_few_pictures():
     X, y = data.mnist()[:2]
     net = drawn.trained(X[:200], y[:200], epochs=8)

@@ -42,6 +42,7 @@ def test_all_pictures_are_scrambled_alike():
     assert (number.reshape(32, 32)[border] == np.arange(1024).reshape(32, 32)[border]).all()
 
 
+@pytest.mark.slow
 def test_parts_keep_their_labels():
     parts = lecture.pictures()
     wide, mixed = harder.in_frames(), harder.in_new_order(parts)

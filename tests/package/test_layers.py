@@ -286,6 +286,7 @@ def network():
     ]
 
 
+@pytest.mark.slow
 def test_the_gradients_of_a_whole_network_equal_differences(rng):
     layers, x, labels = network(), rng.normal(size=(2, 1, 5, 6)), np.array([2, 0])
     dx = cross_entropy_backward(run(layers, x), labels)

@@ -164,6 +164,7 @@ def test_no_more_lies_free_than_the_bound():
     assert free() > 0
 
 
+@pytest.mark.slow
 def test_threads_share_it():
     wrong = []
 
@@ -199,6 +200,7 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), (new == 1).all(), held
     assert run(code) == "0 True False"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "held",
     [
@@ -250,6 +252,7 @@ def test_inference_keeps_nothing_and_training_gives_everything_back(rng):
     assert free() > held  # what the layers remembered of the last step lies free, too
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts Linux's page faults")
 def test_a_warm_step_asks_the_kernel_for_no_memory():
     code = """

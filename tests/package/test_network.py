@@ -339,6 +339,7 @@ UP = st.builds(ConvTranspose2d, *[st.just(1)] * 2, PAIR, PAIR, dilation=PAIR)
 PADDED = st.builds(Conv2d, *[st.just(1)] * 2, PAIR, padding=st.just("same"), dilation=PAIR)
 
 
+@pytest.mark.slow
 @settings(max_examples=min(60, settings().max_examples))
 @given(CONVOLUTION | PADDED, UP, PAIR, st.integers(1, 3), PAIR, PAIR)
 def test_the_receptive_field_is_the_most_that_reaches_an_output(first, up, kernel, s, pad, other):

@@ -399,16 +399,16 @@ HOSTILE = {
         "kernel_shape": [10**5] * 2, "pads": [5 * 10**4] * 4})], {"v": Q[None, None]}),
     "many sums": ([("Einsum", " ".join("v" * 6), "q", {"equation": "ab,cd,ef,gh,ij,kl->"})],
                   {"v": np.ones((100, 100), "f4")}),
-    "many nodes": ([("Identity", f"a{n}", f"a{n + 1}", {}) for n in range(1500)], {"a0": Q}),
     "spread from few": ([("Constant", "", "q", {"sparse_value": make.make_sparse_tensor(
         make.make_tensor("q", 1, [1], [1.0]), make.make_tensor("i", 7, [1], [3]),
         [10**6, 10**6])})], {}),
 }  # fmt: skip
+MANY = [("Identity", f"a{n}", f"a{n + 1}", {}) for n in range(1500)]
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", [*HOSTILE, pytest.param("many nodes", marks=pytest.mark.slow)])
 def test_a_constant_out_of_all_proportion_is_refused_before_it_is_made(path, name):
-    nodes, arrays = HOSTILE[name]
+    nodes, arrays = HOSTILE.get(name, (MANY, {"a0": Q}))
     last = nodes[-1][2]
     graph(path, [*nodes, ("MatMul", f"x {last}", "y", {})], **arrays)
     tracemalloc.start()
@@ -765,6 +765,7 @@ def test_a_foreign_file_is_refused(path, content):
         from_onnx(path)
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_gives_a_network_or_a_clear_error(path):
     to_onnx(digits_network(), path, (1, 8, 8))
     content = path.read_bytes()
@@ -935,6 +936,7 @@ def test_the_number_of_batches_is_read_and_other_metadata_are_left_alone(path):
     same(from_onnx(path), model)
 
 
+@pytest.mark.slow
 def test_many_problems_make_no_long_message(path):
     graph(path, [("Sin", f"{n or 'x'}", f"{n + 1}", {}) for n in range(3000)], outputs=("3000",))
     error = refusal(path)

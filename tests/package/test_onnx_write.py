@@ -100,6 +100,7 @@ def test_every_option_of_averages(path):
             exported(path, AvgPool2d((1, k), (2, s), (0, p), ceil_mode, inside), shape)
 
 
+@pytest.mark.slow
 def test_every_option_of_convolutions(path):
     paddings = [0, (0, 5), "same", "valid"]
     for k, d, p, bias in itertools.product((1, 2, 3), (1, 3), paddings, (False, True)):

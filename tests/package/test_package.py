@@ -52,6 +52,7 @@ def bare(built, tmp_path_factory):
     return {"env": {"PYTHONPATH": str(folder)}, "cwd": folder}
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_the_package_and_nothing_else(built):
     (wheel,) = built.glob("*.whl")
     assert wheel.name == f"convdocs-{convdocs.__version__}-py3-none-any.whl"
@@ -64,6 +65,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(built):
             assert archive.read(name) == (ROOT / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_the_source_distribution_holds_what_the_wheel_is_made_of(built):
     (path,) = built.glob("*.tar.gz")
     with tarfile.open(path) as archive:
@@ -71,6 +73,7 @@ def test_the_source_distribution_holds_what_the_wheel_is_made_of(built):
     assert names == FILES | {"LICENSE", "PKG-INFO", "README.md", "pyproject.toml"}
 
 
+@pytest.mark.slow
 def test_the_metadata(built):
     wheel, source = map(str, [*built.glob("*.whl"), *built.glob("*.tar.gz")])
     run("-m", "twine", "check", "--strict", wheel, source)
@@ -86,6 +89,7 @@ def test_the_metadata(built):
     assert "Typing :: Typed" in metadata.get_all("Classifier")
 
 
+@pytest.mark.slow
 def test_importing_it_takes_numpy_and_the_standard_library_and_no_more(bare):
     code = """
 import numpy.random, numpy.typing, sys
@@ -118,6 +122,7 @@ EXTRAS = {  # what needs more than NumPy, and what it asks for
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("call", "need"), EXTRAS.items())
 def test_a_library_that_is_missing_is_asked_for_in_one_line(bare, call, need):
     code = f"""
@@ -130,6 +135,7 @@ except ImportError as error:
     assert run("-S", "-c", code, **bare).stdout == f"this needs {need}\n"
 
 
+@pytest.mark.slow
 def test_pictures_of_ones_own_need_no_matplotlib(bare, tmp_path):
     code = """
 import sys

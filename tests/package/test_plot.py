@@ -160,6 +160,7 @@ def test_settings_of_ones_own_change_no_figure_and_stay(settings):
         assert dict(matplotlib.rcParams) == before
 
 
+@pytest.mark.slow
 def test_a_figure_that_was_drawn_before_the_settings_is_shown_the_same():
     names = ["lines", "roofline", "bars"]
     figures = [draw(name) for name in names]
@@ -185,6 +186,7 @@ def both(monkeypatch):
     monkeypatch.setenv(FIGURES, "both")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SETTINGS)
 def test_a_phone_gets_a_narrow_figure_whose_type_can_be_read(name, both, monkeypatch):
     figure = draw(name)

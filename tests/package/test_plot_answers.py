@@ -120,6 +120,7 @@ def test_gradients_say_which_pixel_gets_them():
     assert plot.tiles([x, dy, 2 * dx], parts).answers == []
 
 
+@pytest.mark.slow
 def test_a_gradient_by_full_padding_is_a_sum_too(rng):
     dy, w = rng.integers(-9, 10, (2, 2)), rng.integers(-9, 10, (2, 2))
     dx, _, _ = conv2d_backward(dy[None, None], np.zeros((1, 1, 3, 3)), w[None, None] * 1.0)

@@ -62,6 +62,7 @@ def test_numbers_marks_the_kernel_its_patch_and_the_result():
     assert {color for _, color in marks} == {ORANGE}
 
 
+@pytest.mark.slow
 def test_numbers_fit_their_cells():
     figure = plot.numbers({"x": np.array([[-1234.5678, 1], [-2e-7, 3]]), "y": np.eye(12)})
     (axes,) = figure.axes

@@ -75,6 +75,7 @@ def test_equal_weights_look_alike_and_different_ones_do_not():
     assert found[:12] == found[12:24]
 
 
+@pytest.mark.slow
 def test_a_legend_names_the_weights_as_they_look():
     near = local(3, 3, 1)
     number = np.where(near, np.arange(3) - np.arange(3)[:, None] + 1, -1)

@@ -103,6 +103,7 @@ def test_a_picture_of_few_colours_is_exact_however_large(rng, side):
     assert len(colours(pixels)) == 2
 
 
+@pytest.mark.slow
 def test_a_picture_is_wider_than_webp_allows(rng):
     ((kind, pixels),) = pictures(wide(rng.random((12, 3000)), (90, 1), aspect="auto"))
     assert kind == "png"

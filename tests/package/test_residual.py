@@ -229,6 +229,7 @@ def test_a_training_equals_torch(torch, optimizer):
         assert_allclose(ours.state_dict()[key], array.numpy(), rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_the_gradients_equal_differences(rng):
     layer = stirred(CNN([block(2, 3, dtype="f8")]), rng).layers[0]
     layer.body[2] = Tanh()

@@ -198,6 +198,7 @@ def test_the_gradient_of_many_rows_is_added_up_in_parts():
     assert_allclose(db, 66_000, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("F", [1, 2, 4])
 @pytest.mark.parametrize("side", [20_000, 300_000])
 def test_the_gradient_of_many_short_rows_is_added_up_in_parts(F, side):

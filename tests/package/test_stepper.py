@@ -99,6 +99,7 @@ def test_long_numbers_fit_their_cells_and_blanks_are_said():
     assert "y = (−1.235e+06 blank), marked: row 0, column 0" in html
 
 
+@pytest.mark.slow
 def test_it_needs_numpy_and_no_more():
     code = "import sys; from convdocs.book import stepper; print('matplotlib' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

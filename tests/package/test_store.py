@@ -231,6 +231,7 @@ for step in range(10**9):
 """
 
 
+@pytest.mark.slow
 @POSIX
 def test_a_killed_process_leaves_a_whole_file(tmp_path):
     path = tmp_path / "model.npz"
@@ -570,6 +571,7 @@ def test_a_cut_file_is_refused(saved):
         assert answer(path) is None or same(answer(path), model()), length
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("flip", "step"), [(0xFF, 4), (0x01, 7)])
 def test_a_flipped_byte_never_gives_another_model(flip, step, saved):
     whole, path, refused = saved.read_bytes(), saved.parent / "flipped.npz", 0
@@ -606,6 +608,7 @@ def test_any_compression_method_and_flag_is_read_rightly_or_refused(saved):
             assert loaded is None or same(loaded, model()), (place, value)
 
 
+@pytest.mark.slow
 def test_a_damaged_block_never_gives_another_model(saved):
     whole, path = saved.read_bytes(), saved.parent / "block.npz"
     for place in range(0, len(whole) - 16, 16):
@@ -801,6 +804,7 @@ def test_a_file_that_promises_more_than_it_holds_takes_no_memory(description, tm
     assert memory_of(load) < 2**21
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_a_packed_file_is_refused_before_it_is_unpacked(method, tmp_path):
     path = tmp_path / "file.npz"
