@@ -55,6 +55,13 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(AGAIN)
 
 
+def pytest_terminal_summary(terminalreporter):
+    """Say of tests that began once more what had ended them."""
+    for report in terminalreporter.stats.get("rerun", ()):
+        why = [line for line in report.longreprtext.splitlines() if line.startswith("E ")][:1]
+        terminalreporter.line(" ".join(["BEGUN AGAIN", report.nodeid, *why]))
+
+
 @pytest.fixture
 def rng():
     """Return a generator with a fixed seed."""
