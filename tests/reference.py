@@ -20,7 +20,7 @@ def gradient_error(function, gradients, arrays, dy=1.0):
         slope = slopes(function, arrays, number, dy, STEP)
         if distance(slope, gradient) > EXACT:  # Richardson: errors of order STEP ** 2 cancel
             slope = (4 * slopes(function, arrays, number, dy, STEP / 2) - slope) / 3
-        worst = max(worst, distance(slope, gradient))
+        worst = np.maximum(worst, distance(slope, gradient))  # which NaN is, too
     return worst
 
 
