@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from . import _args
 from ._args import Array, Rng
+from ._unbroken import unbroken
 from .architecture import agreeing, named_arrays, writable
 from .layer import Layer, check_rows, fitting, forget, in_a_row, made, unmoved_by_errors
 from .summary import Summary
@@ -173,8 +174,9 @@ class Network:
         ours = named_arrays(self.layers)
         copies = {key: array.copy() for key, array in agreeing(ours, state).items()}
         writable(ours)
-        for key, array in copies.items():
-            ours[key][...] = array
+        with unbroken():
+            for key, array in copies.items():
+                ours[key][...] = array
 
     def __repr__(self) -> str:
         """Show the layers, one a line."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from . import _args, memory
 from ._args import Array
+from ._unbroken import unbroken
 from .layer import Layer, in_a_row
 
 UNSHOWN = "memory", "steps", "_places"
@@ -39,6 +40,7 @@ class Optimizer:
         settings = (item for item in vars(self).items() if item[0] not in UNSHOWN)
         return f"{type(self).__name__}({', '.join(f'{name}={v!r}' for name, v in settings)})"
 
+    @unbroken()
     @_args.silent
     def step(self, layers: Iterable[Layer]) -> None:
         """Change every parameter of the layers, in place, by its last gradient.

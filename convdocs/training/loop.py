@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import math
-import signal
-import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from types import FrameType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from .. import _args
 from .._args import Array, Path, Rng
+from .._unbroken import unbroken
 from ..architecture import COUNTER, agreeing, named_arrays, writable
 from ..loss import cross_entropy, cross_entropy_backward
 from ..network import Network, inferred, learn
@@ -224,7 +221,7 @@ class Training:
         learn(layers, cross_entropy_backward(scores, labels))
         saving = self.path is not None and time.monotonic() > self.saved + SECONDS
         saving = ranks.average(layers, counted, len(batch.places), saving)
-        with _unbroken():
+        with unbroken():
             self.optimizer.step(layers)
             self.made += 1
         self.advance(sums, saving)
@@ -350,6 +347,7 @@ class Training:
         finally:
             self.rng.bit_generator.state = before
 
+    @unbroken()
     def _restore(self, state: State) -> None:
         """Take up a state."""
         self.model.load_state_dict(state.weights)
@@ -359,23 +357,6 @@ class Training:
         self.history[:] = state.history
         self.epoch, self.step, self.begun = state.epoch, state.step, state.begun
         self.sums = Sums(*state.sums) if self.ranks.rank == 0 else Sums()
-
-
-@contextlib.contextmanager
-def _unbroken() -> Iterator[None]:
-    """Let Ctrl-C wait for the end of a step, half of which would stay in the network."""
-    usual = signal.getsignal(signal.SIGINT)
-    if not callable(usual) or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came: list[tuple[int, FrameType | None]] = []
-    signal.signal(signal.SIGINT, lambda *call: came.append(call))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, usual)
-        if came:
-            usual(*came[0])
 
 
 def _kind(array: Array) -> tuple[np.dtype[Any], tuple[int, ...]]:

@@ -261,6 +261,59 @@ def test_a_step_that_has_begun_is_made_as_a_whole(heard):
     assert bits(model) == bits(whole)
 
 
+class Pressed(np.ndarray):
+    """An array that begins to be overwritten: at that moment Ctrl-C is pressed, once."""
+
+    pressed = False
+
+    def __setitem__(self, place, value):
+        if not Pressed.pressed:
+            Pressed.pressed = True
+            os.kill(os.getpid(), signal.SIGINT)
+        super().__setitem__(place, value)
+
+
+def watched(model):
+    """Return a model of whose arrays the second begins to be overwritten when Ctrl-C is pressed."""
+    Pressed.pressed = False
+    model.layers[0].params["bias"] = model.layers[0].params["bias"].view(Pressed)
+    return model
+
+
+def test_weights_are_loaded_as_a_whole(heard):
+    other, model = small(1), watched(small())
+    assert bits(other) != bits(model)
+    with pytest.raises(KeyboardInterrupt):
+        model.load_state_dict(other.state_dict())
+    assert bits(model) == bits(other)
+    assert signal.getsignal(signal.SIGINT) is heard
+
+
+def test_a_checkpoint_is_taken_up_as_a_whole(heard, tmp_path):
+    path, whole = tmp_path / "a.ckpt", small()
+    whole.fit(X, Y, 2, 3, rng=0, checkpoint=path)
+    model, optimizer = watched(small()), Adam(3e-3)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y, 2, 3, rng=0, optimizer=optimizer, checkpoint=path)
+    assert (bits(model), model.history) == (bits(whole), whole.history)
+    assert optimizer.steps == 6
+
+
+def test_a_step_of_ones_own_loop_is_made_as_a_whole(heard):
+    def stepped(optimizer, model):
+        model.backward(cross_entropy_backward(model(X, train=True), Y))
+        optimizer.step(model.layers)
+
+    usual, whole, optimizer, model = Adam(0.1), small(), Signalled(0.1), small()
+    for _ in range(2):
+        stepped(usual, whole)
+    stepped(optimizer, model)
+    with pytest.raises(KeyboardInterrupt):
+        stepped(optimizer, model)
+    assert bits(model) == bits(whole)
+    assert optimizer.steps == 2
+
+
 def test_a_training_in_another_thread_leaves_the_signals_alone():
     with ThreadPoolExecutor(1) as threads:
         model = threads.submit(lambda: small().fit(X, Y, 1, 3, rng=0)).result()
