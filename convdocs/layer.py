@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from contextvars import ContextVar
 from typing import Any, ClassVar
@@ -252,6 +253,18 @@ def made(layer: Layer, x: Array) -> Array:
         need = f"{type(layer).__name__}.forward must return an array"
         raise TypeError(f"{need}, got {_args.shown(y)}")
     return y
+
+
+def made_of_none(layer: Layer, x: Array) -> Array:
+    """Return what a layer makes of no images at all; an error calls their number N."""
+    try:
+        return made(layer, x)
+    except (ValueError, TypeError) as error:
+        text = str(error).partition(_args.ADVICE)[0]  # for who has an image at hand
+        text = text.replace(str(x.shape), str(x.shape).replace("(0", "(N", 1))
+        text = re.sub(r"\(0(?=(, \d+){3}\))", "(N", text)  # of maps on the way through a block
+        told = _args.retold(error, text).with_traceback(error.__traceback__)
+        raise told from error.__cause__
 
 
 def shut(dy: Array, closed: Array, out: Array | None = None) -> Array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -10,9 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from . import _args
-from ._args import Array
 from .fc import Linear
-from .layer import Layer, all_of, check_rows, fitting, made
+from .layer import Layer, all_of, check_rows, fitting, made_of_none
 from .windows import Pair, Patch
 
 PHASES = 256  # places of an output that are looked at, at most
@@ -48,7 +46,7 @@ class Summary(list[Row]):
         for number, layer in enumerate(layers):
             x = y
             with fitting("input_shape", number, layer):
-                y = _output(layer, x)
+                y = made_of_none(layer, x)
             sees_all = y.ndim == 2 and any(isinstance(one, Linear) for one in all_of([layer]))
             steps.append(partial(_all, maps) if sees_all else layer.sees)
             if y.ndim == 4:
@@ -85,17 +83,6 @@ class Summary(list[Row]):
         lines = [form.format(*line).rstrip() for line in cells]
         rule = "-" * (sum(widths) + 2 * len(widths) - 2)
         return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
-
-
-def _output(layer: Layer, x: Array) -> Array:
-    """Return what a layer makes of no images at all; an error calls their number N."""
-    try:
-        return made(layer, x)
-    except (ValueError, TypeError) as error:
-        text = str(error).replace(str(x.shape), str(x.shape).replace("(0", "(N", 1))
-        text = re.sub(r"\(0(?=(, \d+){3}\))", "(N", text)  # of maps on the way through a block
-        told = _args.retold(error, text).with_traceback(error.__traceback__)
-        raise told from error.__cause__
 
 
 def _behind(place: Pair, steps: Sequence[Callable[[Patch], Patch]]) -> Patch:

@@ -14,7 +14,7 @@ import numpy as np
 from .. import __version__, _args, _extras, store
 from .._args import Array, Path
 from ..architecture import COUNTER, described, kind_of, named_arrays
-from ..layer import Layer, fitting
+from ..layer import Layer, fitting, made_of_none
 from ..network import Network
 from ..residual import Residual
 from ..windows import Pair, same_borders
@@ -204,7 +204,7 @@ def _write_row(
         there = end if number == len(layers) - 1 else f"{before}{number}.y"
         x = y
         with fitting("input_shape", number, layer):
-            y = layer.forward(x)
+            y = made_of_none(layer, x)
         _write_layer(graph, layer, Place(f"{before}{number}", here, there, x.shape, y.shape))
         graph.maps[there] = y.shape[1:]
         here = there

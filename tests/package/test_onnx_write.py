@@ -22,6 +22,7 @@ from convdocs import (
     Linear,
     MaxPool2d,
     ReLU,
+    Residual,
     architecture,
 )
 from convdocs.architecture import KINDS, Kind
@@ -315,6 +316,15 @@ CALLS = {
     "images that do not fit": (
         lambda p: to_onnx(digits_network(), p, (3, 8, 8)),
         ValueError, "input_shape must fit layers"),
+    "images without channels": (
+        lambda p: to_onnx(digits_network(), p, (8, 8)),
+        ValueError, r"layers\[0\].* \(N, C, H, W\), got \(N, 8, 8\)$"),
+    "a batch": (
+        lambda p: to_onnx(digits_network(), p, (5, 1, 8, 8)),
+        ValueError, r"layers\[0\].* \(N, C, H, W\), got \(N, 5, 1, 8, 8\)$"),
+    "other channels within a block": (
+        lambda p: to_onnx(CNN([Residual([Conv2d(1, 2, 1)])]), p, (1, 8, 8)),
+        ValueError, r"\(N, 2, 8, 8\) .* \(N, 1, 8, 8\)"),
     "two dtypes": (
         lambda p: to_onnx(CNN([Linear(2, 2), Linear(2, 2, dtype=float)]), p, (2,)),
         ValueError, "one dtype"),
