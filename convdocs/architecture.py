@@ -7,6 +7,7 @@ goes to and comes from other libraries; what does not is refused by name.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -106,8 +107,8 @@ def described(layers: Sequence[Layer], where: str = "layers") -> list[tuple[str,
                 "layers": described(layer.body, f"{place}.body"),
                 "shortcut": described(layer.shortcut, f"{place}.shortcut") or None,
             }
-        with blank():
-            like = _built(number, (kind.layer.__name__, options))
+        entry = kind.layer.__name__, options
+        like = blank(partial(_built, number, entry))
         given, built = _shapes(layer, place), _shapes(like, place)
         if given != built:
             need = f"{place}.params must be as {layer!r} builds them, {built}"
@@ -148,8 +149,7 @@ def rebuilt(description: Any, arrays: Mapping[str, ArrayLike]) -> list[Layer]:
     if not isinstance(description, list | tuple):
         raise TypeError(f"layers must be a list, got {shown(description)}")
     try:
-        with blank():
-            layers = [_built(number, entry) for number, entry in enumerate(description)]
+        layers = blank(lambda: [_built(number, entry) for number, entry in enumerate(description)])
         ours = named_arrays(layers)
     except RecursionError as error:
         raise ValueError(f"layers must not be nested as deep as this: {error}") from None

@@ -6,8 +6,8 @@ import contextlib
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
-from contextvars import ContextVar
-from typing import Any, ClassVar
+from contextvars import ContextVar, copy_context
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -17,17 +17,21 @@ from ._args import Array, Rng
 from .windows import NO_BORDERS, Patch, Window, same_borders
 
 SLIDING = "kernel_size", "stride", "dilation", "padding"  # the options of a window
+T = TypeVar("T")
 BLANK = ContextVar("BLANK", default=False)  # whether layers are built without their numbers
 
 
-@contextlib.contextmanager
-def blank() -> Iterator[None]:
-    """Build layers within this for their shapes alone: nothing is drawn, no memory is taken."""
-    token = BLANK.set(True)
-    try:
-        yield
-    finally:
-        BLANK.reset(token)
+def blank(build: Callable[[], T]) -> T:
+    """Return the layers that a call builds for their shapes alone: no numbers, and no memory.
+
+    In a context of its own, so that no interrupt leaves later layers without numbers.
+    """
+
+    def built() -> T:
+        BLANK.set(True)
+        return build()
+
+    return copy_context().run(built)
 
 
 def new_array(
@@ -261,8 +265,7 @@ def made_of_none(layer: Layer, x: Array) -> Array:
         return made(layer, x)
     except (ValueError, TypeError) as error:
         text = str(error).partition(_args.ADVICE)[0]  # for who has an image at hand
-        text = text.replace(str(x.shape), str(x.shape).replace("(0", "(N", 1))
-        text = re.sub(r"\(0(?=(, \d+){3}\))", "(N", text)  # of maps on the way through a block
+        text = re.sub(r"(\bx must [^:]* got|\bin shape|\bby layers and) \(0(?=,)", r"\1 (N", text)
         told = _args.retold(error, text).with_traceback(error.__traceback__)
         raise told from error.__cause__
 

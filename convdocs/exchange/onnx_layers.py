@@ -331,8 +331,7 @@ def _built(
     kind: type[Layer], maps: Maps, options: Mapping[str, Any], **arrays: Array | None
 ) -> Layer:
     """Return a layer with copies of these arrays; a buffer that is not given is 0."""
-    with blank():
-        layer = kind(**options, dtype=maps.dtype)
+    layer = blank(lambda: kind(**options, dtype=maps.dtype))
     for group in (layer.params, layer.buffers):
         for name, like in group.items():
             array = arrays.get(name)

@@ -642,6 +642,11 @@ def test_a_layer_of_ones_own_takes_part_in_receptive_fields():
 def test_errors_of_a_summary_call_no_border_a_number_of_images():
     with pytest.raises(ValueError, match=r"padding=\(0, 0\).* got \(N, 2, 6, 6\)"):
         CNN([Residual([Conv2d(1, 2, 3)])]).summary((1, 8, 8))
+    for inputs, got in (100, r"got \(N, 192\)$"), (192, r"got \(N, 10\) by layers and \(N, 3"):
+        with pytest.raises(ValueError, match=got):
+            CNN([Residual([Flatten(), Linear(inputs, 10)])]).summary((3, 8, 8))
+    with pytest.raises(ValueError, match=r"padding=\(0, 4\)"):
+        CNN([Flatten(), Residual([Conv2d(1, 1, 3, padding=(0, 4))])]).summary((1, 2, 2))
     with pytest.raises(ValueError, match=r"padding must leave .* got \(0, 3\)"):
         CNN([ConvTranspose2d(1, 1, 1, padding=(0, 3))]).summary((1, 2, 2))
 
