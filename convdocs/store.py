@@ -57,12 +57,8 @@ def whole(path: Path) -> Iterator[BinaryIO]:
     _clear(folder)
     drawn = int.from_bytes(os.urandom(8), "big")
     part = os.path.join(folder, f".convdocs-{os.getpid()}-{drawn}.part")  # short, nobody else's
-    try:
-        file = _begin(part)
-    except OSError as error:
-        raise _unwritable(name, error) from None
-    try:
-        with file:
+    try:  # from the first moment: an interrupt may come as soon as the file is there
+        with _begin(part) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -95,9 +91,7 @@ def write(path: Path, description: Any, arrays: Mapping[str, Array]) -> None:
         try:
             np.savez(file, **entries)
         except ValueError as error:  # an archive is not closed where an interrupt left it open
-            if isinstance(error.__context__, KeyboardInterrupt | SystemExit | MemoryError):
-                raise error.__context__ from None
-            raise
+            raise error.__context__ or error from None
 
 
 def read(path: Path) -> tuple[Any, dict[str, Array]]:

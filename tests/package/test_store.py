@@ -1,5 +1,6 @@
 """Model files: bit for bit the same model, whole or not at all, and never another one."""
 
+import contextlib
 import io
 import json
 import os
@@ -20,7 +21,7 @@ import numpy as np
 import pytest
 from samples import LAYERS
 
-from convdocs import CNN, Conv2d, Flatten, Linear, ReLU, store
+from convdocs import CNN, Conv2d, Flatten, Linear, ReLU, layer, store
 from convdocs.layer import Layer
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX system")
@@ -186,7 +187,7 @@ def test_an_exception_leaves_the_old_file_and_nothing_else(
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the archive's
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, MemoryError])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, MemoryError, TimeoutError])
 @pytest.mark.parametrize("entry", [1, 2, 3])
 def test_an_interrupt_that_leaves_an_entry_open_stays_what_it_is(saved, monkeypatch, error, entry):
     before, begun = content(saved.parent), []
@@ -204,6 +205,37 @@ def test_an_interrupt_that_leaves_an_entry_open_stays_what_it_is(saved, monkeypa
     monkeypatch.undo()
     assert len(begun) == entry
     assert content(saved.parent) == before
+
+
+def test_an_interrupt_when_the_file_has_just_begun_leaves_none(saved, monkeypatch):
+    def interrupted(file, wait):
+        raise KeyboardInterrupt
+
+    before = content(saved.parent)
+    monkeypatch.setattr(store, "_lock", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        store.whole(saved.parent / "other.npz").__enter__()
+    monkeypatch.undo()
+    assert content(saved.parent) == before
+
+
+@pytest.mark.parametrize("place", range(1, 40))
+def test_an_interrupt_while_layers_are_described_leaves_the_next_ones_drawn(tmp_path, place):
+    places = iter(range(place))
+
+    def pressed(frame, event, arg):
+        if frame.f_code.co_filename == layer.__file__ and next(places, None) is None:
+            raise KeyboardInterrupt
+        return pressed
+
+    one = model()
+    sys.settrace(pressed)
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            one.save(tmp_path / "model.npz")
+    finally:
+        sys.settrace(None)
+    assert Linear(2, 2, rng=0).params["weight"].all()
 
 
 @POSIX
