@@ -29,11 +29,18 @@ class Optimizer:
     """
 
     def __init__(self, lr: float, weight_decay: float) -> None:
-        self.lr = _args.number("lr", lr, 0, _args.LARGEST, AT_LEAST_0)
-        self.weight_decay = _args.number("weight_decay", weight_decay, 0, _args.LARGEST, AT_LEAST_0)
+        self.lr = lr
+        self.weight_decay = weight_decay
         self.memory: dict[tuple[int, str], list[Array]] = {}
         self.steps = 0
         self._places: dict[tuple[int, str], ref[Array]] = {}
+        Optimizer.check(self)
+
+    def check(self) -> None:
+        """Refuse settings that cannot be right: they may be changed between steps."""
+        for name in ("lr", "weight_decay"):
+            number = _args.number(name, getattr(self, name), 0, _args.LARGEST, AT_LEAST_0)
+            setattr(self, name, number)
 
     def __repr__(self) -> str:
         """Show the settings, but not what is remembered."""
@@ -58,8 +65,10 @@ class Optimizer:
         ValueError, TypeError
             If a gradient, or what is remembered, does not have the parameter's shape or holds no
             real numbers, or a layer stands in another place than in the steps before, or a
-            parameter cannot be changed in place; nothing is changed then.
+            parameter cannot be changed in place, or a setting has been made one that cannot be
+            right; nothing is changed then.
         """
+        self.check()
         jobs, row = [], in_a_row(layers)
         self.keeps_places(row)
         for number, layer in enumerate(row):
@@ -85,9 +94,8 @@ class Optimizer:
     def keeps_places(self, layers: Iterable[Layer]) -> None:
         """Refuse layers in other places than before: what is remembered is kept by place."""
         before: dict[int, list[tuple[int, str]]] = {}  # several places, if layers share a parameter
-        for place, seen in self._places.items():
-            if (parameter := seen()) is not None:
-                before.setdefault(id(parameter), []).append(place)
+        for place, parameter in self.moved():
+            before.setdefault(id(parameter), []).append(place)
         for number, layer in enumerate(layers):
             for name, parameter in layer.params.items():
                 places = before.get(id(parameter), [(number, name)])
@@ -99,6 +107,11 @@ class Optimizer:
                     here, there = f"{here}.{name}", called
                 need = f"{here} must stand where it stood in the steps before, at {there}"
                 raise ValueError(f"{need}, got {layer!r}: take a new optimiser")
+
+    def moved(self) -> list[tuple[tuple[int, str], Array]]:
+        """Return the parameters that it has moved and that are still there, by their places."""
+        seen = ((place, parameter()) for place, parameter in self._places.items())
+        return [(place, parameter) for place, parameter in seen if parameter is not None]
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy or a pickle holds: its layers are others."""
@@ -160,7 +173,13 @@ class SGD(Optimizer):
 
     def __init__(self, lr: float = 1e-3, momentum: float = 0.0, weight_decay: float = 0.0) -> None:
         super().__init__(lr, weight_decay)
-        self.momentum = _args.number("momentum", momentum, 0, 1, "a number from 0 to 1")
+        self.momentum = momentum
+        self.check()
+
+    def check(self) -> None:
+        """Refuse settings that cannot be right."""
+        super().check()
+        self.momentum = _args.number("momentum", self.momentum, 0, 1, "a number from 0 to 1")
 
     def blank(self, parameter: Array) -> list[Array]:
         """Return a velocity of zero, if there is momentum."""
@@ -215,11 +234,18 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(lr, weight_decay)
+        self.betas: tuple[float, ...] = betas
+        self.eps = eps
+        self.check()
+
+    def check(self) -> None:
+        """Refuse settings that cannot be right."""
+        super().check()
         below_one = np.nextafter(1, 0)
         need = "a pair of numbers from 0 to below 1"
-        pair = _args.several("betas", betas, 2, need)
+        pair = _args.several("betas", self.betas, 2, need)
         self.betas = tuple(_args.number("betas", b, 0, below_one, need) for b in pair)
-        self.eps = _args.number("eps", eps, 0, _args.LARGEST, AT_LEAST_0)
+        self.eps = _args.number("eps", self.eps, 0, _args.LARGEST, AT_LEAST_0)
 
     def blank(self, parameter: Array) -> list[Array]:
         """Return means of zero."""

@@ -1,5 +1,6 @@
 """Optimisers equal their papers' formulas and torch.optim, step by step."""
 
+import math
 import pickle
 
 import numpy as np
@@ -263,6 +264,28 @@ def test_a_new_learning_rate_holds_from_the_next_step():
     optimizer.lr = 0.25
     optimizer.step([layer])
     assert layer.params["weight"] == 9
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value", "error"),
+    [
+        (SGD, "lr", "0.1", TypeError),
+        (SGD, "lr", -1, ValueError),
+        (SGD, "weight_decay", math.nan, ValueError),
+        (SGD, "momentum", 2, ValueError),
+        (Adam, "lr", None, TypeError),
+        (Adam, "betas", (0.9, 1), ValueError),
+        (Adam, "eps", "small", TypeError),
+    ],
+)
+def test_a_setting_that_has_become_wrong_changes_nothing(kind, name, value, error):
+    layer, optimizer = one(10, 4), kind(0.1)
+    optimizer.step([layer])
+    before = layer.params["weight"].copy()
+    setattr(optimizer, name, value)
+    with pytest.raises(error, match=f"^{name} must be"):
+        optimizer.step([layer])
+    assert (optimizer.steps, layer.params["weight"]) == (1, before)
 
 
 @pytest.mark.parametrize("kind", [SGD, Adam])
