@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from . import _args, memory
 from ._args import Array, Rng
+from ._unbroken import unbroken
 from .layer import Layer, new_array
 from .windows import batch_first, batch_last
 
@@ -154,10 +155,11 @@ class BatchNorm2d(Layer):
         The variance is the unbiased one, as in PyTorch: divided by n - 1 and not by n.
         """
         share = self.options["momentum"]
-        for name, new in ("mean", mean), ("var", var):
-            running = self._running(name)
-            running[...] = (1 - share) * running + share * new
-        self.buffers["num_batches_tracked"] += 1
+        with unbroken():
+            for name, new in ("mean", mean), ("var", var):
+                running = self._running(name)
+                running[...] = (1 - share) * running + share * new
+            self.buffers["num_batches_tracked"] += 1
 
     def _scaled(self, centred: Array, var: Array) -> Array:
         """Turn ``x`` less its mean into ``y``, where it lies."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from .. import _args
 from .._args import Array, Path, Rng
-from .._unbroken import unbroken
+from .._unbroken import heard, unbroken
 from ..architecture import COUNTER, agreeing, named_arrays, writable
 from ..loss import cross_entropy, cross_entropy_backward
 from ..network import Network, inferred, learn
@@ -98,7 +98,7 @@ def train(
     training = ranks.together(checked)
     training.begin()
     try:
-        with ranks, training.bar.line():
+        with ranks, training.bar.line(), heard() as training.check:
             while training.epoch < training.epochs:
                 for batch in training.batches():
                     training.learn(batch)
@@ -142,6 +142,8 @@ class Training:
         Over this rank's shares of the steps in the epoch that has begun.
     made : int
         Steps that this call made.
+    check : callable
+        Raises KeyboardInterrupt where Ctrl-C would have been lost.
     """
 
     model: Network
@@ -161,6 +163,7 @@ class Training:
     made: int = 0
     saved: float = field(default_factory=time.monotonic)
     warned: bool = False
+    check: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         """Take down what tells this training from others."""
@@ -209,7 +212,9 @@ class Training:
             pass
         if self.step:
             self.rng.bit_generator.state = resumed
-        yield from left
+        for batch in left:
+            self.check()
+            yield batch
 
     def learn(self, batch: Batch) -> None:
         """Make one step: forward, loss, backward, and against the gradient."""
@@ -329,8 +334,9 @@ class Training:
             theirs["rng"] = self.settings["rng"]
         need = f"checkpoint must be of this training; {path!r} has"
         checkpoint.compare(need, theirs, self.settings)
-        if state.epoch > self.epochs:
-            raise ValueError(f"epochs must be at least those of the checkpoint, got {self.epochs}")
+        if (state.epoch, state.step) > (self.epochs, 0):
+            need = "epochs must be at least those that the checkpoint has begun"
+            raise ValueError(f"{need}, {state.epoch + (state.step > 0)}, got {self.epochs}")
         before = self.rng.bit_generator.state
         ours = named_arrays(self.model.layers)
         try:
@@ -380,11 +386,14 @@ def _able(model: Network, optimizer: Any) -> Optimizer:
         if not name.endswith(COUNTER):
             movable(f"{name!r} of layers", array)
     optimizer.keeps_places(model.layers)
+    need = "optimizer must be a new one, or have moved this network alone"
+    moved = {id(parameter) for _, parameter in optimizer.moved()}
+    if moved and moved.isdisjoint(map(id, ours.values())):
+        raise ValueError(f"{need}, got {optimizer!r}: it has moved another one")
     for (number, name), memory in optimizer.memory.items():
         like = ours.get(f"{number}.{name}")
         for array in memory:
             if like is None or array.shape != like.shape:
-                need = "optimizer must be a new one, or have moved this network alone"
                 found = f"it remembers layers[{number}].{name} of shape {array.shape}"
                 raise ValueError(f"{need}, got {optimizer!r}: {found}")
     return optimizer

@@ -113,6 +113,19 @@ def test_a_finished_training_is_restored_and_a_longer_one_goes_on(tmp_path):
     assert result(train(path, epochs=4)) == result(train(epochs=4))
 
 
+def test_an_epoch_that_has_begun_is_one_of_the_epochs(tmp_path, monkeypatch, stop):
+    monkeypatch.setattr(loop, "SECONDS", -1)
+    stop(11)  # two epochs of five steps, and two steps
+    with pytest.raises(Stopped):
+        train(tmp_path / "file", epochs=4)
+    stop(99)
+    before = (tmp_path / "file").read_bytes()
+    with pytest.raises(ValueError, match=r"epochs must be at least those .* begun, 3, got 2"):
+        train(tmp_path / "file", epochs=2)
+    assert (tmp_path / "file").read_bytes() == before
+    assert result(train(tmp_path / "file", epochs=3)) == result(train(epochs=3))
+
+
 @pytest.mark.parametrize("kind", ["PCG64", "MT19937", "Philox", "SFC64"])
 def test_any_generator_goes_on_where_it_was(kind, tmp_path, stop):
     def generator():

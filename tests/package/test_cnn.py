@@ -289,6 +289,18 @@ def test_weights_are_loaded_as_a_whole(heard):
     assert signal.getsignal(signal.SIGINT) is heard
 
 
+def test_running_statistics_move_as_a_whole(heard):
+    layer, whole = BatchNorm2d(3), BatchNorm2d(3)
+    x = np.random.default_rng(0).random((2, 3, 4, 4))
+    whole(x, train=True)
+    Pressed.pressed = False
+    layer.buffers["running_mean"] = layer.buffers["running_mean"].view(Pressed)
+    with pytest.raises(KeyboardInterrupt):
+        layer(x, train=True)
+    for name, buffer in whole.buffers.items():
+        np.testing.assert_array_equal(layer.buffers[name], buffer)
+
+
 def test_a_checkpoint_is_taken_up_as_a_whole(heard, tmp_path):
     path, whole = tmp_path / "a.ckpt", small()
     whole.fit(X, Y, 2, 3, rng=0, checkpoint=path)
@@ -314,10 +326,56 @@ def test_a_step_of_ones_own_loop_is_made_as_a_whole(heard):
     assert optimizer.steps == 2
 
 
+class End:
+    """Something at whose end Ctrl-C is pressed: Python loses what is raised there."""
+
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_press_that_python_loses_ends_the_training(heard):
+    ends, model = [End()], small()
+    model.layers.insert(0, Watch(step=lambda _: ends and ends.pop()))
+    with pytest.warns(UserWarning, match="interrupted: 1 steps were made"):
+        kept_inside(lambda: model.fit(X, Y, 9, 3, rng=0))
+    assert signal.getsignal(signal.SIGINT) is heard
+
+
+def test_an_error_of_a_step_is_not_taken_for_an_interrupt(heard):
+    class Mistaken(Adam):
+        def move(self, *arrays):
+            os.kill(os.getpid(), signal.SIGINT)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        small().fit(X, Y, optimizer=Mistaken())
+    assert signal.getsignal(signal.SIGINT) is heard
+
+
+def test_every_press_within_a_step_reaches_a_handler_of_ones_own(heard):
+    presses, model = [], small()
+    signal.signal(signal.SIGINT, lambda *press: presses.append(press))
+    model.fit(X, Y, 2, 3, rng=0, optimizer=Signalled(0.1))
+    assert len(presses) == 4  # one for each parameter of the second step
+    assert len(model.history) == 2
+
+
 def test_a_training_in_another_thread_leaves_the_signals_alone():
     with ThreadPoolExecutor(1) as threads:
         model = threads.submit(lambda: small().fit(X, Y, 1, 3, rng=0)).result()
     assert bits(model) == bits(small().fit(X, Y, 1, 3, rng=0))
+
+
+def test_an_optimiser_that_has_moved_another_network_is_refused():
+    optimizer, first, second = Adam(0.1), small(), small(1)
+    first.fit(X, Y, 1, rng=0, optimizer=optimizer)
+    before = bits(second)
+    with pytest.raises(ValueError, match=r"optimizer must be a new one.* has moved another one"):
+        second.fit(X, Y, 1, rng=0, optimizer=optimizer)
+    assert bits(second) == before
+    first.layers[1:] = [*first.layers[1:-1], small(1).layers[-1]]  # a layer may be another
+    first.fit(X, Y, 1, rng=0, optimizer=optimizer)
 
 
 def test_any_other_error_is_not_swallowed():
