@@ -6,7 +6,9 @@ the reader fills in asks for `check` by that name.
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import io
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -27,6 +29,7 @@ class Answer(NamedTuple):
     wrong: Mapping[str, ArrayLike | Function]
     cases: Sequence[tuple[Any, ...]]
     tolerance: float
+    choice: bool
 
 
 DOTS = "Write your answer for the dots."
@@ -39,6 +42,7 @@ def answer(
     wrong: Mapping[str, ArrayLike | Function] | None = None,
     cases: Sequence[tuple[Any, ...]] = (),
     tolerance: float = compare.USUAL,
+    choice: bool = False,
 ) -> None:
     """Keep the right answer to an exercise for `check`, and the usual wrong ones.
 
@@ -55,12 +59,14 @@ def answer(
     tolerance : float
         How far apart two numbers may be, relative to the largest right one, or to 1 if all of
         these are 0.
+    choice : bool
+        Whether the numbers stand for words, so that none is too large or too small.
 
     Raises
     ------
     ValueError, TypeError
-        If ``right`` is neither numbers nor a function with cases, if a wrong answer is right, or
-        if ``tolerance`` is none of at least 0.
+        If ``right`` is neither numbers nor a function with cases, if a wrong answer is right, if
+        ``tolerance`` is none of at least 0, or if ``choice`` is neither True nor False.
 
     Examples
     --------
@@ -69,7 +75,7 @@ def answer(
     Not yet: the padding was forgotten.
     >>> answer("double", lambda x: 2 * x, cases=[(1,), (5,)])
     >>> check(lambda x: x**2, "double")
-    Not yet: for the arguments (1,), too small by exactly one; count the ends again.
+    Not yet: for the arguments (1,), too small by exactly one.
     >>> check(lambda x: x + x, "double")
     Right.
     """
@@ -79,7 +85,7 @@ def answer(
         raise TypeError(f"name must be a text, got {_args.shown(name)}")
     if wrong is not None and not isinstance(wrong, Mapping):
         raise TypeError(f"wrong must be a dictionary, got {_args.shown(wrong)}")
-    found = Answer(right, wrong or {}, cases, tolerance)
+    found = Answer(right, wrong or {}, cases, tolerance, _args.flag("choice", choice))
     if callable(right):
         if not isinstance(cases, list | tuple) or not all(isinstance(c, tuple) for c in cases):
             raise TypeError(f"cases must be a list of tuples, got {_args.shown(cases)}")
@@ -135,7 +141,7 @@ def check(yours: object, right: ArrayLike | str, tolerance: float = compare.USUA
     else:
         if fault := compare.fault(right, truth=True):
             raise TypeError(f"right must be numbers: {fault}")
-        found = Answer(right, {}, (), tolerance)
+        found = Answer(right, {}, (), tolerance, choice=False)
     if compare.unanswered(yours):
         print(DOTS)
         return
@@ -145,7 +151,10 @@ def check(yours: object, right: ArrayLike | str, tolerance: float = compare.USUA
         return
     for reason, value in found.wrong.items():
         try:
-            like_this = wrong and not _difference(yours, found._replace(right=value))
+            with contextlib.redirect_stdout(
+                io.StringIO()
+            ):  # what a function prints, it has printed
+                like_this = wrong and not _difference(yours, found._replace(right=value))
         except Exception:  # a wrong function may not come to an end in each case
             continue
         if like_this:
@@ -157,7 +166,7 @@ def check(yours: object, right: ArrayLike | str, tolerance: float = compare.USUA
 def _difference(yours: object, answer: Answer) -> str:
     """Say what is wrong with an answer; nothing if it is right."""
     if not callable(answer.right):
-        return compare.difference(yours, answer.right, answer.tolerance)
+        return compare.difference(yours, answer.right, answer.tolerance, answer.choice)
     if not callable(yours):
         return "a function is wanted: give its name, without calling it."
     for case in answer.cases:

@@ -47,11 +47,16 @@ def fault(value: object, truth: bool = False) -> str:
     return ""
 
 
-def difference(yours: object, right: ArrayLike, tolerance: float) -> str:
-    """Say what is wrong with an answer; nothing if it is right."""
+def difference(yours: object, right: ArrayLike, tolerance: float, choice: bool = False) -> str:
+    """Say what is wrong with an answer; nothing if it is right.
+
+    The numbers of a ``choice`` stand for words, as True and False do: none is too large.
+    """
     truth = np.asarray(right).dtype == bool
     with np.errstate(all="ignore"):  # NaN and infinities are told
-        return fault(yours, truth) or _difference(_floats(yours), _floats(right), tolerance)
+        return fault(yours, truth) or _difference(
+            _floats(yours), _floats(right), tolerance, choice or truth
+        )
 
 
 def _floats(value: object) -> Floats:
@@ -105,14 +110,11 @@ def _a(name: str) -> str:
     return f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"
 
 
-def _difference(a: Floats, b: Floats, tolerance: float) -> str:
+def _difference(a: Floats, b: Floats, tolerance: float, choice: bool) -> str:
     """Say how the answer ``a`` differs from the right one, ``b``; nothing if it does not."""
     size = np.abs(b[np.isfinite(b)]).max(initial=0)
-    within = tolerance * float(size or 1)
-    if tolerance <= USUAL and (b == np.rint(b)).all():
-        # Of counts, a small one beside a large one must be right, too; float32 holds 24 bits.
-        within = min(within, max(0.4, float(size) * 2**-24))
-    near = functools.partial(_near, within=within)
+    counts = tolerance <= USUAL and bool((b == np.rint(b)).all())
+    near = functools.partial(_near, within=tolerance * float(size or 1), counts=counts)
 
     def same(one: Floats, other: Floats) -> bool:
         return one.shape == other.shape and bool(near(one, other).all())
@@ -125,14 +127,22 @@ def _difference(a: Floats, b: Floats, tolerance: float) -> str:
         return "the numbers are right, but rows and columns are exchanged."
     if a.shape != b.shape:
         return _misshapen(a, b, same(a.ravel(), b.ravel()))
+    wrong = ~near(a, b)
+    verb = "is" if wrong.sum() == 1 else "are"
+    first = tuple(np.argwhere(wrong)[0])
+    if choice and a.ndim == 0:
+        return "that is not the right choice."
+    if choice:
+        return f"{wrong.sum()} of {a.size} {verb} wrong, the first at {_place(first)}."
     if same(-a, b):
         return f"{'every' if a.ndim else 'the'} sign is the other way round."
     if a.ndim == 0:
-        return _lone(a.item(), b.item(), same(np.abs(a - b), np.ones_like(b)))
+        one, other = a.item(), b.item()
+        by_one = counts and abs(one - other) == 1
+        return f"{_way(one, other)} by exactly one." if by_one else f"{_about(one, other)}."
     if same(np.flip(a), b):
         kernel = "; was the kernel turned, or should it have been?" if a.ndim > 1 else "."
         return f"the numbers are right, but their order is reversed{kernel}"
-    wrong = ~near(a, b)
     if wrong.all() and a.size > 1:
         off = a - b
         if a.size > 2 and same(off - off.flat[0], np.zeros_like(b)):
@@ -141,16 +151,18 @@ def _difference(a: Floats, b: Floats, tolerance: float) -> str:
         ratio = a.flat[largest] / b.flat[largest]
         if ratio and same(a, ratio * b):
             return f"all numbers are {ratio:.4g} times what they should be."
-    first = tuple(np.argwhere(wrong)[0])
-    verb = "is" if wrong.sum() == 1 else "are"
-    which = f"the first at {_place(first)}, which is {_way(a[first], b[first])}"
+    which = f"the first at {_place(first)}, which is {_about(a[first], b[first])}"
     return f"{wrong.sum()} of {a.size} numbers {verb} wrong, {which}."
 
 
-def _near(one: Floats, other: Floats, within: float) -> NDArray[np.bool_]:
-    """Return where two arrays are near each other; NaN is near NaN, and infinity infinity."""
+def _near(one: Floats, other: Floats, within: float, counts: bool) -> NDArray[np.bool_]:
+    """Return where two arrays are near each other; NaN is near NaN, and infinity infinity.
+
+    Of counts, a small one beside a large one must be right, too; float32 holds 24 bits.
+    """
     both = np.isnan(one) & np.isnan(other)
-    near: NDArray[np.bool_] = (one == other) | (np.abs(one - other) <= within) | both
+    limit = np.minimum(within, np.maximum(0.4, np.abs(other) * 2**-24)) if counts else within
+    near: NDArray[np.bool_] = (one == other) | (np.abs(one - other) <= limit) | both
     return near
 
 
@@ -167,6 +179,10 @@ def _infinite(a: Floats) -> str:
 
 def _misshapen(a: Floats, b: Floats, right: bool) -> str:
     """Say how the shape of an answer differs, whose numbers in a row are ``right`` or not."""
+    if right and a.ndim == 0:
+        return "the number is right, but a list is wanted; write it in square brackets."
+    if right and b.ndim == 0:
+        return "the number is right, but it should stand alone, without a list."
     if right:
         return f"the numbers are right, but the shape is {a.shape}."
     if a.size == 0:
@@ -177,12 +193,10 @@ def _misshapen(a: Floats, b: Floats, right: bool) -> str:
     return f"the shape is {a.shape}, and that is not the right one."
 
 
-def _lone(a: float, b: float, by_one: bool) -> str:
-    """Say how one number differs."""
-    if by_one:
-        return f"{_way(a, b)} by exactly one; count the ends again."
+def _about(a: float, b: float) -> str:
+    """Say how one number differs, and whether by little."""
     close = math.isfinite(b) and abs(a - b) <= 0.05 * abs(b)
-    return f"{_way(a, b)}{', but close; look for what was left out or rounded' if close else ''}."
+    return f"{_way(a, b)}{', but close; look for what was left out or rounded' if close else ''}"
 
 
 def _way(a: float, b: float) -> str:

@@ -169,7 +169,8 @@ DIFFERENCES = [  # each way that an answer may differ
         "the numbers are right, but rows and columns are exchanged.",
     ),
     ([[1], [2]], [[1, 2]], "the numbers are right, but rows and columns are exchanged."),
-    ([24], 24, "the numbers are right, but the shape is (1,)."),
+    ([24], 24, "the number is right, but it should stand alone, without a list."),
+    (24, [24], "the number is right, but a list is wanted; write it in square brackets."),
     ([[1, 2, 3]], [1, 2, 3], "the numbers are right, but the shape is (1, 3)."),
     ([], 24, "that is empty."),
     (np.zeros((2, 0)), [[1, 2]], "that is empty."),
@@ -191,12 +192,23 @@ DIFFERENCES = [  # each way that an answer may differ
     ),
     ([6, 7], [1, 2], "2 of 2 numbers are wrong"),
     ([160, 4_821_600], [156, 4_821_600], "1 of 2 numbers is wrong"),
+    ([9213, 61_100_840], [9216, 61_100_840], "1 of 2 numbers is wrong, the first at [0], which is"),
+    ([[9215], [10**9]], [[9216], [10**9]], "1 of 2 numbers is wrong, the first at [0, 0]"),
     ([6, 7, 9], [1, 2, 4], "all numbers are off by the same amount; a bias, perhaps?"),
     ([3, 6, 12], [1, 2, 4], "all numbers are 3 times what they should be."),
     ([0, 0, 0], [1, 2, 4], "3 of 3 numbers are wrong, the first at [0], which is too small."),
     ([5, 7], [0, 0], "2 of 2 numbers are wrong, the first at [0], which is too large."),
-    (25, 24, "too large by exactly one; count the ends again."),
-    (23, 24, "too small by exactly one; count the ends again."),
+    (25, 24, "too large by exactly one."),
+    (23, 24, "too small by exactly one."),
+    (57, 57.665, "too small, but close; look for what was left out or rounded."),
+    (3, 2.5, "too large."),
+    (3.5, 2.5, "too large."),
+    (
+        [1.4, 0.3, 2.4],
+        [1.41, 0.35, 2.449],
+        "3 of 3 numbers are wrong, the first at [0], which is "
+        "too small, but close; look for what was left out or rounded.",
+    ),
     (24.5, 24, "too large, but close; look for what was left out or rounded."),
     (22.9, 24, "too small, but close; look for what was left out or rounded."),
     (48, 24, "too large."),
@@ -211,8 +223,14 @@ DIFFERENCES = [  # each way that an answer may differ
     (
         [False, False],
         [True, False],
-        "1 of 2 numbers is wrong, the first at [0], which is too small",
+        "1 of 2 is wrong, the first at [0].",
     ),
+    (
+        [True, True, False],
+        [False, True, True],
+        "2 of 3 are wrong, the first at [0].",
+    ),
+    (False, True, "that is not the right choice."),
 ]
 
 
@@ -268,7 +286,7 @@ def test_a_named_answer_names_the_usual_mistakes(capsys):
     assert said(capsys, 28, "side") == "Right."
     assert said(capsys, 24, "side") == "Not yet: the padding was forgotten."
     assert said(capsys, 29.0, "side") == "Not yet: it was rounded up."
-    assert said(capsys, 27, "side") == "Not yet: too small by exactly one; count the ends again."
+    assert said(capsys, 27, "side") == "Not yet: too small by exactly one."
     assert said(capsys, ..., "side") == "Write your answer for the dots."
 
 
@@ -276,6 +294,16 @@ def test_a_named_answer_has_its_own_tolerance(capsys):
     answer("share", 0.31, tolerance=0.05)
     assert said(capsys, 0.30, "share") == "Right."
     assert said(capsys, 0.28, "share") != "Right."
+
+
+@pytest.mark.parametrize("yours", [[1, 3, 2], [3, 2, 4], [-2, -3, -1], [4, 6, 2], [2.1, 3, 1]])
+def test_numbers_that_stand_for_words_are_neither_large_nor_turned(capsys, yours):
+    answer("which", [2, 3, 1], wrong={"(c) is paper.": [2, 3, 5]}, choice=True)
+    words = r"Not yet: \d of 3 (is|are) wrong, the first at \[\d\]\."
+    assert re.fullmatch(words, said(capsys, yours, "which"))
+    assert said(capsys, [2, 3], "which") == "Not yet: 2 numbers came, and that is too few."
+    assert said(capsys, [2, 3, 5], "which") == "Not yet: (c) is paper."
+    assert said(capsys, (2, 3, 1.0), "which") == "Right."
 
 
 def turn(a):
@@ -358,6 +386,14 @@ def test_a_function_that_still_returns_dots_has_no_answer_yet(capsys):
     answer("turn", turn, cases=[(np.arange(3.0),)])
     assert said(capsys, lambda a: ..., "turn") == "Write your answer for the dots."
     assert said(capsys, lambda a: [1, ...], "turn") == "Write your answer for the dots."
+
+
+def test_what_a_function_prints_comes_once(capsys):
+    answer(
+        "turn", turn, wrong={"a.": lambda a: a, "b.": lambda a: 2 * a}, cases=[(np.arange(3.0),)]
+    )
+    check(lambda a: print("here") or a + 1, "turn")
+    assert capsys.readouterr().out.count("here") == 1
 
 
 def test_a_wrong_function_that_stops_is_no_match(capsys):
