@@ -25,7 +25,7 @@ SINGLE = np.dtype(np.float32)
 LARGEST = float(np.finfo(float).max)
 LONG = 200  # characters of a value that a message shows
 ADVICE = "; one image becomes a batch by "
-silent = np.errstate(invalid="ignore", over="ignore", divide="ignore")  # NaN and infinity travel
+silent = np.errstate(all="ignore")  # NaN and infinity travel, and what is too small becomes 0
 ONE = {"N C H W": ADVICE, "N C L": "; one signal becomes a batch by "}
 
 

@@ -43,6 +43,7 @@ def relu(x: ArrayLike) -> Array:
     return np.maximum(x, y, out=y)
 
 
+@_args.silent
 def leaky_relu(x: ArrayLike, negative_slope: float = 0.01) -> Array:
     """Return ``x`` where it is positive, and ``negative_slope`` times ``x`` elsewhere.
 
@@ -77,11 +78,11 @@ def leaky_relu(x: ArrayLike, negative_slope: float = 0.01) -> Array:
     y = memory.empty_like(x)
     y.fill(0)
     np.minimum(x, y, out=y)  # what is negative alone: 0 times infinity would be NaN
-    with np.errstate(invalid="ignore"):
-        y *= slope
+    y *= slope
     return np.maximum(x, y, out=y)
 
 
+@_args.silent
 def sigmoid(x: ArrayLike) -> Array:
     """Return ``1 / (1 + exp(-x))``, element by element: a number between 0 and 1.
 
@@ -106,12 +107,12 @@ def sigmoid(x: ArrayLike) -> Array:
     """
     x = _floating(x)
     y = np.negative(x, out=memory.empty_like(x))
-    with np.errstate(over="ignore"):  # 1 / inf is 0, as it should be
-        np.exp(y, out=y)
+    np.exp(y, out=y)  # 1 / inf is 0, as it should be
     y += 1
     return np.reciprocal(y, out=y)
 
 
+@_args.silent
 def tanh(x: ArrayLike) -> Array:
     """Return the hyperbolic tangent, element by element: a number between -1 and 1.
 
@@ -145,11 +146,10 @@ def _floating(x: ArrayLike) -> Array:
         return array.astype(_args.floating(array), copy=False)
 
 
+@_args.silent
 def _times(dy: Array, slope: Array) -> Array:
     """Return a gradient times the slope, an array even of a single number."""
-    out = memory.empty_like(slope, _args.floating(dy, slope))
-    with np.errstate(invalid="ignore"):  # 0 times infinity is NaN, as it should be
-        return np.multiply(dy, slope, out=out)
+    return np.multiply(dy, slope, out=memory.empty_like(slope, _args.floating(dy, slope)))
 
 
 def _slope(value: float) -> float:
@@ -230,6 +230,7 @@ class Sigmoid(Layer):
         """Return the squashed numbers."""
         return sigmoid(x)
 
+    @_args.silent
     def gradients(self, dy: Array, x: Array) -> tuple[Array, ...]:
         """Return the gradient for the numbers: with ``y``, the slope is ``y (1 - y)``."""
         _args.same_shape("dy", dy, x.shape)
@@ -255,6 +256,7 @@ class Tanh(Layer):
         """Return the squashed numbers."""
         return tanh(x)
 
+    @_args.silent
     def gradients(self, dy: Array, x: Array) -> tuple[Array, ...]:
         """Return the gradient for the numbers: with ``y``, the slope is ``1 - y y``."""
         _args.same_shape("dy", dy, x.shape)

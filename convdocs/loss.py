@@ -9,6 +9,7 @@ from . import _args
 from ._args import Array
 
 
+@_args.silent
 def softmax(x: ArrayLike, axis: int = -1) -> Array:
     """Return positive numbers that sum to 1, in the order of the scores ``x``.
 
@@ -78,6 +79,7 @@ def cross_entropy(logits: ArrayLike, labels: ArrayLike) -> float:
     return float(losses.mean())
 
 
+@_args.silent
 def cross_entropy_backward(logits: ArrayLike, labels: ArrayLike) -> Array:
     """Return the gradient of `cross_entropy` for the logits.
 
@@ -125,7 +127,6 @@ def _check(logits: ArrayLike, labels: ArrayLike) -> tuple[Array, Array]:
     return logits, _args.labels("labels", labels, (N, *places), K).astype(np.intp, copy=False)
 
 
-@_args.silent
 def _shifted(x: Array, axis: int) -> Array:
     """Return ``x`` less its maximum, in a floating dtype: exp of it cannot overflow."""
     x = x.astype(_args.floating(x), copy=False)

@@ -44,8 +44,8 @@ class Optimizer:
 
     def __repr__(self) -> str:
         """Show the settings, but not what is remembered."""
-        settings = (item for item in vars(self).items() if item[0] not in UNSHOWN)
-        return f"{type(self).__name__}({', '.join(f'{name}={v!r}' for name, v in settings)})"
+        settings = ", ".join(f"{name}={value!r}" for name, value in self.settings().items())
+        return f"{type(self).__name__}({settings})"
 
     @unbroken()
     @_args.silent
@@ -112,6 +112,15 @@ class Optimizer:
         """Return the parameters that it has moved and that are still there, by their places."""
         seen = ((place, parameter()) for place, parameter in self._places.items())
         return [(place, parameter) for place, parameter in seen if parameter is not None]
+
+    def has_moved_others(self, arrays: Iterable[Array]) -> bool:
+        """Tell whether it has moved something, but none of these; others may be gone by now."""
+        ours = set(map(id, arrays))
+        return bool(self._places) and ours.isdisjoint(id(array) for _, array in self.moved())
+
+    def settings(self) -> dict[str, Any]:
+        """Return what may be changed between steps."""
+        return {name: value for name, value in vars(self).items() if name not in UNSHOWN}
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy or a pickle holds: its layers are others."""

@@ -7,14 +7,18 @@ same next step, to the last bit.
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import json
 from operator import index
 from typing import Any, NamedTuple
 
 from .. import store
 from .._args import Array, Path
+from ..optim import Optimizer
 
 FORMAT = "checkpoint 1"
+PLACES = {"pos": 624, "buffer_pos": 4}  # of MT19937 and of Philox
 WORDS = {  # how to say that settings differ which are too long to show
     "rng": "another rng",
     "data": "other images or labels",
@@ -22,19 +26,25 @@ WORDS = {  # how to say that settings differ which are too long to show
 }
 
 
+class Moment(NamedTuple):
+    """What may change between two steps, beside weights: all of it as JSON gives it back."""
+
+    rng: dict[str, Any]  #: The state of the random generator.
+    settings: dict[str, Any]  #: Of the optimiser, such as a learning rate that falls.
+
+
 class State(NamedTuple):
     """A training at some place: so many epochs done, so many steps into the next.
 
-    Of ``sums``, the labels, their loss and the hits in the steps of the epoch that has begun. The
-    state of the random generator is that at the beginning of the epoch, and that now.
+    Of ``sums``, the labels, their loss and the hits in the steps of the epoch that has begun.
     """
 
     settings: dict[str, Any]
     epoch: int
     step: int
     sums: tuple[int, float, int]
-    begun: dict[str, Any]
-    rng: dict[str, Any]
+    begun: Moment  #: At the beginning of the epoch.
+    now: Moment
     optimizer_steps: int
     memory: dict[tuple[int, str], list[Array]]
     history: list[dict[str, float]]
@@ -53,9 +63,10 @@ def write(path: Path, state: State) -> None:
         "epoch": state.epoch,
         "step": state.step,
         "sums": state.sums,
-        "begun": state.begun,
-        "rng": state.rng,
+        "begun": state.begun.rng,
+        "rng": state.now.rng,
         "optimizer": [state.optimizer_steps, counts],
+        "optimizer_settings": [state.begun.settings, state.now.settings],
         "history": state.history,
     }
     try:
@@ -92,14 +103,15 @@ def read(path: Path) -> State | None:
         raise ValueError(f"{need}, got {path!r} with the format {kind!r}")
     try:
         optimizer_steps, counts = description["optimizer"]
+        begun, now = description.get("optimizer_settings", ({}, {}))  # older files have none
         labels, loss, hits = description["sums"]
         return State(
             settings=dict(description["settings"]),
             epoch=_count(description["epoch"]),
             step=_count(description["step"]),
             sums=(_count(labels), float(loss), _count(hits)),
-            begun=dict(description["begun"]),
-            rng=dict(description["rng"]),
+            begun=Moment(dict(description["begun"]), dict(begun)),
+            now=Moment(dict(description["rng"]), dict(now)),
             optimizer_steps=_count(optimizer_steps),
             memory={
                 (layer, name): [arrays.pop(f"memory.{layer}.{name}.{i}") for i in range(count)]
@@ -131,6 +143,41 @@ def compare(need: str, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
 def plain(state: Any) -> Any:
     """Return a generator's state as JSON gives it back, to store and to compare."""
     return json.loads(json.dumps(state, default=lambda array: array.tolist()))
+
+
+def plain_settings(optimizer: Optimizer) -> dict[str, Any]:
+    """Return an optimiser's settings as JSON gives them back, without those that it cannot hold."""
+    held = {}
+    for name, value in optimizer.settings().items():
+        with contextlib.suppress(AttributeError, TypeError, ValueError, RecursionError):
+            held[name] = plain(value)
+    return held
+
+
+def take_up(optimizer: Optimizer, settings: dict[str, Any]) -> None:
+    """Give an optimiser the settings of a moment; one that is as it was keeps its type."""
+    ours = plain_settings(optimizer)
+    for name, value in settings.items():
+        if name in ours and ours[name] != value:
+            setattr(optimizer, name, copy.deepcopy(value))
+    optimizer.check()
+
+
+def alike(ours: Any, theirs: Any, name: str = "rng") -> None:
+    """Refuse the state of a generator that ours could not have: NumPy takes what it is given.
+
+    A place beyond the numbers that were drawn in advance would end Python.
+    """
+    if isinstance(ours, dict) and isinstance(theirs, dict) and ours.keys() == theirs.keys():
+        for key, value in ours.items():
+            alike(value, theirs[key], key)
+    elif isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        for one, other in zip(ours, theirs, strict=True):
+            alike(one, other, name)
+    elif type(ours) is not type(theirs) or isinstance(ours, dict | list):
+        raise ValueError(f"{name} must be like {ours!r}, got {theirs!r}")
+    elif isinstance(ours, int) and not 0 <= theirs <= PLACES.get(name, theirs):
+        raise ValueError(f"{name} cannot be {theirs}")
 
 
 def _count(value: Any) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 import time
@@ -21,7 +22,7 @@ from ..network import Network, inferred, learn
 from ..optim import Adam, Optimizer, movable
 from . import batches, checkpoint
 from .batches import Batch, Source
-from .checkpoint import State
+from .checkpoint import Moment, State
 from .parallel import Communicator, Ranks
 from .progress import Bar, warn
 
@@ -167,11 +168,11 @@ class Training:
 
     def __post_init__(self) -> None:
         """Take down what tells this training from others."""
-        self.begun = checkpoint.plain(self.rng.bit_generator.state)
+        self.begun = self._now()
         self.settings: dict[str, Any] = {
             "layers": [repr(layer) for layer in self.model.layers],
             "optimizer": repr(self.optimizer),
-            "rng": self.begun if self.seeded else None,
+            "rng": self.begun.rng if self.seeded else None,
             **self.source.settings,
         }
         if self.path is not None or self.ranks.size > 1:
@@ -204,14 +205,14 @@ class Training:
     def batches(self) -> Iterator[Batch]:
         """Yield the batches of the epoch that has begun, without those that were done before."""
         if self.step == 0:
-            self.begun = checkpoint.plain(self.rng.bit_generator.state)
-        resumed = self.rng.bit_generator.state
-        self.rng.bit_generator.state = self.begun  # the same order again
+            self.begun = self._now()
+        resumed = self._now()
+        self._go_to(self.begun)  # the same order again
         left = self.source.epoch(self.rng)
         for _ in itertools.islice(left, self.step):
             pass
         if self.step:
-            self.rng.bit_generator.state = resumed
+            self._go_to(resumed)
         for batch in left:
             self.check()
             yield batch
@@ -271,12 +272,22 @@ class Training:
             step=self.step,
             sums=self.sums,
             begun=self.begun,
-            rng=checkpoint.plain(self.rng.bit_generator.state),
+            now=self._now(),
             optimizer_steps=self.optimizer.steps,
             memory=self.optimizer.memory,
             history=self.history,
             weights=self.model.state_dict(),
         )
+
+    def _now(self) -> Moment:
+        """Return what may have changed between two steps."""
+        settings = checkpoint.plain_settings(self.optimizer)
+        return Moment(checkpoint.plain(self.rng.bit_generator.state), settings)
+
+    def _go_to(self, moment: Moment) -> None:
+        """Go back to a moment, or on to it."""
+        self.rng.bit_generator.state = moment.rng
+        checkpoint.take_up(self.optimizer, moment.settings)
 
     def _add_up(self) -> Sums:
         """Return the sums of all ranks, and leave them to the first."""
@@ -339,16 +350,20 @@ class Training:
             raise ValueError(f"{need}, {state.epoch + (state.step > 0)}, got {self.epochs}")
         before = self.rng.bit_generator.state
         ours = named_arrays(self.model.layers)
+        then = [self.optimizer]  # what it remembers may be from before a setting changed
         try:
-            for each in state.begun, state.rng:
-                self.rng.bit_generator.state = each
+            for each in state.begun, state.now:
+                checkpoint.alike(self.begun.rng, each.rng)
+                self.rng.bit_generator.state = each.rng
+                then.append(copy.copy(self.optimizer))
+                checkpoint.take_up(then[-1], each.settings)
             agreeing(ours, state.weights)
             for (layer, name), memory in state.memory.items():
                 like = ours[f"{layer}.{name}"]
-                wanted = self.optimizer.blank(like)
-                if [_kind(array) for array in memory] != [_kind(array) for array in wanted]:
+                wanted = [[_kind(array) for array in each.blank(like)] for each in then]
+                if [_kind(array) for array in memory] not in wanted:
                     raise ValueError(f"the optimiser cannot have remembered {name!r} so")
-        except (KeyError, TypeError, ValueError) as error:
+        except Exception as error:  # of any kind: a generator raises its own
             raise checkpoint.damaged(path, error) from error
         finally:
             self.rng.bit_generator.state = before
@@ -357,7 +372,7 @@ class Training:
     def _restore(self, state: State) -> None:
         """Take up a state."""
         self.model.load_state_dict(state.weights)
-        self.rng.bit_generator.state = state.rng
+        self._go_to(state.now)
         self.optimizer.memory = state.memory
         self.optimizer.steps = state.optimizer_steps
         self.history[:] = state.history
@@ -380,6 +395,7 @@ def _able(model: Network, optimizer: Any) -> Optimizer:
     """Return an optimiser that can move this network, and has moved no other."""
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"optimizer must be one of convdocs.optim, got {_args.shown(optimizer)}")
+    optimizer.check()
     ours = named_arrays(model.layers)
     writable(ours)
     for name, array in ours.items():
@@ -387,8 +403,7 @@ def _able(model: Network, optimizer: Any) -> Optimizer:
             movable(f"{name!r} of layers", array)
     optimizer.keeps_places(model.layers)
     need = "optimizer must be a new one, or have moved this network alone"
-    moved = {id(parameter) for _, parameter in optimizer.moved()}
-    if moved and moved.isdisjoint(map(id, ours.values())):
+    if optimizer.has_moved_others(ours.values()):
         raise ValueError(f"{need}, got {optimizer!r}: it has moved another one")
     for (number, name), memory in optimizer.memory.items():
         like = ours.get(f"{number}.{name}")

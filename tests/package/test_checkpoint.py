@@ -143,6 +143,113 @@ def test_any_generator_goes_on_where_it_was(kind, tmp_path, stop):
     assert resumed.random() == whole.random()
 
 
+class Falling(SGD):
+    """A schedule of one's own: each step is smaller than the one before."""
+
+    def __init__(self):
+        super().__init__(0.5, 0.9)
+        self.share, self.told, self.whatever = 0.9, [], Path
+
+    def step(self, layers):
+        super().step(layers)
+        self.lr *= self.share
+        self.told.append(round(self.lr, 3))
+        if len(self.told) == 7:
+            self.momentum = 0
+
+
+class Halving(list):
+    """Batches that halve the rate as an epoch begins."""
+
+    def __iter__(self):
+        self.optimizer.lr /= 2
+        return super().__iter__()
+
+
+@pytest.mark.parametrize("kind", ["optimiser", "batches"])
+@pytest.mark.parametrize("steps", [1, 4, 5, 7, 12])
+def test_a_rate_that_falls_goes_on_where_it_was(kind, steps, tmp_path, monkeypatch, stop):
+    monkeypatch.setattr(loop, "SECONDS", -1)
+
+    def call(path=None):
+        optimizer, data = Falling() if kind == "optimiser" else SGD(0.5), Halving(BATCHES)
+        data.optimizer = SGD() if kind == "optimiser" else optimizer
+        return result(train(path, optimizer=lambda: optimizer, data=(data,))), optimizer
+
+    want, optimizer = call()
+    stop(steps)
+    with pytest.raises(Stopped):
+        call(tmp_path / "file")
+    stop(99)
+    got, again = call(tmp_path / "file")
+    assert got == want
+    assert again.lr == optimizer.lr
+    assert getattr(again, "told", None) == getattr(optimizer, "told", None)
+
+
+@pytest.mark.parametrize("settings", [{"lr": -1}, {"lr": "a"}, {"betas": [0.9]}, {"eps": None}])
+def test_settings_that_no_optimiser_has_are_refused(settings, saved):
+    description, arrays = store.read(saved)
+    description["optimizer_settings"][1] |= settings
+    store.write(saved, description, arrays)
+    with pytest.raises(ValueError, match=r"^checkpoint must be a whole one"):
+        train(saved)
+
+
+def test_a_setting_that_ours_lacks_is_left_alone(saved):
+    want = result(train(saved))
+    description, arrays = store.read(saved)
+    description["optimizer_settings"] = [{"step": 1, "memory": 2}] * 2
+    store.write(saved, description, arrays)
+    assert result(train(saved)) == want
+    del description["optimizer_settings"]  # as in older files
+    store.write(saved, description, arrays)
+    assert result(train(saved)) == want
+
+
+STATES = {  # what NumPy takes without a word, or refuses by an error that names no file
+    "PCG64": [
+        ("state", "state", -1),
+        ("state", "inc", 2**128),
+        ("has_uint32", 2**64),
+        ("uinteger", -1),
+        ("state", "state", 1.5),
+        ("state", 3),
+    ],
+    "MT19937": [
+        ("state", "pos", -(10**8)),
+        ("state", "pos", 10**8),
+        ("state", "key", []),
+        ("state", "pos", True),
+        ("state", "key", 7),
+    ],
+    "Philox": [("buffer_pos", -5), ("buffer_pos", 99), ("buffer", []), ("state", "key", [1])],
+    "SFC64": [("state", "state", [1, 2]), ("has_uint32", -1)],
+}
+
+
+@pytest.mark.parametrize("where", ["rng", "begun"])
+@pytest.mark.parametrize(
+    ("kind", "place"), [(k, place) for k, ps in STATES.items() for place in ps]
+)
+def test_a_generator_that_cannot_be_is_refused(kind, place, where, tmp_path):
+    generator = getattr(np.random, kind)
+    path = tmp_path / "file"
+    train(path, rng=np.random.Generator(generator(5)), epochs=1)
+    description, arrays = store.read(path)
+    *keys, last, value = place
+    part = description[where]
+    for key in keys:
+        part = part[key]
+    part[last] = value
+    store.write(path, description, arrays)
+    model, rng = net(), np.random.Generator(generator(5))
+    before = result(model), repr(rng.bit_generator.state)
+    with pytest.raises(ValueError, match=r"^checkpoint must be a whole one"):
+        train(path, model, rng)
+    assert (result(model), repr(rng.bit_generator.state)) == before
+
+
 def test_without_a_seed_it_goes_on_as_well(tmp_path, stop):
     path = tmp_path / "file"
     stop(7)

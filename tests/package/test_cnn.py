@@ -1,5 +1,7 @@
 """A classifier learns as PyTorch's does, stops when told to, and refuses what it cannot learn."""
 
+import copy
+import gc
 import math
 import os
 import re
@@ -378,6 +380,29 @@ def test_an_optimiser_that_has_moved_another_network_is_refused():
     first.fit(X, Y, 1, rng=0, optimizer=optimizer)
 
 
+def test_an_optimiser_is_refused_though_the_network_that_it_has_moved_is_gone():
+    optimizer = SGD(0.1, momentum=0.9)
+    small().fit(X, Y, 1, rng=0, optimizer=optimizer)
+    gc.collect()
+    assert optimizer.moved() == []
+    model = small(1)
+    with pytest.raises(ValueError, match=r"optimizer must be a new one.* has moved another one"):
+        model.fit(X, Y, 1, rng=0, optimizer=optimizer)
+    model.fit(X, Y, 1, rng=0, optimizer=copy.deepcopy(optimizer))  # a copy has moved none yet
+
+
+@pytest.mark.parametrize("setting", [{"lr": -1}, {"momentum": "a"}, {"weight_decay": np.nan}])
+def test_an_optimiser_that_was_made_wrong_changes_nothing(setting, tmp_path):
+    optimizer, model, rng = SGD(0.1), small(), np.random.default_rng(0)
+    model.layers.insert(1, BatchNorm2d(4))
+    vars(optimizer).update(setting)
+    before = bits(model), repr(rng.bit_generator.state)
+    with pytest.raises((ValueError, TypeError), match=f"^{next(iter(setting))} must be"):
+        model.fit(X, Y, 1, rng=rng, optimizer=optimizer, checkpoint=tmp_path / "file")
+    assert (bits(model), repr(rng.bit_generator.state)) == before
+    assert not any(tmp_path.iterdir())
+
+
 def test_any_other_error_is_not_swallowed():
     def fail(_):
         raise ZeroDivisionError
@@ -481,7 +506,7 @@ def test_the_optimizer_of_another_network_is_refused_at_once():
     with pytest.raises(
         ValueError, match=r"optimizer must .*layers\[0\]\.weight of shape \(3, 36\)"
     ):
-        model.fit(X, Y, 1, optimizer=optimizer)
+        model.fit(X, Y, 1, optimizer=copy.copy(optimizer))
     assert everything(model) == before
 
 
@@ -491,7 +516,7 @@ def test_the_optimizer_of_a_longer_network_is_refused_at_once():
     model = CNN([Flatten(), ReLU(), Linear(36, 3, rng=0)])
     before = everything(model)
     with pytest.raises(ValueError, match=r"optimizer must .*it remembers layers\[\d\]\.\w+ of"):
-        model.fit(X, Y, 1, optimizer=optimizer)
+        model.fit(X, Y, 1, optimizer=copy.copy(optimizer))
     assert everything(model) == before
 
 

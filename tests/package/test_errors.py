@@ -54,6 +54,48 @@ REFUSALS = (ValueError, TypeError)
 HUGE = 10**30
 
 
+def wild(*shape):
+    """Return numbers from very small to very large."""
+    draw = np.random.default_rng(len(shape))
+    return (draw.normal(size=shape) * 10.0 ** draw.integers(-35, 30, shape)).astype(np.float32)
+
+
+@pytest.mark.parametrize(("make", "shape"), LAYERS)
+def test_no_layer_speaks_of_numbers_too_small_or_too_large(make, shape):
+    layer = make(np.float32)
+    with np.errstate(all="raise"):
+        layer(wild(*shape))
+        y = layer(wild(*shape), train=True)
+        layer.backward(wild(*y.shape))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: softmax([0, -1000.0]),
+        lambda: sigmoid([1000.0, 100, -1000]),
+        lambda: tanh([1e-40, 1e-310]),
+        lambda: cross_entropy([[0, -1000.0]], [0]),
+        lambda: cross_entropy_backward([[0, -1000.0]], [0]),
+        lambda: leaky_relu([-1e-308], 1e-10),
+        lambda: linear_backward(*map(np.full, [(1, 1)] * 3, [1e-200] * 3)),
+    ],
+)
+def test_no_function_speaks_of_numbers_too_small(call):
+    with np.errstate(all="raise"):
+        call()
+
+
+@pytest.mark.parametrize("optimizer", [SGD(1e-30, 0.9), SGD(1e-30), Adam(1e-30), Adam(0.1)])
+def test_no_optimiser_speaks_of_numbers_too_small(optimizer):
+    layers = [Linear(2, 2, rng=0), Linear(2, 2, rng=0)]
+    for layer, size in zip(layers, (1, 1e-30), strict=True):
+        layer.grads = {name: np.full_like(p, size) for name, p in layer.params.items()}
+    with np.errstate(all="raise"):
+        optimizer.step(layers)
+        optimizer.step(layers)
+
+
 class Refuses:
     """An object that will not become an array, as a PyTorch tensor that requires a gradient."""
 
