@@ -48,7 +48,7 @@ def numbers(name: str, value: ArrayLike, shape: str = "") -> Array:
         hint = ""
         lacking = len(shape.split()) - array.ndim
         if shape in ONE and lacking in (1, 2):
-            hint = f"{ONE[shape]}x[{'None, ' * lacking}...]"
+            hint = f"{ONE[shape]}{name.partition(' ')[0]}[{'None, ' * lacking}...]"
         raise ValueError(f"{name} must have the shape ({axes}), got {array.shape}{hint}")
     return array
 
@@ -264,5 +264,5 @@ def generator(rng: Rng) -> np.random.Generator:
             rng = np.asarray(rng)
         return np.random.default_rng(rng)
     except Exception:
-        message = f"rng must be a seed, a numpy.random.Generator or None, got {shown(rng)}"
-        raise TypeError(message) from None
+        need = "a seed of at least 0, a numpy.random.Generator or None"
+        raise TypeError(f"rng must be {need}, got {shown(rng)}") from None

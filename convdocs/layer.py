@@ -151,6 +151,9 @@ class Layer:
             need = f"must return a gradient of shape {shape} for {name}"
             got = getattr(gradient, "shape", _args.shown(gradient))
             raise TypeError(f"{type(self).__name__}.gradients {need}, got {got}")
+        if _args.hides(gradient):
+            need = f"must return a gradient without masked numbers for {name}"
+            raise TypeError(f"{type(self).__name__}.gradients {need}, got {_args.shown(gradient)}")
 
     def seen(self) -> Array:
         """Return the last input."""

@@ -32,13 +32,15 @@ def seconds(function: Callable[..., Any], *arguments: Any, repeat: int = 5) -> f
     Raises
     ------
     ValueError, TypeError
-        If ``repeat`` is no integer of at least 1.
+        If ``function`` is none, or ``repeat`` no integer of at least 1.
 
     Examples
     --------
     >>> 0 <= seconds(sum, [1, 2, 3]) < 1
     True
     """
+    if not callable(function):
+        raise TypeError(f"function must be one to call, got {_args.shown(function)}")
     times: list[float] = []
     for _ in range(_args.integer("repeat", repeat, 1)):
         calls, taken, start = 0, 0.0, perf_counter()

@@ -22,6 +22,7 @@ from .trained import fit
 COPIES = 3  # changed ones of each digit, beside the digit as it is
 
 
+@_args.silent
 def changed(X: ArrayLike, angles: ArrayLike, sizes: ArrayLike, shifts: ArrayLike) -> Array:
     """Turn pictures by degrees, scale them, and move them.
 

@@ -18,6 +18,7 @@ SMALL = 8  # pixels on a side of a shrunk digit
 BORDER = 2  # pixels on each side, which are black in every picture
 
 
+@_args.silent
 def shrunk(X: ArrayLike) -> Array:
     """Return pictures in which each pixel is the mean of 4 x 4.
 

@@ -117,6 +117,8 @@ def moved(X: ArrayLike, down: int = 0, right: int = 0) -> Array:
      [0 3]]
     """
     images = _args.numbers("X", X)
+    if images.ndim < 2:
+        raise ValueError(f"X must have the shape (..., H, W), got {images.shape}")
     down = _args.integer("down", down, -sys.maxsize)
     right = _args.integer("right", right, -sys.maxsize)
     result = np.zeros_like(images)

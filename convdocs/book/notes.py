@@ -115,6 +115,8 @@ def _plain(value: object) -> object:
         raise TypeError(f"it holds an object of the class {type(value).__name__}")
     if value.dtype.kind not in "biuf":
         raise TypeError(f"it holds an array of dtype {value.dtype}")
+    if _args.hides(value):
+        raise ValueError("it holds an array with masked numbers")
     if not value.ndim:
         return value.item()
     if 16 * value.size > 3 * LARGEST:  # four bytes a number, in base64

@@ -235,6 +235,7 @@ def max_pooling(x: ArrayLike, kernel_size: Size, stride: Size | None = None) -> 
     return Stepper(frames, (("x", "y"),), "→")
 
 
+@_args.silent
 def backward(dy: ArrayLike, x: ArrayLike, weight: ArrayLike, stride: Size = 1) -> Stepper:
     """Step through the backward pass of a convolution: a frame for each output.
 

@@ -30,7 +30,7 @@ class Table:
     Raises
     ------
     ValueError
-        If a row has more or fewer texts than there are columns.
+        If there are no columns, or a row has more or fewer texts than there are.
 
     Examples
     --------
@@ -46,6 +46,8 @@ class Table:
     def __init__(
         self, columns: Sequence[Column], rows: Sequence[Sequence[str]], caption: str
     ) -> None:
+        if not columns:
+            raise ValueError("columns must be one at least, got none")
         for number, row in enumerate(rows):
             if len(row) != len(columns):
                 need = f"rows[{number}] must have a text for each of {len(columns)} columns"

@@ -58,8 +58,9 @@ def to_torch(model: Network) -> Any:
     ------
     ImportError
         If PyTorch is not installed.
-    TypeError
-        If ``model`` is no network, or a layer not one of the package's own.
+    ValueError, TypeError
+        If ``model`` is no network, or a layer not one of the package's own, or one that pools with
+        more padding than PyTorch takes.
     """
     torch = _extras.library("torch")
     state = {key: native(array) for key, array in network(model).state_dict().items()}
@@ -81,10 +82,19 @@ def _modules(description: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Any]:
             rows = {way: row and _modules(row) for way, row in options.items()}
             modules.append(Residual(**rows))
             continue
+        if "padding" in options and kind == "MaxPool2d" and _wider(options):
+            need = "model must have no padding beyond half a kernel, which PyTorch refuses"
+            raise ValueError(f"{need}, got {kind} with {options}")
         if "dtype" in options:
             options["dtype"] = getattr(torch, options["dtype"])
         modules.append(getattr(torch.nn, kind)(**options))
     return modules
+
+
+def _wider(options: Mapping[str, Any]) -> bool:
+    """Tell whether pooling pads by more than half its kernel, which dilation makes possible."""
+    sides = zip(options["padding"], options["kernel_size"], strict=True)
+    return any(2 * padding > kernel for padding, kernel in sides)
 
 
 def save_safetensors(model: Network, path: Path) -> None:

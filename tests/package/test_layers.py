@@ -461,6 +461,10 @@ WRONG_GRADIENTS = {
     "a number": (lambda dx, dw: (dx, 1.0), r"\(2,\) for weight, got 1.0"),
     "a gap": (lambda dx, dw: (dx, None), r"\(2,\) for weight, got None"),
     "a gap before": (lambda dx, dw: (None, dw), r"\(4, 2\) for the input, got None"),
+    "masked": (
+        lambda dx, dw: (dx, np.ma.array(dw, mask=[0, 1])),
+        "a gradient without masked numbers for weight, got masked",
+    ),
 }
 
 

@@ -59,6 +59,12 @@ def test_what_is_no_number_of_pixels_is_refused(argument, wrong):
         lecture.moved(np.zeros((3, 3)), **{argument: wrong})
 
 
+@pytest.mark.parametrize("X", [3, [1, 2, 3]])
+def test_what_has_no_rows_is_not_moved(X):
+    with pytest.raises(ValueError, match=r"^X must have the shape \(\.\.\., H, W\), got \("):
+        lecture.moved(X, right=1)
+
+
 def test_digits_moved_by_two_are_whole():
     X = lecture.pictures().X_test
     for direction in lecture.DIRECTIONS:

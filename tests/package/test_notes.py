@@ -102,6 +102,7 @@ NO_JSON = {
     "infinity": [-np.inf],
     "nan of numpy": {"x": np.float32(np.nan)},
     "an array with nan": np.array([1, np.nan]),
+    "a masked array": np.ma.array([1, 2], mask=[0, 1]),
     "beyond float32": np.array([1e39]),
     "a set": {1},
     "bytes": b"x",

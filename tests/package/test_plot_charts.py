@@ -266,7 +266,19 @@ def test_every_bar_has_its_number():
 
 def test_bars_may_have_numbers_for_labels_and_no_titles():
     (axes,) = plot.bars([{0: 1.4, 1: 2.6}]).axes
-    assert (axes.get_title(), ticks(axes.yaxis), words(axes)) == ("", ["0", "1"], ["1", "3"])
+    assert (axes.get_title(), ticks(axes.yaxis), words(axes)) == ("", ["0", "1"], ["1.4", "2.6"])
+
+
+def test_the_numbers_of_bars_have_decimals_where_the_largest_asks_for_them():
+    few, many = plot.bars({"few": {"a": 0.25, "b": 1.5}, "many": {"a": 0.25, "b": 99.6}}).axes
+    assert (words(few), words(many)) == (["0.25", "1.5"], ["0", "100"])
+    few, many = plot.bars([{"a": 0.25, "b": 1.5}, {"a": 0.25, "b": 99.6}], alike=True).axes
+    assert (words(few), words(many)) == (["0", "2"], ["0", "100"])
+
+
+def test_within_a_year_it_is_that_year():
+    (axes,) = plot.timeline({"a": (1959.5, 0), "b": (1960.9, 1)}, 1955, 1965).axes
+    assert words(axes)[1:] == ["1959", "a", "1960", "b"]
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,7 @@ def test_numbers_fit_their_cells():
         (([X[:2, :2], X, X[:2, :3]], "", (0, 3)), "place must be at most (1, 2), got (0, 3)"),
         (([X[:2, :2], X, X], "", (2, 0)), "place must be at most (1, 2), got (2, 0)"),
         (([X, X, X], "", (0, -1)), "place must be at least 0, got -1"),
+        (([X, X[:2], X], "", (0, 0)), "arrays must be a kernel, a picture that it fits into"),
         (([X, X, X], "", "a"), "place must be an integer"),
     ],
 )
@@ -314,6 +315,7 @@ def test_a_confusion_matrix_without_errors_names_classes_by_number():
         (([1, 2],), "counts must have the shape (H, W), got (2,)"),
         (([[1, 2]],), "counts must have the shape (K, K), got (1, 2)"),
         (([[-1]],), "counts must be at least 0, got -1"),
+        (([[0.9, 0.1], [0.45, 0.55]],), "counts must hold integers, got 0.9"),
         (([[np.nan]],), "counts must be finite, got nan"),
         (([[1]], ["a", "b"]), "labels must be 1 texts, got 2"),
         (([[1]], "a"), "labels must be a list of texts, got 'a'"),

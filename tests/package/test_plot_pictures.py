@@ -240,6 +240,11 @@ def test_a_picture_alone_has_no_title(one):
             (X, 3, [(1, 2, 3)]),
             "boxes must be (row, column, height, width) each, got the shape (1, 3)",
         ),
+        (
+            (np.eye(4), 3, [(0, 0, 2, 2), (4, 0, 2, 2)]),
+            "boxes must frame something of the 4 x 4 pixels, got row 4, column 0",
+        ),
+        ((np.eye(4), 3, [(1, -2, 2, 2)]), "boxes must frame something of the 4 x 4 pixels, got"),
     ],
 )
 def test_what_images_cannot_show_is_named(arguments, message):
@@ -341,6 +346,8 @@ def test_detections_show_ink_on_paper_whatever_its_strength():
         ((X, [(0, 1)]), "found must be a dict of places, got [(0, 1)]"),
         ((X, {0: 7}), "found must be (row, column) each, got the shape (1,)"),
         ((X, {(0, 1): None}), "a word of found must be a text or a number, got None"),
+        ((np.eye(3), {(30, 40): 5}), "found must frame something of the 3 x 3 pixels, got row 30"),
+        ((np.eye(3), {(0, -2): 5}, 2), "found must frame something of the 3 x 3 pixels, got row 0"),
         ((X, {}, 0), "height must be a number from 1 to 1000, got 0"),
         ((X, {}, 8, [3]), "right must be (row, column) each, got the shape (1,)"),
     ],

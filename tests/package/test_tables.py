@@ -62,3 +62,8 @@ def test_a_row_of_another_length_is_refused():
         ValueError, match=r"rows\[1\] must have a text for each of 4 columns, got 3"
     ):
         Table(COLUMNS, [ROWS[0], ROWS[1][:3]], "")
+
+
+def test_a_table_of_no_columns_is_refused():
+    with pytest.raises(ValueError, match="columns must be one at least, got none"):
+        Table([], [], "")

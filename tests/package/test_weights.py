@@ -14,7 +14,7 @@ from exchanged import close, digits_network, networks, same, stirred
 from hypothesis import given, settings
 from places import ROOT
 
-from convdocs import CNN, SGD, Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU, data
+from convdocs import CNN, SGD, Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU, Residual, data
 from convdocs.exchange import from_onnx, load_safetensors, save_safetensors, to_onnx, to_torch
 
 
@@ -65,6 +65,31 @@ def test_safetensors_there_and_back(tmp_path):
     same(other, model)
     plain = safetensors.numpy.load_file(tmp_path / "weights")
     assert plain.keys() == model.state_dict().keys()
+
+
+WRITERS = {
+    "save": lambda model, path: model.save(path),
+    "safetensors": save_safetensors,
+    "ONNX": lambda model, path: to_onnx(model, path, (1, 8, 8)),
+    "PyTorch": lambda model, path: pytest.importorskip("torch") and to_torch(model),
+}
+
+
+@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+def test_masked_weights_are_not_written(write, tmp_path):
+    model = digits_network()
+    layer = model.layers[0]
+    layer.params["weight"] = np.ma.masked_less(layer.params["weight"], 0)
+    with pytest.raises(ValueError, match=r"without masked numbers|no masked numbers"):
+        write(model, tmp_path / "file")
+    assert not any(tmp_path.iterdir())
+
+
+def test_padding_that_pytorch_refuses_is_refused(torch):
+    pool = MaxPool2d(2, 1, padding=2, dilation=4)
+    with pytest.raises(ValueError, match="model must have no padding beyond half a kernel"):
+        to_torch(CNN([Residual([pool])]))
+    assert to_torch(CNN([MaxPool2d(4, 1, padding=2, dilation=4)]))(torch.zeros(1, 1, 9, 9)).shape
 
 
 def test_safetensors_of_pytorch(torch, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from string import ascii_lowercase
 from typing import Any
@@ -13,7 +14,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from numpy.typing import ArrayLike
 
 from ... import _args
-from ..ink import BLUE, COLORS, ORANGE
+from ..ink import BLUE, COLORS, ORANGE, written
 from . import arguments
 from .arguments import Arrays, Curves, Floats
 from .picture import (
@@ -247,6 +248,8 @@ def bars(
 ) -> Picture:
     """Show lists of amounts as bars side by side, each bar with its number written at its end.
 
+    Where the largest is 10 or more, without decimals.
+
     Parameters
     ----------
     panels : dict of str to dict of str to number, or a list of such dicts without titles
@@ -275,8 +278,8 @@ def bars(
         most = scale.max() or 1
         axes.barh(rows, values, 0.7, color=COLORS[number % 4])
         for row, value in enumerate(values):
-            axes.text(value + 0.05 * most, row, f"{value:,.0f}", va="center", size=11)
-        letters = max(len(f"{value:,.0f}") for value in scale)
+            axes.text(value + 0.05 * most, row, _amount(value, most), va="center", size=11)
+        letters = max(len(_amount(value, most)) for value in scale)
         room = 1 - 0.1 * columns * letters / widest()  # beside the bars, for the numbers
         ends = 0, most / max(room - 0.1, 0.3)
         axes.set(title=title, xlim=ends, xticks=[], ylim=(len(rows) - 0.5, -0.5))
@@ -284,6 +287,11 @@ def bars(
         axes.tick_params(length=0)
         axes.set_yticks(rows, labels, size=11)
     return figure
+
+
+def _amount(value: float, most: float) -> str:
+    """Return an amount as it is read beside the largest one."""
+    return f"{value:,.0f}" if most >= 10 else written(value)
 
 
 @plotted
@@ -475,6 +483,7 @@ def timeline(events: Mapping[str, tuple[float, int]], start: int, end: int) -> P
         place = step * (year - first)
         axes.plot([0.6, 0.85, 1.0], [place, y, y], color=color, linewidth=1)
         axes.plot(0.6, place, "o", color=color, markersize=6)
-        axes.text(1.06, y, f"{year:.0f}", va="center", size=11, color=color, weight="bold")
+        whole = str(math.floor(year))
+        axes.text(1.06, y, whole, va="center", size=11, color=color, weight="bold")
         axes.text(1.6, y, text, va="center", size=11)
     return figure

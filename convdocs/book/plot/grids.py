@@ -78,6 +78,11 @@ def _products(shapes: list[tuple[int, ...]], place: tuple[int, int]) -> dict[int
         raise ValueError(f"place needs three arrays, got {len(shapes)}")
     (high, wide), (H, W), (rows, columns) = shapes[:3]
     last = min(H - high, rows - 1), min(W - wide, columns - 1)
+    if min(last) < 0:
+        need = (
+            f"arrays must be a kernel, a picture that it fits into ({high} x {wide}) and a result"
+        )
+        raise ValueError(f"{need}, to mark a place, got a picture of {H} x {W}")
     if row > last[0] or column > last[1]:
         raise ValueError(f"place must be at most {last}, got {(row, column)}")
     return {0: (0, 0, wide, high), 1: (column, row, wide, high), 2: (column, row, 1, 1)}
@@ -418,7 +423,7 @@ def confusion(counts: ArrayLike, labels: ArrayLike | None = None) -> Picture:
     -------
     Picture
     """
-    matrix = arguments.numbers("counts", arguments.grid("counts", counts), least=0, most=10**9)
+    matrix = arguments.integers("counts", arguments.grid("counts", counts), "", 0, 10**9)
     K = len(matrix)
     if matrix.shape != (K, K):
         raise ValueError(f"counts must have the shape (K, K), got {matrix.shape}")
@@ -437,5 +442,5 @@ def confusion(counts: ArrayLike, labels: ArrayLike | None = None) -> Picture:
             color = BLUE if i == j else ORANGE
             strength = 0.35 if i == j else 0.15 + 0.6 * count / max(1, most)
             tint(axes, (j - 0.5, i - 0.5, 1, 1), color, strength)
-            axes.text(j, i + 0.03, f"{count:.0f}", ha="center", va="center", size=11)
+            axes.text(j, i + 0.03, str(count), ha="center", va="center", size=11)
     return figure

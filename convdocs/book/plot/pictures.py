@@ -50,6 +50,8 @@ def images(
     columns = min(_args.integer("columns", columns, 1), len(shown))
     columns = fitting(columns, [title for title, _ in shown], 0.8)
     framed = arguments.places("boxes", boxes, "row column height width")
+    for _, array in shown:
+        _meet("boxes", framed, array)
     shapes = [array.shape[-2] / array.shape[-1] for _, array in shown]
     tall = [max(shapes[i : i + columns]) for i in range(0, len(shapes), columns)]  # of each row
     across = min(widest(), WIDE if columns > 1 else WIDE / 2)
@@ -61,6 +63,15 @@ def images(
         for top, left, high, wide in framed:
             outline(axes, (left - 0.5, top - 0.5, wide, high), ORANGE, 1.6)
     return figure
+
+
+def _meet(name: str, boxes: Floats, picture: Floats) -> None:
+    """Refuse boxes that frame nothing of a picture."""
+    H, W = picture.shape[-2:]
+    for top, left, high, wide in boxes:
+        if not (-high < top < H and -wide < left < W):
+            need = f"{name} must frame something of the {H} x {W} pixels"
+            raise ValueError(f"{need}, got row {top:g}, column {left:g}")
 
 
 def _picture(name: str, value: ArrayLike) -> Floats:
@@ -194,6 +205,7 @@ def detections(
     corners = arguments.places("found", list(words), "row column")
     good = {*map(tuple, arguments.places("right", right, "row column"))}
     said = [arguments.word("a word of found", what) for what in words.values()]
+    _meet("found", np.insert(corners, 2, side, axis=1)[:, [0, 1, 2, 2]], ink)
     frames = [(top, left, word) for (top, left), word in zip(corners, said, strict=True)]
     H, W = ink.shape
     figure, (axes,) = subplots((widest(), widest() * H / W + 0.1))
