@@ -88,7 +88,8 @@ class CNN(Network):
             What the order of the images, and dropout, are drawn with.
         optimizer : optimiser, optional
             By default a new `Adam` with a learning rate of 0.003, which suits networks as small
-            as those that one trains here.
+            as those that one trains here. One that has moved another network is refused. Settings
+            that it changes as it goes, such as a rate that falls, are part of a checkpoint.
         validation : pair of arrays, optional
             Images and labels that are not learned from, but scored after each epoch.
         progress : bool, optional
