@@ -34,6 +34,8 @@ MENDED = [
     # Sidebars tell a screen reader which is which.
     Mend(r'<aside class="sidebar-drawer"', r'\g<0> aria-label="Contents of the book"'),
     Mend(r'<aside class="toc-drawer[^"]*"', r'\g<0> aria-label="Contents of this page"'),
+    # Words in the theme's pictures are taken for text by what marks a search's words.
+    Mend(r'(<symbol id="svg-[^>]*>)\s*<title>[^<]*</title>', r"\1"),
     # Where the reader is among them, contents.mjs finds out.
     Mend(r'"toc-sticky toc-scroll"', '"toc-sticky toc-box"', '"toc-sticky'),
     # Captions among the links are headings, without a level.

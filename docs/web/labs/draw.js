@@ -91,8 +91,8 @@ function toggle() {
   changed[at] = changed[at] < 0.5 ? 1 : 0;
   change(changed);
 }
-cells.addEventListener("pointerdown", event => {
-  if (event.button) return;
+// A finger that only scrolls makes no click.
+cells.addEventListener("click", event => {
   const [j, i] = [event.offsetX, event.offsetY].map(distance =>
     clamp(0, Math.floor((SIDE * distance) / cells.clientWidth), SIDE - 1),
   );

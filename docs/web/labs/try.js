@@ -34,7 +34,7 @@ lab.innerHTML = `
       <label>Size <select class="size">${choices("3 × 3", "5 × 5")}</select></label></p>
     <div class="grid"></div>
     <p><label>All divided by
-        <input class="divisor" inputmode="decimal" autocomplete="off"></label></p>
+        <input class="divisor" autocomplete="off"></label></p>
   </fieldset>
   <p><label>Show <select class="show">
       <option value="absolute">size, without the sign</option>
@@ -109,7 +109,6 @@ function fill(rows, by) {
     return Object.assign(field, {
       value,
       ariaLabel: label,
-      inputMode: "decimal",
       autocomplete: "off",
     });
   });

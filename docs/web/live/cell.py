@@ -194,8 +194,10 @@ async def respond(source, name, space, send, phone=False):
         draw_what_is_open()
     except BaseException as error:
         out.flush()
+        with contextlib.suppress(Exception):  # else it would be taken for that of the next cell
+            draw_what_is_open()
         send("error", told(error, name))
-        if type(error).__module__ in NETWORK:
+        if type(error).__module__ in NETWORK or "TLS not supported" in str(error):
             send("note", NO_NETWORK)
         return type(error).__name__
     finally:

@@ -256,6 +256,8 @@ class Cell {
     if (!this.editor) {
       this.input.classList.add("live-editing");
       const parent = make("div", { className: "live-editor highlight" });
+      // Sphinx takes a slash for a wish to search, wherever it is typed but in a field.
+      parent.addEventListener("keydown", event => event.key === "/" && event.stopPropagation());
       this.input.insertBefore(parent, this.input.lastChild);
       this.editor = window.liveEditor({
         parent,

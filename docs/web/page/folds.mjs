@@ -1,10 +1,15 @@
 // A fold opens for whoever is led into it, and on paper all are open.
 import { named } from "./named.mjs";
 
+const CLOSED = "details:not([open]), .toggle-hidden"; // solutions have buttons of their own
+
 function openAddressed() {
   const addressed = named(location.hash);
-  const closed = addressed?.closest("details:not([open])");
-  for (let fold = closed; fold; fold = fold.closest("details:not([open])")) fold.open = true;
+  const closed = addressed?.closest(CLOSED);
+  for (let fold = closed; fold; fold = fold.closest(CLOSED)) {
+    if (fold.matches("details")) fold.open = true;
+    else fold.querySelector(".toggle-button").click();
+  }
   addressed?.querySelector(":scope > details.depth")?.setAttribute("open", "");
   if (closed) addressed.scrollIntoView();
 }
@@ -13,7 +18,10 @@ addEventListener("hashchange", openAddressed);
 openAddressed();
 // Whoever comes back is taken by the browser to the place that was left, once the folds are open.
 if (performance.getEntriesByType("navigation")[0]?.type === "navigate")
-  addEventListener("load", () => named(location.hash)?.scrollIntoView());
+  addEventListener("load", () => {
+    openAddressed(); // once solutions are closed
+    named(location.hash)?.scrollIntoView();
+  });
 const opened = []; // for paper, and not by the reader
 addEventListener("beforeprint", () => {
   opened.push(...document.querySelectorAll("details:is(.depth, .aside):not([open])"));

@@ -1,4 +1,5 @@
 // What every page needs beside its text, an idea a file.
+import "katex/contrib/copy-tex"; // whoever copies a formula gets its TeX
 import "./boxes.mjs";
 import "./contents.mjs";
 import "./folds.mjs";

@@ -7,7 +7,8 @@ const LINKS = ["#fig-", "#equation-", "#term-", "#ex-", "bibliography.html#id"]
   .join();
 const WHAT = "figure, div.math, dt, .citation, .exercise";
 const LEFT_OUT =
-  ".headerlink, button, input, output, script, .cell, .effort, .admonition .admonition";
+  ".headerlink, button, input, output, script, .cell, .effort, .admonition .admonition, " +
+  ".explorer-controls, .stepper-controls, .sum";
 const DELAY = 300; // milliseconds, before it comes and before it goes
 
 const here = location.href.split("#")[0];
