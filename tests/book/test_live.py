@@ -12,8 +12,6 @@ from playwright.sync_api import expect
 
 from convdocs import data
 
-pytestmark = pytest.mark.xdist_group("live")  # one start of Python serves many of these tests
-
 
 @pytest.fixture(scope="module")
 def cold(browser, site, near):
@@ -179,6 +177,16 @@ def test_a_cell_that_waits_says_so_and_a_second_click_asks_for_nothing_new(page)
     press(second, "Reset")
 
 
+def test_every_sign_that_is_typed_comes_into_the_cell(browser, site):
+    page = browser.new_page()
+    page.goto(f"{site}edges.html")
+    cell = page.locator(CELL).first
+    write(cell, "")
+    page.keyboard.type("x = 6 / 3  # c")  # with keys, which the page hears
+    expect(cell.locator(".cm-content")).to_have_text("x = 6 / 3  # c")
+    page.close()
+
+
 def test_edits_survive_a_reload_until_they_are_reset(browser, site):
     context = browser.new_context()
     unfold(context)
@@ -273,10 +281,9 @@ ANEW = "Python starts anew: run the cells above again."
 ENDLESS = "left = 1\nwhile True:\n    {}"
 
 
-@pytest.mark.parametrize("what", ["pass", "print('again')"])
-def test_a_cell_without_end_is_stopped_and_python_starts_anew(page, what):
+def test_a_cell_without_end_is_stopped_and_python_starts_anew(page):
     first, second = page.locator(CELL).first, page.locator(CELL).nth(1)
-    write(second, ENDLESS.format(what))
+    write(second, ENDLESS.format("print('again')"))
     press(second, "Run")
     running(second)
     press(first, "Run")  # waits its turn, and is given up with the other
@@ -406,6 +413,23 @@ def test_a_figure_is_seen_where_the_book_has_one_without_a_picture(python):
     assert cell.locator("img").get_attribute("src").startswith("blob:")
     assert page.wrong == []
     page.close()
+
+
+@pytest.mark.parametrize(
+    ("bad", "pictures"),
+    [
+        ("plt.plot([1, 2])\nplt.nonsense('oops')", 1),  # as in a notebook, what there was is shown
+        ("plt.figure(figsize=(640, 480))", 0),
+        ("plt.plot([1, 2])\nplt.title('$\\\\fraq{1}{2}$')", 0),
+    ],
+)
+def test_a_figure_of_a_cell_that_fails_stays_there(python, bad, pictures):
+    start = "from matplotlib import pyplot as plt\n"
+    error, shown = python.run(start + bad)
+    assert error in ("AttributeError", "ValueError")
+    assert [kind for kind, _ in shown if kind != "text"] == ["png"] * pictures + ["error"]
+    assert python.run("print('mended')") == (None, [("text", "mended\n")])
+    assert [kind for kind, _ in python.run(start + "plt.plot([1, 3]);")[1]] == ["png"]
 
 
 def test_a_library_that_cannot_be_fetched_is_not_said_to_be_none(python):

@@ -83,6 +83,18 @@ def grey(canvas):
     return rgb[..., 0]
 
 
+def test_a_finger_that_scrolls_over_what_the_network_sees_draws_nothing(visit):
+    page = visit("draw")
+    cells = page.locator(".cells")
+    seen = "cells => cells.toDataURL()"
+    before = cells.evaluate(seen)
+    cells.dispatch_event("pointerdown", {"pointerType": "touch", "clientX": 3, "clientY": 3})
+    cells.dispatch_event("pointercancel", {"pointerType": "touch"})
+    assert cells.evaluate(seen) == before
+    cells.click(position={"x": 5, "y": 5})
+    assert cells.evaluate(seen) != before
+
+
 # The arithmetic
 
 
