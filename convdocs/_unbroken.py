@@ -16,7 +16,7 @@ Press = tuple[int, FrameType | None]  # what a handler is given
 def unbroken() -> Iterator[None]:
     """Let Ctrl-C wait for the end of a change, half of which would stay in the network.
 
-    An error of the change itself says more, and ends it as well.
+    If the change itself raises an error, that error comes out, and a press during it is dropped.
     """
     usual = signal.getsignal(signal.SIGINT)
     if not callable(usual) or not _in_main_thread():

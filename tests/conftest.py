@@ -3,14 +3,12 @@
 import gc
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import hypothesis
 import numpy as np
 import pytest
-from places import ROOT, SITE
+from places import SITE, make
 
 os.environ["LC_ALL"] = "C.UTF-8"  # as in `make`: no language that a machine may lack
 # With the last, V8 hands no work to other threads, which costs more on pages so short-lived.
@@ -42,13 +40,19 @@ def pytest_collection():
         gc.freeze()
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist looks for groups in a hook of its own
 def pytest_collection_modifyitems(items):
     """Put the tests of the book first, and then slow ones: what takes long must not begin last.
+
+    All tests that ask for the Python of a browser go to one worker, which starts it once.
 
     Where tests share the processor, one of these that hangs, as a browser may, begins once more.
     To ask that of all would take each test 30 ms: the workers count in one place.
     """
     items.sort(key=lambda item: (item.path.parent != BOOK, not item.get_closest_marker("slow")))
+    for item in items:
+        for name in {"python", "cold"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group(name))
     if "PYTEST_XDIST_WORKER" in os.environ:
         for item in items:
             if item.path.parent == BOOK:
@@ -93,14 +97,6 @@ def browser():
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield browser
         browser.close()
-
-
-def make(form):
-    """Build the book in one of its forms, where it has changed, and return its folder."""
-    command = ["make", "-C", ROOT, "-o", ".venv/ready", form, f"BIN={Path(sys.executable).parent}"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return ROOT / "docs" / "_build" / form
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,6 @@ import re
 import pytest
 from pages import CELL, LIVE, press, running, write
 
-pytestmark = pytest.mark.xdist_group("cells")  # one start of Python serves all chapters
-
 SHOWN = """() => [...document.querySelectorAll('[id^=cell-]')].map(cell => ({
   id: cell.id, state: cell.dataset.live, tags: cell.className,
   text: [...cell.querySelectorAll('.cell_output .output')].map(each => each.textContent).join(''),

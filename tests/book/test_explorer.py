@@ -1,5 +1,6 @@
 """The hyperparameter explorer: its numbers are the package's for every setting, and it obeys."""
 
+import functools
 import itertools
 import json
 import re
@@ -38,6 +39,12 @@ def page(visit):
     return visit("hyperparameters", viewport={"width": 1280, "height": 1200})
 
 
+@functools.cache
+def network(k, s, p, d):
+    """Return a network of one convolution."""
+    return CNN([Conv2d(1, 1, k, s, p, d, rng=0)])
+
+
 def package(H, k, s, p, d):
     """Return what the package says of a setting: an error, or sizes, counts and windows."""
     x, w, how = np.ones((1, 1, H, H)), np.ones((1, 1, k, k)), {"padding": p, "dilation": d}
@@ -46,7 +53,7 @@ def package(H, k, s, p, d):
     except ValueError as error:
         return {"error": str(error)}
     dx, _, _ = conv2d_backward(y, x, w, stride=s, **how)  # a pixel without gradient was not seen
-    row = CNN([Conv2d(1, 1, k, stride=s, **how, rng=0)]).summary((1, H, H))[0]
+    row = network(k, s, p, d).summary((1, H, H))[0]
     assert row.output_shape == y.shape[1:]
     places = np.arange(-p, H + p)[None, :, None, None]
     return {

