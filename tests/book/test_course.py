@@ -9,6 +9,7 @@ from pages import barriers
 from places import ROOT, SITE
 from playwright.sync_api import expect
 
+pytestmark = pytest.mark.xdist_group("course")  # what has been read of a page serves all tests
 ROAD = [
     *("problem", "locality", "symmetry", "two-dimensions", "steps", "edges", "hyperparameters"),
     *("layers", "pooling", "connected", "history"),
