@@ -151,7 +151,8 @@ def spread(
     margins = (above, sides[0] - h - bottom), (before, sides[1] - w - right)
     area = (sides[0] - top - bottom) * (sides[1] - left - right)
     # With a stride of 1, pixels can read from the places that they belong to, by a convolution: the
-    # quicker way where pixels are about as many as places, and maps not many more than channels.
+    # quicker way where pixels are about as many as places, and maps not many more than channels. To
+    # no pixels at all, nothing is read.
     about = 0 < 4 * area <= 5 * h * w and len(weight) <= 2 * C
     if about and window.stride == (1, 1) and _readable(weight, margins):
         turned = by_groups.swapaxes(1, 2)[..., ::-1, ::-1].reshape(C, -1, *window.kernel)

@@ -151,9 +151,7 @@ def check(yours: object, right: ArrayLike | str, tolerance: float = compare.USUA
         return
     for reason, value in found.wrong.items():
         try:
-            with contextlib.redirect_stdout(
-                io.StringIO()
-            ):  # what a function prints, it has printed
+            with contextlib.redirect_stdout(io.StringIO()):  # it has been printed once
                 like_this = wrong and not _difference(yours, found._replace(right=value))
         except Exception:  # a wrong function may not come to an end in each case
             continue

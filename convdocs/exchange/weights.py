@@ -82,7 +82,7 @@ def _modules(description: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Any]:
             rows = {way: row and _modules(row) for way, row in options.items()}
             modules.append(Residual(**rows))
             continue
-        if "padding" in options and kind == "MaxPool2d" and _wider(options):
+        if kind == "MaxPool2d" and _wider(options):
             need = "model must have no padding beyond half a kernel, which PyTorch refuses"
             raise ValueError(f"{need}, got {kind} with {options}")
         if "dtype" in options:

@@ -1,8 +1,8 @@
 """Checkpoint files: all that a training is made of, so that it can stop and go on elsewhere.
 
-What a step depends on is the weights, the running statistics, what the optimiser remembers, the
-state of the random generator, and the place in the epoch. Whoever restores all of that makes the
-same next step, to the last bit.
+What a step depends on is the weights, the running statistics, what the optimiser remembers and how
+it is set, the state of the random generator, and the place in the epoch. Whoever restores all of
+that makes the same next step, to the last bit.
 """
 
 from __future__ import annotations

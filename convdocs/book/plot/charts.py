@@ -134,7 +134,9 @@ def _measured(axes: Axes, places: Floats) -> None:
     letters = len(f"{places.max():,.0f}")
     apart = max(0.07, 0.1 * letters / widest()) if narrow() else 0.07
     if whole and 1 < len(places) < 9 and np.diff(at).min() > apart * np.ptp(at):
-        axes.set_xticks(places, [f"{place:,.0f}".replace("-", "−") for place in places])
+        axes.set_xticks(
+            places, [f"{place:,.0f}".replace("-", "\N{MINUS SIGN}") for place in places]
+        )
         axes.minorticks_off()
 
 

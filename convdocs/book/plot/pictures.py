@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -65,7 +65,7 @@ def images(
     return figure
 
 
-def _meet(name: str, boxes: Floats, picture: Floats) -> None:
+def _meet(name: str, boxes: Iterable[Iterable[float]], picture: Floats) -> None:
     """Refuse boxes that frame nothing of a picture."""
     H, W = picture.shape[-2:]
     for top, left, high, wide in boxes:
@@ -205,7 +205,7 @@ def detections(
     corners = arguments.places("found", list(words), "row column")
     good = {*map(tuple, arguments.places("right", right, "row column"))}
     said = [arguments.word("a word of found", what) for what in words.values()]
-    _meet("found", np.insert(corners, 2, side, axis=1)[:, [0, 1, 2, 2]], ink)
+    _meet("found", [(top, left, side, side) for top, left in corners], ink)
     frames = [(top, left, word) for (top, left), word in zip(corners, said, strict=True)]
     H, W = ink.shape
     figure, (axes,) = subplots((widest(), widest() * H / W + 0.1))

@@ -6,9 +6,9 @@ const CLOSED = "details:not([open]), .toggle-hidden"; // solutions have buttons 
 function openAddressed() {
   const addressed = named(location.hash);
   const closed = addressed?.closest(CLOSED);
-  for (let fold = closed; fold; fold = fold.closest(CLOSED)) {
+  for (let fold = closed; fold; fold = fold.parentElement.closest(CLOSED)) {
     if (fold.matches("details")) fold.open = true;
-    else fold.querySelector(".toggle-button").click();
+    else fold.querySelector(".toggle-button")?.click();
   }
   addressed?.querySelector(":scope > details.depth")?.setAttribute("open", "");
   if (closed) addressed.scrollIntoView();
