@@ -201,6 +201,13 @@ def number(name: str, value: Any, least: float, most: float, need: str) -> float
     return float(value)
 
 
+def in_groups(groups: int, **channels: int) -> None:
+    """Refuse channels that do not fall into so many groups."""
+    for name, number in channels.items():
+        if number % groups:
+            raise ValueError(f"{name} must be a multiple of groups={groups}, got {number}")
+
+
 def flag(name: str, value: Any) -> bool:
     """Return ``value`` as True or False, and accept nothing else for it."""
     if not isinstance(value, bool | np.bool_):

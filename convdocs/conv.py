@@ -217,9 +217,7 @@ class Conv2d(Layer):
         kernel = _args.pair("kernel_size", kernel_size, 1)
         self.slide = _slide(stride, padding, dilation, groups, axes=2)
         groups = self.slide.groups
-        for name, channels in ("in_channels", C), ("out_channels", F):
-            if channels % groups:
-                raise ValueError(f"{name} must be a multiple of groups={groups}, got {channels}")
+        _args.in_groups(groups, in_channels=C, out_channels=F)
         super().__init__(in_channels=C, out_channels=F, kernel_size=kernel, **self.slide._asdict())
         shape = (F, C // groups, *kernel)
         with _args.in_memory("in_channels, out_channels and kernel_size", shape):
@@ -257,7 +255,7 @@ class _Slide(NamedTuple):
 @_args.silent
 def _forward(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None, slide: _Slide) -> Array:
     """Return the output of `conv2d`."""
-    x, w, window, borders = _check(x, weight, slide)
+    x, w, window, borders = _set_up(x, weight, slide)
     b = _args.biases(bias, len(w))
     dtype = _args.floating(x, w, b)
     seen = windows(batch_last(x, dtype, borders), window)
@@ -274,7 +272,7 @@ def _backward(
     to_bias: bool = True,
 ) -> tuple[Array | None, Array, Array | None]:
     """Return the gradients of `conv2d`; the images' one, half of the work, only if asked for."""
-    x, w, window, borders = _check(x, weight, slide)
+    x, w, window, borders = _set_up(x, weight, slide)
     dy = _args.numbers("dy", dy, "N F oH oW")
     dtype = _args.floating(dy, x, w)
     seen = windows(batch_last(x, dtype, borders), window)
@@ -288,7 +286,7 @@ def _backward(
     return dx, dw, dy.reshape(len(dy), -1).sum(axis=1) if to_bias else None
 
 
-def _check(x: ArrayLike, weight: ArrayLike, slide: _Slide) -> tuple[Array, Array, Window, Borders]:
+def _set_up(x: ArrayLike, weight: ArrayLike, slide: _Slide) -> tuple[Array, Array, Window, Borders]:
     """Check the arrays; return images, kernels, their window, and borders to add."""
     x, w = _checked(x, weight, slide)
     (kH, kW), (sH, sW), (dH, dW) = w.shape[2:], slide.stride, slide.dilation

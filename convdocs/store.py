@@ -119,10 +119,15 @@ def read(path: Path) -> tuple[Any, dict[str, Array]]:
     name = readable(path, "a whole model file")
     with open(name, "rb") as file:
         try:
-            content = _content(file, os.fstat(file.fileno()).st_size)
-            return json.loads(str(content.pop(KEY))), content
+            return unpacked(file)
         except Exception as error:  # a damaged file can fail in any way
             raise ValueError(f"path must be a whole model file, got {name!r}: {error}") from error
+
+
+def unpacked(file: BinaryIO) -> tuple[Any, dict[str, Array]]:
+    """Return the description and the arrays of an open file; a damaged one can fail in any way."""
+    content = _content(file, file.seek(0, os.SEEK_END))
+    return json.loads(str(content.pop(KEY))), content
 
 
 def readable(path: Path, need: str) -> str:

@@ -77,8 +77,8 @@ def conv_transpose2d(
     >>> print(conv_transpose2d([[[[1, 10]]]], [[[[1, 2, 3]]]], stride=(1, 2)))
     [[[[ 1.  2. 13. 20. 30.]]]]
     """
-    spread = _spread(stride, padding, output_padding, groups, dilation)
-    return _forward(x, weight, bias, spread)
+    how = _how(stride, padding, output_padding, groups, dilation)
+    return _forward(x, weight, bias, how)
 
 
 def conv_transpose2d_backward(
@@ -120,7 +120,7 @@ def conv_transpose2d_backward(
     >>> print(dx, dweight, dbias)
     [[[[54.]]]] [[[[ 3. 30.]]]] [11.]
     """
-    return _backward(dy, x, weight, _spread(stride, padding, output_padding, groups, dilation))
+    return _backward(dy, x, weight, _how(stride, padding, output_padding, groups, dilation))
 
 
 class ConvTranspose2d(Layer):
@@ -172,35 +172,33 @@ class ConvTranspose2d(Layer):
         C = _args.integer("in_channels", in_channels, 1)
         F = _args.integer("out_channels", out_channels, 1)
         kernel = _args.pair("kernel_size", kernel_size, 1)
-        self.spread = _spread(stride, padding, output_padding, groups, dilation)
-        groups = self.spread.groups
-        for name, channels in ("in_channels", C), ("out_channels", F):
-            if channels % groups:
-                raise ValueError(f"{name} must be a multiple of groups={groups}, got {channels}")
-        super().__init__(in_channels=C, out_channels=F, kernel_size=kernel, **self.spread._asdict())
+        self.how = _how(stride, padding, output_padding, groups, dilation)
+        groups = self.how.groups
+        _args.in_groups(groups, in_channels=C, out_channels=F)
+        super().__init__(in_channels=C, out_channels=F, kernel_size=kernel, **self.how._asdict())
         shape = (C, F // groups, *kernel)
         with _args.in_memory("in_channels, out_channels and kernel_size", shape):
             self.draw_parameters(shape, bias, dtype, rng, outputs=F)
 
     def forward(self, x: Array) -> Array:
         """Return the larger feature maps."""
-        return _forward(x, self.params["weight"], self.params.get("bias"), self.spread)
+        return _forward(x, self.params["weight"], self.params.get("bias"), self.how)
 
     def gradients(self, dy: Array, x: Array) -> tuple[Array, ...]:
         """Return the gradients for the maps, the weight and the bias."""
-        dx, dweight, dbias = _backward(dy, x, self.params["weight"], self.spread)
+        dx, dweight, dbias = _backward(dy, x, self.params["weight"], self.how)
         return (dx, dweight, dbias) if "bias" in self.params else (dx, dweight)
 
     def sees(self, patch: Patch) -> Patch:
         """Return the patch of the input behind one of the output: a stride makes it smaller."""
-        stride, dilation = self.spread.stride, self.spread.dilation
-        sizes = self.options["kernel_size"], stride, dilation, self.spread.padding
+        stride, dilation = self.how.stride, self.how.dilation
+        sizes = self.options["kernel_size"], stride, dilation, self.how.padding
         rows, columns = map(_reaching, patch, *sizes)
         return rows, columns
 
     def phases(self) -> int:
         """Return after how many places other rows and columns of kernels meet again."""
-        return math.lcm(*self.spread.stride)
+        return math.lcm(*self.how.stride)
 
     def macs(self, x: Array, y: Array) -> int:
         """Return the multiply-accumulates: of each number of the input, those of its kernels."""
@@ -217,7 +215,7 @@ def _reaching(patch: Pair, k: int, s: int, d: int, p: int) -> Pair:
     return min(low for low, _ in found), max(high for _, high in found)
 
 
-class _Spread(NamedTuple):
+class _How(NamedTuple):
     """How kernels are spread; each size is (vertical, horizontal)."""
 
     stride: Pair
@@ -228,9 +226,9 @@ class _Spread(NamedTuple):
 
 
 @_args.silent
-def _forward(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None, how: _Spread) -> Array:
+def _forward(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None, how: _How) -> Array:
     """Return the output of `conv_transpose2d`."""
-    x, w, window, sides, borders = _check(x, weight, how)
+    x, w, window, sides, borders = _set_up(x, weight, how)
     F = w.shape[1] * how.groups
     b = _args.biases(bias, F)
     dtype = _args.floating(x, w, b)
@@ -241,7 +239,7 @@ def _forward(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None, how: _Spre
     return batch_first(y)
 
 
-def _asking(how: _Spread) -> str:
+def _asking(how: _How) -> str:
     """Name the arguments that make the output large."""
     large = {
         "weight": True,
@@ -255,10 +253,10 @@ def _asking(how: _Spread) -> str:
 
 @_args.silent
 def _backward(
-    dy: ArrayLike, x: ArrayLike, weight: ArrayLike, how: _Spread
+    dy: ArrayLike, x: ArrayLike, weight: ArrayLike, how: _How
 ) -> tuple[Array, Array, Array]:
     """Return the gradients of `conv_transpose2d`: what `conv2d` does to ``dy``."""
-    x, w, window, sides, borders = _check(x, weight, how)
+    x, w, window, sides, borders = _set_up(x, weight, how)
     H, W = x.shape[2:]
     dy = _args.numbers("dy", dy, "N F oH oW")
     (top, bottom), (left, right) = borders
@@ -272,8 +270,8 @@ def _backward(
     return batch_first(dx), dw, memory.copy(laid.sum(axis=(2, 3))).sum(axis=1)
 
 
-def _check(
-    x: ArrayLike, weight: ArrayLike, how: _Spread
+def _set_up(
+    x: ArrayLike, weight: ArrayLike, how: _How
 ) -> tuple[Array, Array, Window, Pair, Borders]:
     """Check the arrays; return images, kernels, their window, and how large the output is.
 
@@ -305,9 +303,7 @@ def _check(
     return x, w, window, (height, width), ((pH, pH), (pW, pW))
 
 
-def _spread(
-    stride: Size, padding: Size, output_padding: Size, groups: int, dilation: Size
-) -> _Spread:
+def _how(stride: Size, padding: Size, output_padding: Size, groups: int, dilation: Size) -> _How:
     """Check how kernels are spread, and write every size as a pair."""
     steps = _args.pair("stride", stride, 1)
     pads = _args.pair("padding", padding, 0)
@@ -318,4 +314,4 @@ def _spread(
         if added >= max(step, distance):
             need = f"output_padding must be smaller than stride {steps} or dilation {apart}"
             raise ValueError(f"{need}, got {_args.shown(output_padding)}")
-    return _Spread(steps, pads, more, number, apart)
+    return _How(steps, pads, more, number, apart)

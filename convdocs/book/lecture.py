@@ -223,7 +223,11 @@ def table(rows: Sequence[Row], seconds: Sequence[float] | None = None) -> Table:
     for row in rows:
         line = [row.name, f"{row.parameters:,}", f"{row.macs:,}"]
         for trial in (row.few, row.many):
-            line += [str(percent(trial.train)), _spread(trial.test), _spread(trial.moved)]
+            line += [
+                str(percent(trial.train)),
+                _with_deviation(trial.test),
+                _with_deviation(trial.moved),
+            ]
         texts.append(line)
     if seconds is not None:
         columns.append(Column("seconds"))
@@ -277,7 +281,7 @@ def choices(rows: Sequence[Row]) -> Table:
     return Table(columns, texts, caption)
 
 
-def _spread(accuracies: Sequence[float]) -> str:
+def _with_deviation(accuracies: Sequence[float]) -> str:
     """Return the mean and the standard deviation of accuracies, in percent."""
     return f"{percent(accuracies)} ± {100 * np.std(accuracies, ddof=1):.1f}"
 

@@ -12,10 +12,10 @@ import contextlib
 import copy
 import functools
 import hashlib
+import io
 import itertools
 import json
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -364,28 +364,18 @@ def _found(task: Task) -> Result | None:
         return None
     try:
         if SITE is not None:
-            result = _unpacked(SITE.read(task.key + ENDING))
+            content = SITE.read(task.key + ENDING)
+            result = None if content is None else store.unpacked(io.BytesIO(content))
         elif folder := os.environ.get(FOLDER):
             result = store.read(os.path.join(folder, task.key + ENDING))
             _record(task.key)
         else:
             return None
-    except (OSError, ValueError):
+    except Exception:  # a damaged file can fail in any way
         return None
     if SITE is not None and result is not None:
         SITE.say(task.said)
     return result
-
-
-def _unpacked(content: bytes | None) -> Result | None:
-    """Return what the bytes of a file hold."""
-    if content is None:
-        return None
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "result")
-        with open(path, "wb") as file:
-            file.write(content)
-        return store.read(path)
 
 
 def _made(task: Task) -> Result:

@@ -183,7 +183,7 @@ def digest(X: Array, y: Array) -> str:
     """Return a short text that tells these images and labels from others.
 
     It is made of the number of images, their shape and type, all labels, and images of together
-    up to 16 MB, evenly spread from the first to the last: of a large file the rest is not read,
+    up to 16 MiB, evenly spread from the first to the last: of a large file the rest is not read,
     and two files that differ in the rest alone are taken for one.
     """
     import hashlib

@@ -3,12 +3,13 @@
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from sphinx.config import Config
 
 from convdocs import conv2d, data
+from convdocs.store import whole
 
 
 def edges(photo: np.ndarray) -> np.ndarray:
@@ -19,7 +20,7 @@ def edges(photo: np.ndarray) -> np.ndarray:
     return np.hypot(*conv2d(photo[None, None], kernels / 8, padding=1)[0])
 
 
-def cover(path: Path, title: str) -> None:
+def cover(file: BinaryIO, title: str) -> None:
     """Draw a portrait that turns into its own edges, under the title."""
     from matplotlib import style  # here, for a build that draws nothing starts without it
     from matplotlib.figure import Figure
@@ -42,10 +43,10 @@ def cover(path: Path, title: str) -> None:
         axes.set_axis_off()
         paper.text(0.07, 0.925, first, size=44, **font)
         paper.text(0.07, 0.87, second, size=30, style="italic", **font)
-        paper.savefig(path, dpi=200, metadata={"Software": None})
+        paper.savefig(file, dpi=200, metadata={"Software": None})
 
 
-def preview(path: Path, title: str) -> None:
+def preview(file: BinaryIO, title: str) -> None:
     """Draw a portrait beside its edges, over the title."""
     from matplotlib import style  # here, for a build that draws nothing starts without it
     from matplotlib.figure import Figure
@@ -59,16 +60,15 @@ def preview(path: Path, title: str) -> None:
             axes.imshow(picture, shades, aspect="auto")
             axes.set_axis_off()
         figure.text(0.5, 0.1, title, color="white", size=36, ha="center", va="center")
-        figure.savefig(path, metadata={"Software": None})
+        figure.savefig(file, metadata={"Software": None})
 
 
-def kept(config: Config, draw: Callable[[Path, str], None]) -> Path:
+def kept(config: Config, draw: Callable[[BinaryIO, str], None]) -> Path:
     """Return a picture, which is kept with the results of cells: to draw it takes a second."""
     made_from = Path(__file__).read_bytes() + config.project.encode()
     name = f"{draw.__name__}-{hashlib.sha256(made_from).hexdigest()[:16]}.png"
     path = Path(config.nb_execution_cache_path) / name
     if not path.exists():
-        unfinished = path.with_suffix(".unfinished.png")
-        draw(unfinished, config.project)
-        unfinished.replace(path)
+        with whole(path) as file:
+            draw(file, config.project)
     return path

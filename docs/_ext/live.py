@@ -19,6 +19,7 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.typing import ExtensionMetadata
 
 from convdocs import data
+from convdocs.store import whole
 
 from . import offline, wheel
 from .assets import BUNDLES, need
@@ -69,9 +70,8 @@ def put_images_beside(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -
     for name, images in {"digits": lambda: data.digits()._asdict(), "mnist": mnist}.items():
         path = store / f"{name}.npz"
         if not path.exists():
-            unfinished = path.with_suffix(".unfinished.npz")
-            np.savez_compressed(unfinished, **images())
-            unfinished.replace(path)
+            with whole(path) as file:
+                np.savez_compressed(file, **images())
         shutil.copy(path, BUNDLES)
 
 

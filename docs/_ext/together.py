@@ -15,6 +15,8 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util.typing import ExtensionMetadata
 
+from convdocs.store import whole
+
 from .assets import run
 from .whole import build
 
@@ -89,9 +91,8 @@ def put_together(app: Sphinx, failure: Exception | None) -> None:
         run(MINIFY % json.dumps([[str(file), file.suffix[1:]] for file in new]))
     for file, kept in small.items():
         if file in new:
-            unfinished = kept.with_suffix(".unfinished")
-            shutil.copyfile(file, unfinished)
-            unfinished.replace(kept)
+            with whole(kept) as copy:
+                copy.write(file.read_bytes())
         else:
             shutil.copyfile(kept, file)
 

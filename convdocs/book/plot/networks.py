@@ -159,10 +159,10 @@ def _network(
     """Draw the nodes of one network and the lines between them."""
     plain = 0.55 if numbers is None else 0.3
     nodes = _nodes(net, one)
-    _circles(axes, _spread(nodes[0]), 0, radius)
+    _circles(axes, _in_a_row(nodes[0]), 0, radius)
     for row, mask in enumerate(net):
-        end = _spread(nodes[row + 1])
-        start = np.arange(mask.shape[1]) + _spread(nodes[row])[0]
+        end = _in_a_row(nodes[row + 1])
+        start = np.arange(mask.shape[1]) + _in_a_row(nodes[row])[0]
         if one:
             _circles(axes, start[-1:], row * gap, radius, "1")
         for j, i in np.argwhere(mask):
@@ -186,7 +186,7 @@ def _fields(axes: Axes, net: list[Floats], gap: float, one: int, reach: float) -
     nodes = _nodes(net, one)
 
     def boxes(row: int, chosen: Iterable[int]) -> list[Box]:
-        middle, side = _spread(nodes[row]), 2 * reach
+        middle, side = _in_a_row(nodes[row]), 2 * reach
         return [(middle[node] - reach, row * gap - reach, side, side) for node in chosen]
 
     field = np.eye(nodes[0], dtype=int)  # of each node of a row: which inputs it sees
@@ -209,7 +209,7 @@ def _nodes_said(nodes: list[int]) -> str:
     return f"node{many} {answers.in_words(nodes)}" if nodes else "no node"
 
 
-def _spread(count: int) -> Floats:
+def _in_a_row(count: int) -> Floats:
     """Return the places of nodes in a row, around the middle."""
     return np.arange(count, dtype=float) - (count - 1) / 2
 
