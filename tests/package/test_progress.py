@@ -45,20 +45,23 @@ def test_fit_shows_a_bar_if_asked_to(capsys):
 
 
 class Stream:
-    """What stands for a terminal: it is one, or nobody knows, and takes what is written or not."""
+    """What stands for a terminal: it is one, or nobody knows, and takes what is written or not.
+
+    Its text is what one sees: what has been flushed.
+    """
 
     def __init__(self, terminal=True, error=None):
-        self.text, self.error = "", error
+        self.text, self.waiting, self.error = "", "", error
         if terminal is not None:
             self.isatty = lambda: terminal
 
     def write(self, text):
         if self.error is not None:
             raise self.error
-        self.text += text
+        self.waiting += text
 
     def flush(self):
-        """Do nothing."""
+        self.text, self.waiting = self.text + self.waiting, ""
 
 
 def closed():
@@ -89,6 +92,31 @@ def test_without_a_terminal_fit_trains_in_silence(stream, progress, capsys, monk
         model = small().fit(X, Y, 2, 3, rng=0, progress=progress)
     assert bits(model) == want
     assert capsys.readouterr() == ("", "")  # print(file=None) would write to stdout
+
+
+def test_what_may_be_no_terminal_gets_a_bar_only_if_asked(monkeypatch):
+    stream = Stream(terminal=None)
+    monkeypatch.setattr(sys, "stderr", stream)
+    small().fit(X, Y, 1, 7)
+    assert stream.text == ""
+    small().fit(X, Y, 1, 7, progress=True)
+    assert stream.text.startswith("\repoch 1/1 [")
+
+
+class More:
+    """Batches of which there are more than were promised."""
+
+    def __len__(self):
+        return 2
+
+    def __iter__(self):
+        return iter(3 * [(X, Y)])
+
+
+def test_steps_beyond_those_that_were_promised_are_counted_without_a_bar(capsys):
+    small().fit(More(), epochs=1, progress=True)
+    parts = re.findall(r"epoch 1/1 (.*?) loss", capsys.readouterr().err)
+    assert parts == [f"[{10 * '#':20}]", f"[{20 * '#'}]", "step 3"]
 
 
 @pytest.mark.parametrize("stream", NOWHERE.values(), ids=NOWHERE)
