@@ -63,7 +63,12 @@ def slopes(model, x, array, step=1e-6):
     return result
 
 
-@pytest.mark.parametrize("text", NETS.values(), ids=NETS)
+LARGE = dict.fromkeys(["LeNet", "dilated"], pytest.mark.slow)
+
+
+@pytest.mark.parametrize(
+    "text", [pytest.param(NETS[name], id=name, marks=LARGE.get(name, ())) for name in NETS]
+)
 def test_gradients_are_the_slopes_of_the_loss(text):
     model, x = ours(text), X.copy()
     dx = model.backward(cross_entropy_backward(model(x), Y))

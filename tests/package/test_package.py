@@ -104,6 +104,7 @@ print(*sorted(new - set(sys.stdlib_module_names)), convdocs.__file__, sep="\\n")
     assert among_others == ["convdocs"]
 
 
+@pytest.mark.slow
 def test_importing_it_reads_no_module_that_it_can_do_without(bare):
     code = "import sys, convdocs; print(*(name for name in sys.modules if 'convdocs.' in name))"
     read = run("-S", "-c", code, **bare).stdout.split()

@@ -1,6 +1,7 @@
 """Modules import downwards only: the folder listing can be read as an order."""
 
 import ast
+import functools
 import graphlib
 import importlib.metadata
 import itertools
@@ -17,6 +18,7 @@ MODULES = {
 }
 
 
+@functools.cache
 def imported(name):
     """Return the package's modules that one of them names, those for type checkers alone too."""
     path, found = MODULES[name], set()
@@ -59,6 +61,7 @@ def named(path):
     return {name.split(".")[0] for name in found}
 
 
+@pytest.mark.slow
 def test_what_is_imported_is_declared_and_does_not_just_come_along():
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     project, groups = settings["project"], settings["dependency-groups"].values()
