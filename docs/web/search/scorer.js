@@ -16,22 +16,25 @@ var Scorer = {
 };
 
 // A size is one word, as in docs/_ext/searched.py. Sphinx finds an entry of the index only as it is
-// written there, so here "maxpool" and "max-pooling" become "max pooling", and 3x3 becomes 3 × 3.
+// written there, so here "maxpool" and "max-pooling" become "max pooling", 3x3 becomes 3 × 3, and
+// "what is a kernel?" becomes "kernel".
 const SIZE = /(\d)\s*[x×*]\s*(?=\d)/gi;
 const sized = text => text.replaceAll(SIZE, "$1x");
 const stemmer = new Stemmer();
-const bare = text =>
-  splitQuery(sized(text).toLowerCase())
-    .map(word => stemmer.stemWord(word))
-    .join("");
+const wordsOf = text => splitQuery(sized(text).toLowerCase().replaceAll("_", " "));
+const bare = words => words.map(word => stemmer.stemWord(word)).join("");
+const telling = words => words.filter(word => !stopwords.has(word));
 const parsed = Search._parseQuery;
 Search._parseQuery = query => {
   const [, ...words] = parsed(sized(query));
   const asked = query.toLowerCase().trim();
-  const wanted = bare(asked);
   const entries = Object.keys(Search._index.indexentries);
-  const alike = entries.filter(entry => bare(entry) === wanted);
-  return [alike.includes(asked) ? asked : (alike[0] ?? query), ...words];
+  const alike = (entry, some) => bare(some(wordsOf(entry))) === bare(some(wordsOf(asked)));
+  const found =
+    entries.find(entry => entry === asked) ??
+    entries.find(entry => alike(entry, all => all)) ??
+    (telling(wordsOf(asked)).length ? entries.find(entry => alike(entry, telling)) : null);
+  return [found ?? query, ...words];
 };
 
 // A result shows text of its page, in which a formula stands three times: for the eye, for screen
