@@ -12,6 +12,13 @@ from playwright.sync_api import expect
 
 from convdocs import data
 
+BAR = """() => {
+  const [words, bar] = document.querySelector('.live-notice').children;
+  window.shown = [];
+  new MutationObserver(() => shown.push([bar.value, words.textContent]))
+    .observe(words.parentElement, {attributes: true, childList: true, subtree: true});
+}"""
+
 
 @pytest.fixture(scope="module")
 def cold(browser, site, near):
@@ -32,8 +39,20 @@ def page(cold):
     """Return the same after the first cell has run."""
     python = ("pyodide", "editor.js", "worker.js", ".whl", ".npz")
     assert not [url for url in cold.asked if any(part in url for part in python)]
+    cold.evaluate(BAR)
     finished(press(cold.locator(CELL).first, "Run"))
     return cold
+
+
+def test_the_bar_moves_on_while_python_comes_and_its_words_are_said_once(page):
+    shares = [share for share, _ in page.evaluate("shown") if share]
+    assert shares == sorted(shares)
+    assert len({share for share in shares if 0.05 < share < 0.9}) > 5
+    words = [words for words, _ in itertools.groupby(words for _, words in page.evaluate("shown"))]
+    assert [each.partition(" from ")[0] for each in words if "Loading" in each] == [
+        "Loading Python",
+        "Loading convdocs",
+    ]
 
 
 def test_the_site_carries_its_own_package(page):

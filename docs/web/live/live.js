@@ -18,7 +18,7 @@ const said = make("span");
 const progress = make("progress", { max: 1, ariaLabel: "Loading Python" });
 const notice = make("div", { className: "live-notice", role: "status" }, said, progress);
 function say(text, done) {
-  said.textContent = text; // heard always, and seen while something is loading
+  if (said.textContent !== text) said.textContent = text; // heard once, and seen while it loads
   notice.classList.toggle("seen", done !== undefined);
   progress.value = done ?? 0;
 }
