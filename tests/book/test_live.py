@@ -196,6 +196,46 @@ def test_a_cell_that_waits_says_so_and_a_second_click_asks_for_nothing_new(page)
     press(second, "Reset")
 
 
+def test_a_cell_that_waits_can_be_stopped_alone(page):
+    first, second = page.locator(CELL).first, page.locator(CELL).nth(1)
+    write(first, "1")
+    write(second, "import time\ntime.sleep(2)\nprint('once')")
+    press(second, "Run")
+    running(second)
+    expect(press(first, "Run")).to_have_attribute("data-live", "waiting")
+    press(first, "Stop")
+    expect(first).to_have_attribute("data-live", re.compile("built|done"))  # as before
+    expect(first.locator(".live-state")).to_have_text("not run")
+    expect(first.get_by_role("button", name="Run:")).to_be_focused()
+    expect(finished(second)).to_have_text("once")
+    press(first, "Reset")
+    press(second, "Reset")
+
+
+# A worker that never answers.
+SILENT = """() => {
+  window.Worker = class {
+    postMessage() {}
+    terminate() { window.ended = true; }
+  };
+}"""
+
+
+def test_what_runs_for_a_cell_that_waits_is_stopped_with_it(visit, site):
+    page = visit(f"{site}edges.html")
+    page.evaluate(SILENT)
+    first, second = page.locator(CELL).first, page.locator(CELL).nth(1)
+    press(second, "Run")
+    expect(page.locator("script[data-live=running]")).to_have_count(1)
+    expect(second).to_have_attribute("data-live", "waiting")
+    press(second, "Stop")
+    expect(second).to_have_attribute("data-live", "built")
+    expect(second.locator(".live-state")).to_have_text("not run")
+    expect(page.locator("script[data-live=running]")).to_have_count(0)
+    assert page.evaluate("ended")
+    expect(press(first, "Run")).to_have_attribute("data-live", "running")  # nothing else waits
+
+
 def test_every_sign_that_is_typed_comes_into_the_cell(browser, site):
     page = browser.new_page()
     page.goto(f"{site}edges.html")

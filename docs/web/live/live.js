@@ -107,6 +107,12 @@ const python = {
     this.drop();
     if (this.running) this.end("stopped");
   },
+  // A cell that waits is given up alone, with hidden ones that run for nothing else.
+  leave(cell) {
+    if (this.running === cell) return this.stop();
+    this.forget(["not run"], cell.group);
+    if (this.running?.hidden && this.queue.every(each => each.hidden)) this.stop();
+  },
   // One after another; what else is asked for meanwhile waits its turn. The cell whose button was
   // pressed says what became of it, if another one ended it.
   async run(cells, asking) {
@@ -158,7 +164,7 @@ class Cell {
       run: button("Run", () => this.able && python.run([...this.pending, ...this.group], this)),
       above: button("Run all above", () => this.able && python.run(this.before, this)),
       edit: button("Edit", () => this.edit()),
-      stop: button("Stop", () => python.stop()),
+      stop: button("Stop", () => python.leave(this)),
       back: button("Reset", () => this.reset()),
       restart: button("Restart Python", () => this.restart()),
     };
@@ -218,12 +224,14 @@ class Cell {
     this.element.dataset.live = state; // built, waiting, running, done, or what ended it early
     if (this.hidden) return;
     const busy = state === "running";
-    const built = state === "built" || state === "waiting";
+    const waits = state === "waiting";
+    const built = state === "built" || waits;
     this.element.setAttribute("aria-busy", busy);
     const { run, above, stop } = this.buttons;
     for (const each of [run, above]) each.setAttribute("aria-disabled", !this.able); // keeps focus
-    if (!busy && document.activeElement === stop) run.focus(); // which Stop would take along
-    stop.hidden = !busy;
+    const stops = busy || waits;
+    if (!stops && document.activeElement === stop) run.focus(); // which Stop would take along
+    stop.hidden = !stops;
     this.buttons.restart.hidden = busy || built;
     this.buttons.back.hidden = built && !this.editor;
     this.buttons.edit.hidden = Boolean(this.editor);
