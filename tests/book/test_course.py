@@ -254,6 +254,18 @@ def test_what_was_solved_is_marked_and_the_front_page_leads_on(site, browser):
     context.close()
 
 
+@pytest.mark.parametrize("size", [(320, 256), (844, 390), (1280, 800)])
+def test_the_end_of_a_page_is_no_beginning(site, browser, size):
+    page = browser.new_page(viewport=dict(zip(("width", "height"), size, strict=True)))
+    page.goto(f"{site}problem.html")
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    page.wait_for_function(
+        'Object.values(localStorage).some(text => text.includes(\'"section":"exercises"\'))'
+    )
+    page.evaluate("localStorage.clear()")
+    page.close()
+
+
 def test_the_front_page_reads_a_digit_and_keeps_its_place(site, browser):
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.goto(f"{site}index.html")

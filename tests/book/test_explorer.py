@@ -65,6 +65,19 @@ def package(H, k, s, p, d):
     }
 
 
+VALUES = """() => [...document.querySelectorAll(
+  'main :is(select, input[type=range])')].map(each => each.value)"""
+SET = """() => {  // as a reader may; returns what they were
+  const all = [...document.querySelectorAll('main :is(select, input[type=range])')];
+  const values = all.map(each => each.value);
+  for (const each of all) {
+    if (each.matches('select')) each.selectedIndex = each.options.length - 1;
+    else each.value = each.max;
+  }
+  return values;
+}"""
+
+
 def test_its_numbers_are_those_of_the_package_for_every_setting(page):
     sliders = page.locator(".explorer-controls input")
     ends = {each.get_attribute("name"): each for each in sliders.all()[:5]}
@@ -188,6 +201,16 @@ def test_its_sliders_change_the_picture_the_numbers_and_the_words(page):
         for what in ("tap", "lost")
     }
     assert drawn == {"tap": 4, "lost": right["unseen"]}
+
+
+@pytest.mark.parametrize("name", ["hyperparameters", "pooling", "try"])
+def test_whoever_comes_back_finds_controls_that_say_what_is_shown(visit, name):
+    page = visit(name)
+    begins = page.evaluate(SET)
+    page.goto(page.url.replace(name, "about"))
+    page.go_back()
+    page.wait_for_function("document.querySelector('.explorer-controls, .stepper-controls, .grid')")
+    assert page.evaluate(VALUES) == begins
 
 
 def test_what_cannot_be_is_explained_and_mended(page):

@@ -61,6 +61,14 @@ def test_the_site_carries_its_own_package(page):
     assert ours[0].startswith("http://127.0.0.1")
 
 
+def test_what_the_site_brings_is_of_its_edition_whatever_a_browser_has_kept(page):
+    ours = [url.partition("?") for url in page.asked if re.search(r"worker\.js|\.whl|\.npz", url)]
+    ours = [each for each in ours if "_static/" in each[0]]
+    assert len(ours) >= 3
+    (edition,) = {version for _, _, version in ours}
+    assert re.fullmatch(r"\w{8}", edition)
+
+
 def test_a_run_draws_the_same_figure(page):
     cell = page.locator(CELL).first
     expect(cell.locator("figcaption")).to_contain_text("Grace Hopper")
@@ -108,6 +116,20 @@ def test_an_error_is_a_readable_traceback(page):
     assert text.startswith("Traceback")
     assert "return conv2d(x, x, padding=-1)" in text
     expect(page.locator(".live-notice[role=status]")).to_have_text("cell 2: ValueError")
+    press(cell, "Reset")
+
+
+def test_the_error_of_a_task_that_a_cell_has_left_is_shown_and_nothing_is_lost(page):
+    cell = page.locator(CELL).nth(1)
+    write(
+        cell,
+        "from js import setTimeout\nfrom pyodide.ffi import create_once_callable\nkept = 5\n"
+        "setTimeout(create_once_callable(lambda: 1 / 0), 300);",
+    )
+    finished(press(cell, "Run"))
+    expect(cell.locator(".live-error pre")).to_contain_text("ZeroDivisionError")
+    write(cell, "kept")
+    expect(finished(press(cell, "Run"))).to_have_text("5")
     press(cell, "Reset")
 
 
@@ -252,13 +274,13 @@ def test_edits_survive_a_reload_until_they_are_reset(browser, site):
     page = context.new_page()
     page.goto(f"{site}edges.html")
     write(page.locator(CELL).nth(1), "print('mine')")
-    page.route("**/editor.js", lambda route: route.abort())
+    page.route("**/editor.js*", lambda route: route.abort())
     page.reload()
     state = page.locator(CELL).nth(1).locator(".live-state")
     expect(state).to_have_text("The editor could not be loaded. Is there a network?")
-    page.unroute("**/editor.js")
+    page.unroute("**/editor.js*")
     held = []
-    page.route("**/editor.js", lambda route: held.append(route))
+    page.route("**/editor.js*", lambda route: held.append(route))
     page.reload(
         wait_until="commit"
     )  # the page waits for its editor, and its reader types meanwhile
@@ -270,7 +292,7 @@ def test_edits_survive_a_reload_until_they_are_reset(browser, site):
     expect(state).to_have_text("changed; the output is the book's")
     page.keyboard.type(" typed")
     expect(search).to_have_value("what was typed")
-    page.unroute("**/editor.js")
+    page.unroute("**/editor.js*")
     press(page.locator(CELL).nth(1), "Reset")
     page.reload()
     expect(page.locator(CELL).nth(1).locator(".highlight pre")).to_be_visible()
@@ -542,6 +564,24 @@ def test_exercises_are_checked_though_the_solutions_above_were_left_out(python):
     page.close()
 
 
+@pytest.mark.parametrize(
+    ("source", "state", "solved"),
+    [
+        ("print('Right.')", "done", True),
+        ("print('Right.\\nWrite your answer for the dots.')", "done", False),
+        ("print('Right.\\nNot yet: more')", "done", False),
+        ("print('Right.')\n1 / 0", "ZeroDivisionError", False),
+    ],
+)
+def test_an_exercise_is_solved_when_all_of_it_is_right(python, source, state, solved):
+    page = python.open("locality")
+    cell = page.locator(f".exercise {CELL}").first
+    write(cell, source)
+    finished(press(cell, "Run"), state)
+    assert page.locator(".exercise.solved").count() == solved
+    page.close()
+
+
 def test_the_data_that_the_site_carries_are_small_and_say_whose_they_are(built):
     static = built / "_static"
     assert (static / "mnist.npz").stat().st_size < 1_000_000
@@ -585,7 +625,7 @@ def test_without_a_network_the_page_says_so(visit, site):
 
 def test_without_the_worker_the_page_says_so(visit, site):
     page = visit(f"{site}edges.html")
-    page.route("**/worker.js", lambda route: route.abort())
+    page.route("**/worker.js*", lambda route: route.abort())
     cell = press(page.locator(CELL).first, "Run")
     expect(finished(cell, "unreachable")).to_contain_text("Is there a network?")
     page.evaluate("() => { window.Worker = function () { throw new Error('no more'); }; }")

@@ -584,6 +584,9 @@ def test_a_fold_opens_for_a_link_into_it_and_on_paper_alone(site, browser):
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     expect(closed).to_have_count(before)
     expect(fold.locator("p").first).to_be_visible()  # the reader had opened it
+    fold.evaluate("fold => { fold.open = false; }")
+    page.locator(".toc-tree a[href='#the-laplacian']").evaluate("link => link.click()")
+    expect(fold.locator("p").first).to_be_visible()  # again, by the address that is there
     page.close()
 
 
@@ -635,10 +638,24 @@ def test_a_drawer_is_opened_by_keys_and_holds_no_focus_while_it_is_closed(
         assert right > 0
         assert left < width
     expect(inside).not_to_be_visible()
+    expect(button).to_have_attribute("aria-expanded", "false")
     button.press("Enter")
     expect(inside).to_be_visible()
+    expect(button).to_have_attribute("aria-expanded", "true")
+    expect(page.locator(f"{drawer} a").locator("visible=true").first).to_be_focused()
     page.keyboard.press("Escape")
     expect(inside).not_to_be_visible()
+    expect(button).to_be_focused()
+    page.close()
+
+
+def test_the_contents_go_away_when_one_of_their_links_is_followed(site, browser):
+    page = browser.new_page(viewport={"width": 375, "height": 700})
+    page.goto(f"{site}edges.html")
+    page.locator(".toc-overlay-icon button").locator("visible=true").click()
+    link = page.locator(".toc-drawer a").nth(2)
+    link.click()
+    expect(link).not_to_be_visible()
     page.close()
 
 

@@ -117,6 +117,15 @@ def test_arrow_keys_go_from_number_to_number(layers):
     expect(said).to_have_text(words[0])
 
 
+def test_keys_of_the_browser_stay_the_browsers(layers):
+    pressed = """(each, how) => each.dispatchEvent(
+      new KeyboardEvent('keydown', {key: 'ArrowLeft', bubbles: true, cancelable: true, ...how}))"""
+    cover = layers.locator(".cover").first
+    assert not cover.evaluate(pressed, {})  # it is taken
+    for how in ("altKey", "ctrlKey", "metaKey"):
+        assert cover.evaluate(pressed, {how: True})
+
+
 def test_the_focus_by_tab_shows_the_first(layers):
     said = layers.locator(".sum span")
     hint = said.text_content()

@@ -29,7 +29,7 @@ function enliven(figure) {
   for (const [name, words] of Object.entries(NAMES)) {
     const [least, most] = RANGES[name] ?? [0, 0];
     controls.innerHTML += `<label>${words} <output></output>
-      <input type="range" name="${name}" min="${least}" max="${most}"></label>`;
+      <input type="range" name="${name}" min="${least}" max="${most}" autocomplete="off"></label>`;
   }
   figure.prepend(controls);
   const sliders = [...controls.querySelectorAll("input")];

@@ -1,7 +1,7 @@
 // A strip of frames (convdocs/book/stepper.py) becomes one frame at a time, in the reader's hand.
 // Without this script, in print, and in a notebook, the strip stays whole.
 
-import { among, clamp, cover } from "./sums.mjs";
+import { among, clamp, cover, modified } from "./sums.mjs";
 
 const LARGE = 2; // times the size that a frame has on paper, where the column has room
 
@@ -15,7 +15,8 @@ function enliven(strip) {
   controls.innerHTML = `
     <div>
       <button type="button">Previous</button>
-      <input type="range" min="1" max="${last + 1}" value="1" aria-label="Step">
+      <input type="range" min="1" max="${last + 1}" value="1" aria-label="Step"
+        autocomplete="off">
       <button type="button">Next</button>
     </div>
     <p role="status"></p>`;
@@ -52,7 +53,7 @@ function enliven(strip) {
   slider.addEventListener("input", () => go(slider.value - 1));
   controls.addEventListener("keydown", event => {
     const steps = { ArrowLeft: now - 1, ArrowRight: now + 1, Home: 0, End: last };
-    const knowsItsKeys = event.target === slider;
+    const knowsItsKeys = event.target === slider || modified(event);
     if (!knowsItsKeys && event.key in steps) {
       event.preventDefault();
       go(steps[event.key]);

@@ -2,7 +2,9 @@
 // listens to pointer, finger and arrow keys. A box is [left, top, width, height] in shares of the
 // picture. The numbers are the page's: of a figure that the build drew, or of a script.
 
-export const KEYS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+const KEYS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+export const modified = event => event.altKey || event.ctrlKey || event.metaKey; // the browser's
+export const arrow = event => (modified(event) ? undefined : KEYS[event.key]);
 const FINGER = 12; // pixels beside a place that still mean it
 
 // As the package writes a number: four digits at most, and a minus sign.
@@ -50,9 +52,10 @@ export function listen(element, { label, at, beside, show, picture = () => eleme
   element.addEventListener("click", point);
   element.addEventListener("focus", () => element.matches(":focus-visible") && go(beside(0, 0)));
   element.addEventListener("keydown", event => {
-    if (!KEYS[event.key]) return;
+    const steps = arrow(event);
+    if (!steps) return;
     event.preventDefault();
-    go(beside(...KEYS[event.key]));
+    go(beside(...steps));
   });
 }
 

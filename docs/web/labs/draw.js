@@ -1,6 +1,6 @@
 // "Draw a digit": the reader's strokes, what the network sees of them, and what it answers.
 
-import { clamp, KEYS } from "../figures/sums.mjs";
+import { arrow, clamp } from "../figures/sums.mjs";
 import { embedded, forward, softmax } from "./nn.mjs";
 import { empty, pad, recallInk, SIDE } from "./pad.mjs";
 import { grey, paint } from "./paint.mjs";
@@ -101,7 +101,7 @@ cells.addEventListener("click", event => {
   tell();
 });
 cells.addEventListener("keydown", event => {
-  const steps = KEYS[event.key];
+  const steps = arrow(event);
   if (event.key === " ") toggle();
   else if (steps) {
     const [i, j] = [Math.floor(at / SIDE) + steps[0], (at % SIDE) + steps[1]].map(place =>
@@ -115,7 +115,7 @@ cells.addEventListener("keydown", event => {
 
 lab.querySelector(".undo").addEventListener("click", undo);
 lab.addEventListener("keydown", event => {
-  if (event.key !== "z" || !(event.ctrlKey || event.metaKey)) return;
+  if (event.key.toLowerCase() !== "z" || !(event.ctrlKey || event.metaKey)) return;
   event.preventDefault();
   undo();
 });

@@ -1,6 +1,6 @@
 // "From pixels to class": every number of the book's network, and what it comes from.
 
-import { clamp, KEYS } from "../figures/sums.mjs";
+import { arrow, clamp } from "../figures/sums.mjs";
 import { embedded, forward, parts, softmax } from "./nn.mjs";
 import { pad, recallInk, SIDE } from "./pad.mjs";
 import { hue, largest, paint, signed } from "./paint.mjs";
@@ -425,16 +425,18 @@ tiles.forEach((row, s) => {
 });
 
 stage.addEventListener("keydown", event => {
-  if (!(event.key in KEYS) || !event.target.closest(".tiles")) return;
-  const [down, right] = KEYS[event.key];
+  const by = event.target.closest(".tiles") && arrow(event);
+  if (!by) return;
+  const [down, right] = by;
   event.preventDefault();
   const s = clamp(0, at.s + right, steps.length - 1);
   go(s, isList(s) && !isList(at.s) ? best() : at.f + down);
   tiles[at.s][at.f].focus();
 });
 glass.addEventListener("keydown", event => {
-  if (!(event.key in KEYS)) return;
-  const [down, right] = KEYS[event.key];
+  const by = arrow(event);
+  if (!by) return;
+  const [down, right] = by;
   event.preventDefault();
   go(at.s, at.f, at.i + down, at.j + right);
 });

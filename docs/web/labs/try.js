@@ -15,7 +15,8 @@ const lab = document.querySelector(".lab");
 const OWN = "my own";
 const choices = (...values) => values.map(value => `<option>${value}</option>`).join("");
 lab.innerHTML = `
-  <p><label>Your picture <input type="file" accept="image/*"></label>
+  <p><label>Your picture <input type="file" accept="image/*"
+        autocomplete="off"></label>
     <button type="button" class="back">The book’s photograph</button></p>
   <p>Or drop one here, or paste one. It stays on this machine: nothing is sent anywhere.</p>
   <div class="pictures">
@@ -30,18 +31,18 @@ lab.innerHTML = `
   <p class="said" role="status"></p>
   <fieldset><legend>Kernel</legend>
     <p><label>Numbers of
-        <select class="name">${choices(...Object.keys(kernels), OWN)}</select></label>
-      <label>Size <select class="size">${choices("3 × 3", "5 × 5")}</select></label></p>
+        <select class="name" autocomplete="off">${choices(...Object.keys(kernels), OWN)}</select></label>
+      <label>Size <select class="size" autocomplete="off">${choices("3 × 3", "5 × 5")}</select></label></p>
     <div class="grid"></div>
     <p><label>All divided by
         <input class="divisor" autocomplete="off"></label></p>
   </fieldset>
-  <p><label>Show <select class="show">
+  <p><label>Show <select class="show" autocomplete="off">
       <option value="absolute">size, without the sign</option>
       <option value="signed">with the sign: grey is 0</option>
       <option value="clipped">as a picture: cut off at 0 and 1</option></select></label>
-    <label>Stride <select class="stride">${choices(1, 2, 3, 4)}</select></label>
-    <label>Padding <select class="padding">${choices(0, 1, 2)}</select></label></p>
+    <label>Stride <select class="stride" autocomplete="off">${choices(1, 2, 3, 4)}</select></label>
+    <label>Padding <select class="padding" autocomplete="off">${choices(0, 1, 2)}</select></label></p>
   <p><button type="button" class="save" disabled>Save the result as PNG</button></p>
   <p>The same in Python:</p>
   <pre tabindex="0" role="region" aria-label="The same in Python"></pre>
@@ -373,8 +374,10 @@ choose.addEventListener("click", () => {
   choose.value = "";
 });
 find(".back").addEventListener("click", () => bring());
-lab.addEventListener("dragover", event => event.preventDefault());
+const isFile = event => event.dataTransfer.types.includes("Files"); // a text goes into a field
+lab.addEventListener("dragover", event => isFile(event) && event.preventDefault());
 lab.addEventListener("drop", event => {
+  if (!isFile(event)) return;
   event.preventDefault();
   open(event.dataTransfer.files);
 });

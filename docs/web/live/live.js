@@ -4,6 +4,9 @@ import { HERE, keep, recall } from "../page/kept.mjs";
 
 const here = document.currentScript;
 const beside = name => new URL(name, here.src).href;
+// A browser may have kept the files of another edition under these names.
+const VERSION = here.src.match(/\.(\w{8})\.js/)?.[1] ?? "";
+const edition = name => `${beside(name)}?${VERSION}`;
 const PYTHON = beside(here.dataset.python); // another host's address, or a folder beside this file
 const PHONE = matchMedia("(max-width: 34em)"); // docs/_ext/widths.py
 const make = (tag, properties, ...children) => {
@@ -23,6 +26,7 @@ function say(text, done) {
   progress.value = done ?? 0;
 }
 
+const JUDGED = /^(Right\.|Not yet: |Write your answer for the dots\.)/gm; // convdocs/book/check.py
 const ANEW = "Python starts anew: run the cells above again.";
 const ONLY_SERVED = `Python runs only on pages that a server delivers, not from file://.
 \`make serve\` serves this book on your own machine; all else here works without it.
@@ -31,12 +35,17 @@ const ONLY_SERVED = `Python runs only on pages that a server delivers, not from 
 // Python: one worker for the page. A cell's run ends when the worker says so, or it is stopped.
 const python = {
   worker: null,
+  last: null, // the cell that ran last, once Python is there
   running: null,
   queue: [],
   start() {
-    this.worker = new Worker(beside("worker.js"), { type: "module" });
+    this.worker = new Worker(edition("worker.js"), { type: "module" });
     this.worker.onmessage = ({ data }) => this.hear(data);
-    this.worker.onerror = ({ message }) => this.end("unreachable", message ?? "worker.js");
+    this.worker.onerror = ({ message }) => {
+      if (this.last)
+        this.last.show("error", `${message}\n`); // of a task that a cell has left
+      else this.end("unreachable", message ?? "worker.js");
+    };
   },
   hear({ kind, text, done, error }) {
     if (kind === "progress") {
@@ -46,7 +55,8 @@ const python = {
       say(`Loading ${text} from ${ours ? "this site" : host}${size}`, done);
     } else if (kind === "begin") {
       if (notice.classList.contains("seen")) say(""); // Python is there
-      this.running.begin();
+      this.last = this.running;
+      this.last.begin();
     } else if (kind === "done") this.end(error);
     else if (kind === "lost" || kind === "unreachable") this.end(kind, text);
     else this.running?.show(kind, text); // what a task prints after its cell has nowhere to go
@@ -55,9 +65,9 @@ const python = {
   ask(cell) {
     const from = {
       python: PYTHON,
-      wheel: beside(here.dataset.wheel),
-      digits: beside("digits.npz"),
-      mnist: beside("mnist.npz"),
+      wheel: edition(here.dataset.wheel),
+      digits: edition("digits.npz"),
+      mnist: edition("mnist.npz"),
       trained: beside("trained/"),
     };
     return new Promise(resolve => {
@@ -91,6 +101,7 @@ const python = {
   drop() {
     this.worker?.terminate();
     this.worker = null;
+    this.last = null;
     this.forget(["not run: Python starts anew"]);
     for (const cell of cells.filter(cell => cell.hidden)) cell.mark("built"); // its names are gone
   },
@@ -117,10 +128,9 @@ const python = {
   // pressed says what became of it, if another one ended it.
   async run(cells, asking) {
     if (location.protocol === "file:") {
-      const cell = cells.findLast(cell => !cell.hidden);
-      cell.clear();
-      cell.show("error", ONLY_SERVED);
-      return cell.mark("unreachable");
+      asking.clear();
+      asking.show("error", ONLY_SERVED);
+      return asking.mark("unreachable");
     }
     const waiting = new Set([this.running, ...this.queue]);
     const more = cells.filter(cell => !waiting.has(cell)); // a second click asks for nothing new
@@ -146,7 +156,7 @@ const python = {
 const loadEditor = () =>
   new Promise((resolve, reject) => {
     document.head.append(
-      make("script", { src: beside("editor.js"), onload: resolve, onerror: reject }),
+      make("script", { src: edition("editor.js"), onload: resolve, onerror: reject }),
     );
   });
 
@@ -299,7 +309,7 @@ class Cell {
     if (this.hidden) return null; // what serves the build does not stop the reader
     if (this.fresh) this.clear();
     this.training.hidden = true;
-    this.judge();
+    this.judge(error);
     for (const text of this.notes) {
       this.output.append(make("p", { className: "live-hint", textContent: text }));
     }
@@ -346,10 +356,10 @@ class Cell {
   }
 
   // What a check says of an exercise's answer is seen at once, and kept if it is right.
-  judge() {
+  judge(error) {
     const exercise = this.element.closest(".exercise");
-    const lines = this.output?.textContent.match(/^(Right\.|Not yet: )/gm) ?? [];
-    const right = lines.length > 0 && lines.every(line => line === "Right.");
+    const lines = this.output?.textContent.match(JUDGED) ?? [];
+    const right = !error && lines.length > 0 && lines.every(line => line === "Right.");
     this.output?.classList.toggle("right", right);
     this.output?.classList.toggle("not-yet", lines.length > 0 && !right);
     if (exercise && right) dispatchEvent(new CustomEvent("solved", { detail: exercise.id }));
@@ -488,7 +498,7 @@ async function restoreEdits() {
 }
 
 let number = 0;
-const cells = [...document.querySelectorAll("[id^=cell-]")].map(element => new Cell(element));
+const cells = [...document.querySelectorAll(".cell[id^=cell-]")].map(element => new Cell(element));
 const shown = cells.filter(cell => !cell.hidden);
 // A hidden cell runs with the one that stands before it.
 shown.forEach((cell, place) => {

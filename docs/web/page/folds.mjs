@@ -15,6 +15,10 @@ function openAddressed() {
 }
 
 addEventListener("hashchange", openAddressed);
+addEventListener("click", event => {
+  const link = event.target.closest?.("a[href^='#']");
+  if (link?.hash && link.hash === location.hash) openAddressed(); // again: no change is told
+});
 openAddressed();
 // Whoever comes back is taken by the browser to the place that was left, once the folds are open.
 if (performance.getEntriesByType("navigation")[0]?.type === "navigate")

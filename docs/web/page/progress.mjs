@@ -19,12 +19,16 @@ function showSolved() {
   }
 }
 
-// Where the reader was: the section in the middle of the window, of a chapter.
+// Where the reader was: the section in the middle of the window, of a chapter. Where something else
+// is there, such as the foot of the page, it is the last section that has begun above.
 function remember() {
   const { left, width } = document.querySelector("article").getBoundingClientRect();
   const middle = document.elementFromPoint(left + width / 2, innerHeight / 2);
-  const section =
-    middle?.closest("article section[id]") ?? document.querySelector("article section");
+  const all = [...document.querySelectorAll("article section[id]")].filter(each =>
+    each.checkVisibility(),
+  );
+  const above = each => each.getBoundingClientRect().top <= innerHeight / 2;
+  const section = middle?.closest("article section[id]") ?? all.findLast(above) ?? all[0];
   const words = [...(document.querySelector("h1")?.childNodes ?? [])];
   const title = words.find(each => each.nodeType === Node.TEXT_NODE)?.textContent;
   keep("last", { page: HERE, section: section.id, title });

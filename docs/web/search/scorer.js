@@ -1,5 +1,5 @@
 // Search: where a word is explained comes first, and the chapters before what only lists words.
-const LISTS = /^(glossary|bibliography|notation|formulas|about|index|api\/)/;
+const LISTS = /^(glossary|bibliography|notation|formulas|about|index)$|^api\//;
 const STORIES = /^(history|architectures)$/;
 
 // biome-ignore lint/correctness/noUnusedVariables: Sphinx's own script reads it, and is a var, too
