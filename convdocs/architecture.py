@@ -37,10 +37,10 @@ class Kind(NamedTuple):
     ``single`` says that ONNX Runtime computes the operator in float32 alone.
     """
 
-    layer: type[Layer]
-    operator: str
-    attributes: Mapping[str, str] | None = None
-    single: bool = False
+    layer: type[Layer]  #: Its class here.
+    operator: str  #: ONNX's name of it.
+    attributes: Mapping[str, str] | None = None  #: Which attribute holds which option.
+    single: bool = False  #: Whether ONNX Runtime computes it in float32 alone.
 
 
 KINDS = (

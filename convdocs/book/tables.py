@@ -11,8 +11,8 @@ from typing import NamedTuple
 class Column(NamedTuple):
     """A column's heading, and the heading over it and its neighbours, if they have one."""
 
-    title: str
-    group: str = ""
+    title: str  #: Its own heading.
+    group: str = ""  #: The heading over it.
 
 
 class Table:

@@ -20,9 +20,9 @@ SAMPLE = 2**24  # bytes of images that a digest looks at
 class Batch(NamedTuple):
     """The images of one step: those at ``places`` of ``X``; none is read before it is asked for."""
 
-    X: Array
-    y: Array
-    places: Array
+    X: Array  #: All images.
+    y: Array  #: All labels.
+    places: Array  #: Which images are the batch's.
 
     def read(self, share: slice) -> tuple[Array, Array]:
         """Return images and labels of a share of the batch."""

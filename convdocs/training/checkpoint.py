@@ -34,21 +34,18 @@ class Moment(NamedTuple):
 
 
 class State(NamedTuple):
-    """A training at some place: so many epochs done, so many steps into the next.
+    """A training at some place: so many epochs done, so many steps into the next."""
 
-    Of ``sums``, the labels, their loss and the hits in the steps of the epoch that has begun.
-    """
-
-    settings: dict[str, Any]
-    epoch: int
-    step: int
-    sums: tuple[int, float, int]
+    settings: dict[str, Any]  #: What the training was asked for, which must not change.
+    epoch: int  #: How many epochs are done.
+    step: int  #: How many steps of the next one are done.
+    sums: tuple[int, float, int]  #: Labels, their loss and hits in the epoch that has begun.
     begun: Moment  #: At the beginning of the epoch.
-    now: Moment
-    optimizer_steps: int
-    memory: dict[tuple[int, str], list[Array]]
-    history: list[dict[str, float]]
-    weights: dict[str, Array]
+    now: Moment  #: At this place.
+    optimizer_steps: int  #: How many steps the optimiser has made.
+    memory: dict[tuple[int, str], list[Array]]  #: Its arrays for each parameter of each layer.
+    history: list[dict[str, float]]  #: Of the epochs that are done.
+    weights: dict[str, Array]  #: The network's, as in `state_dict`.
 
 
 def write(path: Path, state: State) -> None:

@@ -35,9 +35,9 @@ class Sums(NamedTuple):
     An image has one label, or one for each of its places.
     """
 
-    labels: int = 0
-    loss: float = 0.0
-    hits: int = 0
+    labels: int = 0  #: How many there are.
+    loss: float = 0.0  #: Of all of them together.
+    hits: int = 0  #: How many of them the network met.
 
     @classmethod
     def of(cls, scores: Array, labels: Array, counted: int) -> Sums:
