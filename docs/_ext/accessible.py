@@ -41,7 +41,7 @@ MENDED = [
     # Captions among the links are headings, without a level.
     Mend(r'<p class="caption" role="heading"', r'\g<0> aria-level="2"', '<p class="caption"'),
     # The search page has no heading, and on a phone no field in view.
-    Mend(r'<div id="search-results">', rf"<h1>Search</h1>{FIELD}\g<0>", "Searching"),
+    Mend(r'<div id="search-results">', rf"<h1>Search</h1>{FIELD}\g<0>", "searchindex.js"),
     # The link to an exercise begins with a space, which is underlined.
     Mend(r'(title">Solution to)(<a [^>]*>) ', r"\1 \2", 'title">Solution to<a'),
     # The index of modules folds its groups with a picture of a minus.
@@ -110,8 +110,9 @@ def give_figures_their_place(app: Sphinx, doctree: nodes.document, docname: str)
         return
     early = next((node for node in first_screen(doctree) if isinstance(node, nodes.image)), None)
     for image in doctree.findall(nodes.image):
-        if image["uri"].endswith(".svg") and "width" not in image:
-            image.attributes.update(size_of(Path(app.srcdir) / image["uri"]))
+        path = Path(app.srcdir) / image["uri"]
+        if path.suffix == ".svg" and path.is_file() and "width" not in image:
+            image.attributes.update(size_of(path))
         if image is not early:
             image["loading"] = "lazy"
 

@@ -82,7 +82,7 @@ class Words:
         page, place = self.env.domains.standard_domain.anonlabels.get(name, (self.page, name))
         if kind == "displaymath":
             page = self.env.domains.math_domain.equations[name][0]
-            place = f"equation-{name}"
+            place = nodes.make_id(f"equation-{name}")
         return ".".join(map(str, self.env.toc_fignumbers[page].get(kind, {}).get(place, ())))
 
     def reference(self, name: str) -> str:
@@ -109,8 +109,12 @@ class Words:
             return format(value, form) if form else str(value)
         if name == "eq":
             return f"({self.number('displaymath', target)})"
+        if name == "numref" and "%s" in text:
+            return text.replace("%s", self.reference(target).rpartition(" ")[2])
         if name in ("numref", "ref"):
             return text or self.reference(target)
+        if name == "math":
+            return f"${body}$"
         if name == "doc":
             return text or f"*{self.env.titles[target.strip('/')].astext()}*"
         if name.startswith("cite"):
@@ -121,7 +125,9 @@ class Words:
         if name.startswith("py:"):
             short = target.rpartition(".")[2] if target.startswith("~") else target
             return f"`{text or short}`"
-        return text or target  # a term
+        if name == "term":
+            return text or target
+        raise ExtensionError(f"{self.page}: a notebook has no words for the role {name}")
 
     def directive(self, found: re.Match[str]) -> str:
         """Return what a directive stands for."""
@@ -142,6 +148,8 @@ class Words:
             return OPTION.sub("", body).strip()
         if name in ("hint", "admonition"):
             return f"**{title or 'Hint'}**\n\n{OPTION.sub('', body).strip()}"
+        if name == "only":
+            return "" if title == "builder_html" else body.strip()
         if name == "depth":
             return f"*{SAID[title]}.*"
         if name == "explorer":
@@ -150,7 +158,7 @@ class Words:
 
     def plain(self, text: str) -> str:
         """Return Markdown that any notebook shows."""
-        text = re.sub(r"^\([\w-]+\)=\n", "", text, flags=re.MULTILINE)
+        text = re.sub(r"^(\([\w-]+\)=|%.*)\n", "", text, flags=re.MULTILINE)
         text = DIRECTIVE.sub(self.directive, text)
         text = FORMULA.sub(
             lambda found: f"$${found[1]}\\tag{{{self.number('displaymath', found[2])}}}\n$$", text
@@ -181,7 +189,9 @@ def written_out(env: BuildEnvironment, page: str, notebook: NotebookNode) -> Ite
         yield new
         if figure := cell.metadata.get("mystnb", {}).get("figure"):
             caption = words.plain(figure.get("caption", ""))
-            yield new_markdown_cell(f"**{words.reference(figure['name'])}.** {caption}")
+            name = f"**{words.reference(figure['name'])}.** " if "name" in figure else ""
+            if name or caption:
+                yield new_markdown_cell(f"{name}{caption}")
 
 
 def write(path: Path, cells: list[NotebookNode]) -> None:
@@ -210,8 +220,12 @@ def notebooks(app: Sphinx, failure: Exception | None) -> None:
     for page in chapters(app.env):
         if older(Path(app.outdir) / f"{page}.html", folder / f"{page}-colab.ipynb"):
             continue
-        cells = list(written_out(app.env, page, with_results(app.env, page)))
+        try:
+            cells = list(written_out(app.env, page, with_results(app.env, page)))
+        except (LookupError, ValueError) as error:  # a label or an option that is not there
+            raise ExtensionError(f"{page}: it makes no notebook: {error!r}") from error
         head = new_markdown_cell(HEAD.format(rest=EXECUTED, **book))
+        (folder / page).parent.mkdir(parents=True, exist_ok=True)
         write(folder / f"{page}.ipynb", [head, *cells])
         for cell in cells:
             if cell.cell_type == "code":

@@ -17,7 +17,7 @@ PROJECTS = {
 
 def inventory(name: str, listed: str) -> bytes:
     """Return the lines of external.txt that are one project's, as intersphinx reads them."""
-    lines = [line.split() for line in listed.splitlines()]
+    lines = [line.split() for line in listed.splitlines() if line.strip()]
     entries = [f"{what} {role} 1 {page} -" for where, role, what, page in lines if where == name]
     head = f"# Sphinx inventory version 2\n# Project: {name}\n# Version:\n# zlib\n"
     return head.encode() + zlib.compress("\n".join(entries).encode() + b"\n")

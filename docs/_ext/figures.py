@@ -21,6 +21,7 @@ from sphinx.util.typing import ExtensionMetadata
 from convdocs import avg_pool2d, data
 
 from .assets import WEB, need, run
+from .widths import of_a_cell
 
 DRAW = WEB / "figures" / "window.mjs"
 
@@ -77,7 +78,7 @@ def bring_answers(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         return
     for image in list(doctree.findall(nodes.image)):
         path = Path(app.srcdir) / image["uri"]
-        if path.suffix != ".svg" or not isinstance(image.parent, nodes.figure):
+        if not of_a_cell(path) or not isinstance(image.parent, nodes.figure):
             continue  # a card of the front page is no figure
         if answers := answered(path):
             if "narrow" in image:

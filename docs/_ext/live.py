@@ -131,7 +131,7 @@ class Cells(SphinxPostTransform):
 
     def hidden(self, index: int, source: str) -> nodes.Element:
         """Return what holds the source of a cell that only serves the build."""
-        if "</script" in source:
+        if "</script" in source.lower():
             raise ExtensionError(f"{self.env.docname}: a hidden cell must not say </script")
         script = f'<script type="text/plain" class="cell" id="cell-{index}">{source}</script>'
         return nodes.raw("", script, format="html")

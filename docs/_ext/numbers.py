@@ -1,5 +1,7 @@
 """Chapters are numbered through the book, and not anew in each of its parts."""
 
+from collections.abc import Iterator
+
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
@@ -10,13 +12,23 @@ from sphinx.util.typing import ExtensionMetadata
 AS_SPHINX_DOES = TocTreeCollector.assign_section_numbers
 
 
+def below(env: BuildEnvironment, page: str) -> Iterator[str]:
+    """Yield a chapter and the pages that stand below it."""
+    yield page
+    for each in env.toctree_includes.get(page, ()):
+        yield from below(env, each)
+
+
 def assign(self: TocTreeCollector, env: BuildEnvironment) -> list[str]:
     """Number the chapters of each part, then go on where the part before has ended."""
     changed = AS_SPHINX_DOES(self, env)
     root = env.get_doctree(env.config.root_doc)
     parts = [part for part in root.findall(addnodes.toctree) if part["numbered"]]
     pages = [page for part in parts for _, page in part["entries"]]
-    for number, page in enumerate(pages, 1):
+    chapters = [page for page in pages if page in env.toc_secnumbers]  # and no address
+    for number, page in (
+        (n, page) for n, top in enumerate(chapters, 1) for page in below(env, top)
+    ):
         found = env.toc_secnumbers[page]
         env.toc_secnumbers[page] = {at: each and (number, *each[1:]) for at, each in found.items()}
         for node in (env.titles[page], *env.tocs[page].findall(nodes.reference)):

@@ -55,6 +55,8 @@ class Fill(SphinxPostTransform):
 
     def chapter(self, page: str) -> nodes.section | None:
         """Return a page as it was read, from its title on."""
+        if page not in self.env.all_docs:
+            raise ExtensionError(f"{self.env.docname}: there is no page {page}")
         return next(self.env.get_doctree(page).findall(nodes.section), None)
 
     def track(self, lines: list[str]) -> nodes.table:
@@ -82,7 +84,7 @@ class Fill(SphinxPostTransform):
         """Return a card for each chapter: a picture of its own, what it promises, its minutes."""
         cards = nodes.container("", classes=["cards"])
         for line in lines:
-            page, name, promise = map(str.strip, line.split("|"))
+            page, name, promise = map(str.strip, line.split("|", 2))
             chapter = self.chapter(page)
             assert chapter is not None
             figures = [each for each in chapter.findall(nodes.figure) if name in each["names"]]
@@ -113,7 +115,7 @@ class Fill(SphinxPostTransform):
             made.append(nodes.rubric("", "", self.link(title(chapter), page)))
             made.append(nodes.container("", classes=["formula-entries"]))
             for block in chapter.findall(nodes.math_block):
-                anchor = f"equation-{block.get('label')}"
+                anchor = nodes.make_id(f"equation-{block.get('label')}")
                 if anchor in numbers:
                     number = ".".join(map(str, numbers[anchor]))
                     where = nodes.Text(f" {title(nearest(block))}")

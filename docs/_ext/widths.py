@@ -44,11 +44,16 @@ def files(path: Path) -> Path:
     return other
 
 
+def of_a_cell(path: Path) -> bool:
+    """Tell whether a cell has drawn this; what lies beside the pages is their author's."""
+    return path.suffix == ".svg" and "jupyter_execute" in path.parts
+
+
 def part(app: Sphinx, doctree: nodes.document) -> None:
     """Give each figure of a page that has two the other one."""
     for image in doctree.findall(nodes.image):
         path = Path(app.srcdir) / image["uri"]
-        if path.suffix == ".svg" and (other := files(path)).exists():
+        if of_a_cell(path) and (other := files(path)).exists():
             image["narrow"] = posixpath.join(posixpath.dirname(image["uri"]), other.name)
             app.env.images.add_file(app.env.current_document.docname, image["narrow"])
 

@@ -271,6 +271,56 @@ def test_every_chapter_whose_cells_fail_is_named_and_a_kernel_that_dies(book):
     assert "no book without the results of dies, raises" in done.output
 
 
+DRAWN = """<svg xmlns="http://www.w3.org/2000/svg" width="9pt" height="9pt" viewBox="0 0 9 9">
+<svg><rect width="9" height="9"/></svg>
+<svg><metadata>its author's</metadata></svg>
+</svg>
+"""
+FREE = (
+    HEAD
+    + """# Searching
+
+% a note to its author
+
+## Cell by cell
+
+![A drawing by hand, in which other drawings lie.](drawn.svg)
+
+$$c = d$$ (eq_one)
+
+Here is {eq}`eq_one`, {math}`x^2` and {numref}`Figure %s <fig-one>`.
+
+```{code-cell} python
+1 + 1
+```
+"""
+)
+
+
+def test_chapters_may_be_written_in_other_ways_than_this_books(book, browser):
+    book.write("index", INDEX.replace("other\n", "other\nrooms/free\n"))
+    (book.docs / "rooms").mkdir()
+    book.write("rooms/free", FREE)
+    (book.docs / "rooms" / "drawn.svg").write_text(DRAWN, "utf-8")
+    book.built()
+    assert [path.name for path in (book.docs / "rooms").iterdir() if path.suffix == ".svg"] == [
+        "drawn.svg"
+    ]
+    assert (book.docs / "rooms" / "drawn.svg").read_text("utf-8") == DRAWN
+    folder = book.docs / "_build" / "html"
+    text = (folder / "downloads" / "rooms" / "free.ipynb").read_text("utf-8")
+    assert r"\\tag{2}" in text
+    assert "Here is (2), $x^2$ and Figure 1." in text
+    assert "a note" not in text
+    page, wrong = browser.new_page(), []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    with served(folder) as site:
+        page.goto(f"{site}rooms/free.html")
+        expect(page.get_by_role("button", name="Run: cell 1")).to_be_visible()
+    page.close()
+    assert wrong == []
+
+
 def test_a_page_that_cannot_be_read_is_named_with_its_line(book):
     book.write("odd", PAGE.replace("One number.", "One number: two.").replace("fig-one", "fig-odd"))
     done = book.build()
