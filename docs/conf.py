@@ -100,6 +100,7 @@ epub_identifier = epub_uid = "convolutional-networks-worked-out"
 epub_cover = ("_static/cover.png", "epub-cover.html")
 epub_show_urls = "no"
 epub_tocdepth = 2
+epub_tocdup = False
 epub_tocscope = "includehidden"
 epub_exclude_files = ["404.xhtml"]
 

@@ -6,6 +6,9 @@ from typing import Any
 from pybtex.plugin import register_plugin  # type: ignore[import-untyped]
 from pybtex.style.formatting.plain import Style  # type: ignore[import-untyped]
 from pybtex.style.labels import BaseLabelStyle  # type: ignore[import-untyped]
+from pybtex.style.sorting.author_year_title import (  # type: ignore[import-untyped]
+    SortingStyle,
+)
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util.typing import ExtensionMetadata
@@ -37,13 +40,23 @@ def authors(entry: Any) -> str:
     return " and ".join(names) if len(names) < 3 else f"{names[0]} et al."
 
 
+class Sorted(SortingStyle):  # type: ignore[misc]
+    """By authors, as usual, and by the names of organisations, which stand in braces."""
+
+    def persons_key(self, persons: list[Any]) -> str:
+        """Return what the list is sorted by first."""
+        return str(super().persons_key(persons)).translate({ord("{"): None, ord("}"): None})
+
+
 class Cited(Style):  # type: ignore[misc]
     """The plain style, with these labels."""
 
     default_label_style = Label
+    default_sorting_style = "bare"
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Make it known by its name."""
     register_plugin("pybtex.style.formatting", "cited", Cited)
+    register_plugin("pybtex.style.sorting", "bare", Sorted)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,4 +1,4 @@
-"""What is for a second visit is folded on the web, and open on paper, in e-books and in notebooks.
+"""What is for a second visit is folded on the web, and open and named on paper and in e-books.
 
 A section is marked by the directive ``depth``; a cell whose code only draws or measures has the tag
 ``aside``, and shows its code when it is asked to.
@@ -31,7 +31,7 @@ class Depth(SphinxDirective):
 
 
 class FoldSections(SphinxPostTransform):
-    """Fold, for browsers, what a section holds below its mark."""
+    """Fold, for browsers, what a section holds below its mark; for others say what it is."""
 
     default_priority = 20
 
@@ -43,6 +43,9 @@ class FoldSections(SphinxPostTransform):
                 begin = f'<details class="depth {kind}"><summary>{SAID[kind]}</summary>'
                 section.insert(section.index(mark), nodes.raw("", begin, format="html"))
                 section.append(nodes.raw("", "</details>", format="html"))
+            else:
+                said = nodes.paragraph("", f"{SAID[mark['depth']]}.", classes=["depth"])
+                mark.parent.insert(mark.parent.index(mark), said)
             mark.parent.remove(mark)
 
 

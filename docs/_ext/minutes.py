@@ -29,7 +29,7 @@ class Minutes(NamedTuple):
         page = math.ceil(self.page)
         parts = [f"{page} minute{'s' * (page > 1)}"]
         if self.folds:
-            parts.append(f"{math.ceil(self.folds)} more in its folds")
+            parts.append(f"{math.ceil(self.folds)} more for a second visit")
         if self.exercises:
             parts.append(f"{math.ceil(self.exercises)} to read the exercises")
         return "; ".join(parts)
@@ -103,7 +103,7 @@ def is_part(node: nodes.Node) -> bool:
 
 def is_exercises(node: nodes.Node) -> bool:
     """Tell whether this is the section of a chapter's exercises."""
-    return isinstance(node, nodes.section) and node["names"] == ["exercises"]
+    return isinstance(node, nodes.section) and "exercises" in node["names"]
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:

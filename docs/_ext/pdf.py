@@ -5,6 +5,7 @@ import io
 import logging
 import re
 import shutil
+from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from PIL import Image
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.builders.singlehtml import SingleFileHTMLBuilder
+from sphinx.environment.adapters.indexentries import IndexEntries
 from sphinx.errors import ExtensionError
 from sphinx.util.logging import getLogger
 from sphinx.util.typing import ExtensionMetadata
@@ -22,7 +24,7 @@ from . import DOCS, artwork
 from .assets import BUNDLES
 
 PRINT = DOCS / "print"
-COVER, TEXT = "cover.png", "book.html"
+COVER, TEXT, INDEX = "cover.png", "book.html", "index-of-words"
 # Names and marks of code, letters and signs of formulas: no style sheet names them, and each of
 # more than 50,000 would be a box of its own to be set. Only operators lose something: their green.
 PLAIN = re.compile(
@@ -100,28 +102,37 @@ class Pdf(SingleFileHTMLBuilder):
                 link["refid"] = self.places[page_of(link), link["refid"]]
             elif link.get("refuri", "").startswith("#document-"):
                 page, _, name = link["refuri"].removeprefix("#document-").partition("#")
-                place = self.places[page, name] if name else first_section(pages[page])["ids"][0]
+                chapter = first_section(pages[page])
+                place = self.places[page, name] if name else chapter["ids"][0]
                 link["refuri"] = f"#{place}"
+                if link.astext() == chapter[0].astext():  # on paper one looks for its number
+                    link.insert(0, nodes.Text(numbered(chapter)))
+        for page in pages.values():
+            gather_solutions(page)
         self.parts(tree)
         return tree
 
     def parts(self, tree: nodes.document) -> None:
         """Note what the contents name, and move the front page's own text before the chapters."""
         front = tree[0]
-        self.contents: list[Entry] = []
+        own = [each for each in front if isinstance(each, nodes.section)]
+        self.contents = [entry(each, "section") for each in own if each["ids"] != ["the-chapters"]]
         toctrees = self.env.get_doctree(self.config.root_doc).findall(addnodes.toctree)
         parts = [node for node in front if "toctree-wrapper" in node.get("classes", ())]
         for toctree, part in zip(toctrees, parts, strict=True):
             if caption := toctree["caption"]:
                 self.contents.append(Entry("part", escape(caption)))
             for page in part.findall(addnodes.start_of_file):
-                if page.parent is part:
-                    chapter = first_section(page)
-                    self.contents.append(entry(chapter, "chapter"))
-                    sections = [each for each in chapter if isinstance(each, nodes.section)]
-                    self.contents += [entry(each, "section") for each in sections]
+                chapter = first_section(page)
+                if page.parent is not part:
+                    self.contents.append(entry(chapter, "section"))
+                    continue
+                self.contents.append(entry(chapter, "chapter"))
+                sections = [each for each in chapter if isinstance(each, nodes.section)]
+                self.contents += [entry(each, "section") for each in sections]
             front.remove(part)
             front.append(part)
+        self.contents.append(Entry("chapter", "Index", INDEX))
 
     def assemble_toc_secnumbers(self) -> dict[str, dict[str, tuple[int, ...]]]:
         """Number nothing but chapters, whose titles know their numbers."""
@@ -176,8 +187,9 @@ class Pdf(SingleFileHTMLBuilder):
         for number, page in enumerate(text.pages, before + 1):
             for place in page.anchors:
                 numbers.setdefault(place, number)  # it is on each page that its section reaches
+        back = self.back(numbers, before + len(text.pages))
         front = self.front(numbers)
-        whole = text.copy([*front.pages, *text.pages])
+        whole = text.copy([*front.pages, *text.pages, *back.pages])
         whole.write_pdf(self.outdir / f"{config.epub_basename}.pdf", pdf_tags=True)
 
     def front(self, numbers: dict[str, int]) -> Any:
@@ -194,6 +206,35 @@ class Pdf(SingleFileHTMLBuilder):
 <div id="imprint"><p>{escape(config.project)}, version {escape(config.release)}</p>
 <p>{escape(config.html_baseurl)}</p><p>© {escape(config.copyright)}.</p></div>
 <nav id="contents"><h1>Contents</h1>{"".join(lines)}</nav>""")
+
+    def back(self, numbers: dict[str, int], before: int) -> Any:
+        """Set the index, without the names in the package, which its own pages list in order."""
+        numbers[INDEX] = before + 1
+        groups = []
+        for letter, found in IndexEntries(self.env).create_index(self):
+            lines = []
+            for name, (targets, others, _) in found:
+                lines += self.line(name, targets, numbers, "entry")
+                for other, places in others:
+                    lines += self.line(other, places, numbers, "sub")
+            if lines:
+                groups.append(f"<h4>{escape(letter)}</h4>{''.join(lines)}")
+        start = f"<style>@page :first {{ counter-reset: page {before + 1} }}</style>"
+        words = "".join(groups)
+        return self.set(f'{start}<div id="{INDEX}"><h2>Index</h2><div>{words}</div></div>')
+
+    def line(
+        self, name: str, targets: Iterable[tuple[Any, Any]], numbers: dict[str, int], kind: str
+    ) -> list[str]:
+        """Return the line of the index that names the pages of a word, if there are any."""
+        found = {}
+        for _, uri in targets:
+            page, place = uri.partition("#document-")[2].split("#")
+            if not page.startswith("api/"):
+                named = self.places[page, place]
+                found[numbers[named]] = f'<a href="#{named}">{numbers[named]}</a>'
+        pages = ", ".join(found[number] for number in sorted(found))
+        return [f'<p class="{kind}">{escape(name)} {pages}</p>'] if found else []
 
     def set(self, content: str) -> Any:
         """Set some of the book, and return it as WeasyPrint's document."""
@@ -246,11 +287,26 @@ def first_section(page: nodes.Element) -> nodes.Element:
     return next(page.findall(nodes.section))
 
 
+def numbered(section: nodes.Element) -> str:
+    """Return what stands before a section's title."""
+    return "".join(f"{each}. " for each in section[0].get("secnumber", ()))
+
+
 def entry(section: nodes.Element, kind: str) -> Entry:
     """Return the line of the contents that leads to a section."""
-    title = section[0]
-    number = "".join(f"{each}. " for each in title.get("secnumber", ()))
-    return Entry(kind, escape(number + title.astext()), section["ids"][0])
+    return Entry(kind, escape(numbered(section) + section[0].astext()), section["ids"][0])
+
+
+def gather_solutions(page: nodes.Element) -> None:
+    """Move a chapter's solutions behind all of its exercises: paper cannot fold them."""
+    solutions = [each for each in page.findall(nodes.Element) if "solution" in each["classes"]]
+    if not solutions or isinstance(page, nodes.document):
+        return
+    for solution in solutions:
+        solution.parent.remove(solution)
+    chapter = first_section(page)
+    title = nodes.title(text="Solutions")
+    chapter.append(nodes.section("", title, *solutions, ids=[f"{page['docname']}-solutions"]))
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:

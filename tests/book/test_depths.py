@@ -82,7 +82,7 @@ def folder(tmp_path_factory):
 def test_a_page_says_how_long_it_takes(folder):
     page = (folder / "html" / "index.html").read_text(encoding="utf-8")
     # three minutes of prose and a little for two lines and headings; then one, and then three
-    said = "4 minutes; 2 more in its folds; 4 to read the exercises"
+    said = "4 minutes; 2 more for a second visit; 4 to read the exercises"
     assert f'<p class="minutes">{said}</p>' in page
 
 
@@ -96,9 +96,9 @@ def test_a_marked_section_is_folded_with_all_that_it_holds(folder):
     assert "fifth" in after
 
 
-def test_elsewhere_nothing_is_folded(folder):
+def test_elsewhere_nothing_is_folded_and_the_section_says_what_it_is(folder):
     text = (folder / "text" / "index.txt").read_text(encoding="utf-8")
-    assert "curious" not in text
+    assert text.count("For the curious.") == 1
     assert "third" in text
 
 
@@ -110,7 +110,8 @@ def test_code_that_only_draws_is_folded_and_counts_apart(tmp_path):
     build(folder, HEAD + page.format(cell), "html", "text", conf=conf)
     shown = (folder / "html" / "index.html").read_text(encoding="utf-8")
     assert '<details class="aside"><summary>Show the code</summary>' in shown
-    assert "1 minute; 3 more in its folds" in shown  # fifteen lines of eight seconds, and its words
+    # Fifteen lines of eight seconds, and the page's words.
+    assert "1 minute; 3 more for a second visit" in shown
     assert (folder / "text" / "index.txt").read_text(encoding="utf-8").count("1 + 1") == 15
 
 

@@ -106,6 +106,30 @@ def test_the_printed_book_shows_what_cells_show(pdf):
     assert "core.display" not in text
 
 
+def test_paper_has_an_index_solutions_of_their_own_and_no_blank_page(pdf, titles):
+    texts = [page.extract_text() for page in pdf.pages]
+    entries = [entry for entry in pdf.outline if not isinstance(entry, list)]
+    heads = {entry.title for entry in entries}
+    said = [" ".join(text.split()) for text in texts]
+    assert said[20].endswith(" 21")  # the head is read last
+    assert [n for n, text in enumerate(said, 1) if text.removesuffix(f" {n}") in heads] == []
+    assert entries[-1].title == "Index"
+    listed = " ".join("".join(texts[pdf.get_destination_page_number(entries[-1]) :]).split())
+    (numbers,) = re.findall(r"\bstride ([\d, ]+\d)", listed)
+    for number in numbers.split(", "):
+        assert "stride" in texts[int(number) - 1].lower()
+    chapters = [each for each in pdf.outline if isinstance(each, list)]
+    sections = [
+        [entry.title for entry in chapter if not isinstance(entry, list)] for chapter in chapters
+    ]
+    solved = [names for names in sections if "Solutions" in names]
+    assert len(solved) >= 20
+    assert all(names[-2:] == ["Exercises", "Solutions"] for names in solved)
+    words = " ".join(texts)
+    assert "Draw a digit, and watch it read" not in words
+    assert "More, for a second visit." in words
+
+
 def test_every_link_on_paper_leads_somewhere(pdf):
     places, links = pdf.named_destinations, []
     for page in pdf.pages:
