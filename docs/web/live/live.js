@@ -42,8 +42,9 @@ const python = {
     this.worker = new Worker(edition("worker.js"), { type: "module" });
     this.worker.onmessage = ({ data }) => this.hear(data);
     this.worker.onerror = ({ message }) => {
-      if (this.last)
-        this.last.show("error", `${message}\n`); // of a task that a cell has left
+      const text = `${message}\n`; // of a task that a cell has left, and that may be set back
+      if (this.last?.element.dataset.live === "built") say(text);
+      else if (this.last) this.last.show("error", text);
       else this.end("unreachable", message ?? "worker.js");
     };
   },

@@ -24,10 +24,9 @@ function showSolved() {
 function remember() {
   const { left, width } = document.querySelector("article").getBoundingClientRect();
   const middle = document.elementFromPoint(left + width / 2, innerHeight / 2);
-  const all = [...document.querySelectorAll("article section[id]")].filter(each =>
-    each.checkVisibility(),
-  );
-  const above = each => each.getBoundingClientRect().top <= innerHeight / 2;
+  const all = [...document.querySelectorAll("article section[id]")];
+  const above = each =>
+    each.checkVisibility() && each.getBoundingClientRect().top <= innerHeight / 2;
   const section = middle?.closest("article section[id]") ?? all.findLast(above) ?? all[0];
   const words = [...(document.querySelector("h1")?.childNodes ?? [])];
   const title = words.find(each => each.nodeType === Node.TEXT_NODE)?.textContent;
