@@ -52,11 +52,11 @@ class Cited(Style):  # type: ignore[misc]
     """The plain style, with these labels."""
 
     default_label_style = Label
-    default_sorting_style = "bare"
+    default_sorting_style = "cited"
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
-    """Make it known by its name."""
+    """Make both known by one name."""
     register_plugin("pybtex.style.formatting", "cited", Cited)
-    register_plugin("pybtex.style.sorting", "bare", Sorted)
+    register_plugin("pybtex.style.sorting", "cited", Sorted)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

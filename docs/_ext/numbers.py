@@ -26,9 +26,8 @@ def assign(self: TocTreeCollector, env: BuildEnvironment) -> list[str]:
     parts = [part for part in root.findall(addnodes.toctree) if part["numbered"]]
     pages = [page for part in parts for _, page in part["entries"]]
     chapters = [page for page in pages if page in env.toc_secnumbers]  # and no address
-    for number, page in (
-        (n, page) for n, top in enumerate(chapters, 1) for page in below(env, top)
-    ):
+    numbers = {page: n for n, top in enumerate(chapters, 1) for page in below(env, top)}
+    for page, number in numbers.items():
         found = env.toc_secnumbers[page]
         env.toc_secnumbers[page] = {at: each and (number, *each[1:]) for at, each in found.items()}
         for node in (env.titles[page], *env.tocs[page].findall(nodes.reference)):
