@@ -11,6 +11,8 @@ from sphinx.config import Config
 from convdocs import conv2d, data
 from convdocs.store import whole
 
+COVER_SHOWS = "The title over a portrait that turns into its own edges"
+
 
 def edges(photo: np.ndarray) -> np.ndarray:
     """Return how steep a photograph is at each pixel, as Sobel's kernels find it."""

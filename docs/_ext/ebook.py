@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Set
 from typing import Any
 
+from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.builders.epub3 import Epub3Builder
 from sphinx.errors import ExtensionError
@@ -14,6 +15,14 @@ from . import DOCS, artwork
 
 SHEET = DOCS / "print" / "ebook.css"
 COVER = "cover.png"
+LANDMARKS = """</nav>
+    <nav epub:type="landmarks" hidden="">
+      <ol>
+        <li><a epub:type="cover" href="epub-cover.xhtml">Cover</a></li>
+        <li><a epub:type="bodymatter" href="{first}">The first chapter</a></li>
+      </ol>
+    </nav>
+  </body>"""
 
 
 def replaced(text: str, old: str, new: str) -> str:
@@ -59,6 +68,25 @@ class Ebook(Epub3Builder):
         super().prepare_writing(docnames)
         self.domain_indices = []
 
+    def get_refnodes(
+        self, doctree: nodes.Node, result: list[dict[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """Collect what the contents list, chapters with their numbers."""
+        entries = super().get_refnodes(doctree, result)
+        number = doctree.get("secnumber") if isinstance(doctree, nodes.reference) else None
+        if number and len(number) == 1:
+            entries[-1]["text"] = f"{number[0]}. {entries[-1]['text']}"
+        return entries
+
+    def build_navigation_doc(self) -> None:
+        """Write the contents, and beside them the places that a reader can be sent to at once."""
+        super().build_navigation_doc()
+        path = self.outdir / "nav.xhtml"
+        chapters = [entry for entry in self.refnodes if entry["text"].startswith("1. ")]
+        first = (chapters or self.refnodes)[0]["refuri"]
+        text = re.sub(r"</nav>\s*</body>", LANDMARKS.format(first=first), path.read_text("utf-8"))
+        path.write_text(text, "utf-8")
+
     def handle_page(
         self,
         pagename: str,
@@ -72,7 +100,12 @@ class Ebook(Epub3Builder):
         text = re.sub(r'\s*<link rel="stylesheet"[^>]*>', "", path.read_text("utf-8"))
         text = re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)  # what scripts would read
         sheet = f'<link rel="stylesheet" href="{"../" * pagename.count("/")}_static/ebook.css"/>'
-        path.write_text(replaced(text, "</head>", f"{sheet}</head>"), "utf-8")
+        text = replaced(text, "</head>", f"{sheet}</head>")
+        lang = self.config.language
+        text = replaced(text, "<html ", f'<html lang="{lang}" xml:lang="{lang}" ')
+        if pagename == self.config.epub_cover[1].removesuffix(".html"):
+            text = replaced(text, "Cover image", artwork.COVER_SHOWS)
+        path.write_text(text, "utf-8")
 
     def build_content(self) -> None:
         """Write the list of files, and declare in it what EPUB 3 wants declared."""

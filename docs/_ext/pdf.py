@@ -202,7 +202,7 @@ class Pdf(SingleFileHTMLBuilder):
             for kind, text, place in self.contents
         ]
         return self.set(f"""
-<div id="cover"><img src="{COVER}" alt="A portrait that turns into its own edges"></div>
+<div id="cover"><img src="{COVER}" alt="{artwork.COVER_SHOWS}"></div>
 <div id="imprint"><p>{escape(config.project)}, version {escape(config.release)}</p>
 <p>{escape(config.html_baseurl)}</p><p>© {escape(config.copyright)}.</p></div>
 <nav id="contents"><h1>Contents</h1>{"".join(lines)}</nav>""")

@@ -54,6 +54,12 @@ def test_the_electronic_book_is_valid_and_whole(titles, monkeypatch):
         pages = {name: book.read(name).decode() for name in book.namelist() if "xhtml" in name}
         assert book.getinfo("_static/cover.png").file_size > 10_000
     assert [title for title in titles if f"{title}</a>" not in pages["nav.xhtml"]] == []
+    numbers = re.findall(r">(\d+)\. [^<]+</a>", pages["nav.xhtml"])
+    assert numbers == [str(n) for n in range(1, 1 + len(numbers))]
+    assert len(numbers) > 20
+    assert [name for name, page in pages.items() if 'lang="en"' not in page] == []
+    assert 'epub:type="bodymatter" href="before.xhtml"' in pages["nav.xhtml"]
+    assert "Cover image" not in pages["epub-cover.xhtml"]
     everything = "".join(pages.values())
     assert "<script" not in everything
     sources = "".join(path.read_text() for path in (ROOT / "docs").glob("*.md"))
