@@ -4,6 +4,7 @@ A section is marked by the directive ``depth``; a cell whose code only draws or 
 ``aside``, and shows its code when it is asked to.
 """
 
+import re
 from typing import Any
 
 from docutils import nodes
@@ -12,6 +13,8 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
 
+# As the text calls such sections, which nothing folds on paper; a line may end between the words.
+FOLDED = re.compile(r"\bfolded(?=\s+parts?\b|$)")
 SAID = {"more": "More, for a second visit", "curious": "For the curious"}
 
 
@@ -47,6 +50,10 @@ class FoldSections(SphinxPostTransform):
                 said = nodes.paragraph("", f"{SAID[mark['depth']]}.", classes=["depth"])
                 mark.parent.insert(mark.parent.index(mark), said)
             mark.parent.remove(mark)
+        if self.app.builder.name != "html":
+            for text in list(self.document.findall(nodes.Text)):
+                if FOLDED.search(text):
+                    text.parent.replace(text, nodes.Text(FOLDED.sub("marked", text)))
 
 
 class FoldCode(SphinxPostTransform):

@@ -26,6 +26,9 @@ one = 1
 two = 2
 ```
 
+See the folded parts *Deep* and *Deeper*, the folded
+part above, and a folded layer.
+
 ## Deep
 
 ```{{depth}} curious
@@ -99,6 +102,9 @@ def test_a_marked_section_is_folded_with_all_that_it_holds(folder):
 def test_elsewhere_nothing_is_folded_and_the_section_says_what_it_is(folder):
     text = (folder / "text" / "index.txt").read_text(encoding="utf-8")
     assert text.count("For the curious.") == 1
+    words = " ".join(text.split())
+    assert "marked parts *Deep* and *Deeper*, the marked part above, and a folded layer" in words
+    assert "marked" not in (folder / "html" / "index.html").read_text(encoding="utf-8")
     assert "third" in text
 
 
