@@ -660,11 +660,16 @@ def test_the_contents_go_away_when_one_of_their_links_is_followed(site, browser)
 
 
 @pytest.mark.parametrize("address", ["edges.html#fig-colour", "symmetry.html#fig-symmetry-average"])
-def test_a_link_into_a_solution_opens_it(site, browser, address):
+def test_a_link_into_a_solution_opens_it_and_so_does_coming_back(site, browser, address):
     page = browser.new_page()
     page.goto(f"{site}{address}")
     figure = page.locator(f"#{address.partition('#')[2]}")
     expect(figure).to_be_visible()
+    expect(figure).to_be_in_viewport()
+    page.reload()
+    expect(figure).to_be_in_viewport()
+    page.goto(f"{site}404.html")
+    page.go_back()
     expect(figure).to_be_in_viewport()
     page.close()
 
