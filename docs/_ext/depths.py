@@ -13,6 +13,8 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
 
+from .builder import ForBuilder, add
+
 # As the text calls such sections, which nothing folds on paper; a line may end between the words.
 FOLDED = re.compile(r"\bfolded(?=\s+parts?\b|$)")
 SAID = {"more": "More, for a second visit", "curious": "For the curious"}
@@ -33,7 +35,7 @@ class Depth(SphinxDirective):
         return [mark]
 
 
-class FoldSections(SphinxPostTransform):
+class FoldSections(ForBuilder):
     """Fold, for browsers, what a section holds below its mark; for others say what it is."""
 
     default_priority = 20
@@ -41,7 +43,7 @@ class FoldSections(SphinxPostTransform):
     def run(self, **kwargs: Any) -> None:
         """Put the tags of a fold around it."""
         for mark in list(self.document.findall(is_mark)):
-            if self.app.builder.name == "html":
+            if self.builder.name == "html":
                 section, kind = mark.parent, mark["depth"]
                 begin = f'<details class="depth {kind}"><summary>{SAID[kind]}</summary>'
                 section.insert(section.index(mark), nodes.raw("", begin, format="html"))
@@ -50,7 +52,7 @@ class FoldSections(SphinxPostTransform):
                 said = nodes.paragraph("", f"{SAID[mark['depth']]}.", classes=["depth"])
                 mark.parent.insert(mark.parent.index(mark), said)
             mark.parent.remove(mark)
-        if self.app.builder.name != "html":
+        if self.builder.name != "html":
             for text in list(self.document.findall(nodes.Text)):
                 if FOLDED.search(text):
                     text.parent.replace(text, nodes.Text(FOLDED.sub("marked", text)))
@@ -87,6 +89,6 @@ def is_mark(node: nodes.Node) -> bool:
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Add the directive, and fold what is marked."""
     app.add_directive("depth", Depth)
-    app.add_post_transform(FoldSections)
+    add(app, FoldSections)
     app.add_post_transform(FoldCode)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

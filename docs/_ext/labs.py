@@ -12,7 +12,6 @@ from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
-from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
 
@@ -20,6 +19,7 @@ import convdocs
 from convdocs.book import ink
 
 from .assets import need
+from .builder import ForBuilder, add
 from .execution import with_results
 
 
@@ -53,7 +53,7 @@ PICTURE = "reading.svg"
 STILL = '<noscript><img src="_static/{name}" width="691" height="403" alt="{said}"></noscript>'
 
 
-class Bring(SphinxPostTransform):
+class Bring(ForBuilder):
     """Bring what a cell of another page embeds."""
 
     default_priority = 300
@@ -70,7 +70,7 @@ class Bring(SphinxPostTransform):
 
     def still(self, element: str) -> str:
         """Return what stands for the workbench where no script runs."""
-        static = Path(self.app.outdir) / "_static"
+        static = Path(self.builder.outdir) / "_static"
         static.mkdir(exist_ok=True)
         picture, said = reading(re.sub(r"</?script.*?>", "", element))
         (static / PICTURE).write_text(picture, "utf-8")
@@ -89,7 +89,7 @@ class Bring(SphinxPostTransform):
 LATER = re.compile(r'<script type="application/json" id="([\w-]+-later)">(.*)</script>\s*')
 
 
-class Later(SphinxPostTransform):
+class Later(ForBuilder):
     """Put what a cell embeds under a name in ``-later`` into a script beside the pages.
 
     A page does not wait for it: its script asks for that one when it needs what is in it.
@@ -102,7 +102,7 @@ class Later(SphinxPostTransform):
         """Take it from the page."""
         for shown in list(self.document.findall(nodes.raw)):
             if found := LATER.fullmatch(shown.astext()):
-                static = Path(self.app.outdir) / "_static"
+                static = Path(self.builder.outdir) / "_static"
                 static.mkdir(exist_ok=True)
                 (static / f"{found[1]}.js").write_text(f"globalThis.later = {found[2]};", "utf-8")
                 shown.parent.remove(shown)
@@ -153,6 +153,5 @@ def reading(embedded: str, digit: int = 3) -> tuple[str, str]:
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Add the directive."""
     app.add_directive("lab", Lab)
-    app.add_post_transform(Bring)
-    app.add_post_transform(Later)
+    add(app, Bring, Later)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -9,11 +9,11 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
-from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import make_refnode
 from sphinx.util.typing import ExtensionMetadata
 
+from .builder import ForBuilder, add
 from .depths import is_mark
 from .minutes import is_exercises, nearest, of
 
@@ -38,7 +38,7 @@ class Overview(SphinxDirective):
         return [Place(kind=self.name, lines=list(self.content))]
 
 
-class Fill(SphinxPostTransform):
+class Fill(ForBuilder):
     """Fill the places of a page."""
 
     default_priority = 4
@@ -51,7 +51,7 @@ class Fill(SphinxPostTransform):
     def link(self, text: str, page: str, anchor: str = "") -> nodes.reference:
         """Return a link to a place of the book."""
         here = self.env.docname
-        return make_refnode(self.app.builder, here, page, anchor, nodes.inline("", text))
+        return make_refnode(self.builder, here, page, anchor, nodes.inline("", text))
 
     def chapter(self, page: str) -> nodes.section | None:
         """Return a page as it was read, from its title on."""
@@ -91,7 +91,7 @@ class Fill(SphinxPostTransform):
             if len(figures) != 1:
                 raise ExtensionError(f"cards: {page} has {len(figures)} figures {name}, not one")
             card = nodes.container("", classes=["card"])
-            if self.app.builder.name == "html":
+            if self.builder.name == "html":
                 card += next(figures[0].findall(nodes.image)).deepcopy()
                 card[0].attributes.pop("narrow", None)  # a card's picture is small anyway
             (number,) = self.env.titles[page]["secnumber"]
@@ -166,5 +166,5 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_directive("track", Overview)
     app.add_directive("formulas", Overview)
     app.add_directive("cards", Overview)
-    app.add_post_transform(Fill)
+    add(app, Fill)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
