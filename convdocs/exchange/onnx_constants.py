@@ -3,6 +3,9 @@
 A file of a few bytes can ask for terabytes, by a shape or by doubling something often enough. So
 ONNX's shape inference says how large a result would be before ONNX's reference evaluator computes
 it, and all work together must stay in proportion to the file.
+
+The evaluator takes many operators of old versions for those of today. So ONNX's version converter
+makes them of today first; what is computed wrongly all the same is refused.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from collections.abc import Mapping
 import numpy as np
 import onnx
 import onnx.reference
+import onnx.version_converter
 
 from .._args import Array
 
@@ -21,6 +25,7 @@ LEAST = 1 << 22  # and these in any case
 NODE = 4096  # what one node costs at least, in numbers
 SMALL = 1024  # numbers: an array that may say how large another is
 SLOWEST = 1 << 20  # steps of an operator that is computed number by number
+TODAY = 22  # the version of the standard to compute by
 
 # What draws numbers, and what holds graphs of its own, is no constant.
 NEVER = set(
@@ -86,13 +91,18 @@ class Constants(dict[str, Array]):
         model = self._model(node, arrays)
         results = [self._size(operator, shape, sizes) for shape in _shapes(model)]
         self._pay(node, sizes, results)
-        evaluator = onnx.reference.ReferenceEvaluator(model)
+        version = next(each.version for each in self.opsets if each.domain in ("", "ai.onnx"))
+        if _mistaken(node, version):
+            raise ValueError("no tool at hand computes this constant rightly")
+        evaluator = onnx.reference.ReferenceEvaluator(_of_today(model, version))
         with np.errstate(all="ignore"):
             values = evaluator.run(None, dict(arrays))
         names = [name for name in node.output if name]
         for name, value in zip(names, values, strict=True):
             if not isinstance(value, np.ndarray) or value.dtype.kind in "OSUT":
                 raise ValueError(f"its output {name!r} is no array of numbers")
+            if operator == "LogSoftmax" and not np.isfinite(value).all():
+                raise ValueError("it is a constant that is not finite")  # the logarithm of 0
         return dict(zip(names, values, strict=True))
 
     def _model(self, node: onnx.NodeProto, arrays: Mapping[str, Array]) -> onnx.ModelProto:
@@ -134,6 +144,31 @@ class Constants(dict[str, Array]):
             window = [n for a in node.attribute if a.name == "kernel_shape" for n in a.ints]
             if math.prod(max(1, n) for n in [*inputs, *results, *window]) > SLOWEST:
                 raise ValueError("it is a constant that takes too long to compute")
+
+
+def _mistaken(node: onnx.NodeProto, version: int) -> bool:
+    """Tell whether the reference evaluator is known to compute a node wrongly."""
+    attributes = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
+    return {
+        "ConvTranspose": attributes.get("group", 1) != 1,
+        "Hardmax": version < 13,
+        "LRN": True,
+        "LpNormalization": attributes.get("p", 2) == 1,
+        "LpPool": attributes.get("ceil_mode", 0) == 1,
+        "MaxPool": attributes.get("auto_pad") == b"SAME_LOWER",
+        "Resize": version < 11 and attributes.get("mode", b"nearest") != b"nearest",
+        "Upsample": attributes.get("mode", b"nearest") != b"nearest",
+    }.get(node.op_type, False)
+
+
+def _of_today(model: onnx.ModelProto, version: int) -> onnx.ModelProto:
+    """Return a model of one node by today's version of the standard, where that has the node."""
+    if version >= TODAY:
+        return model
+    try:
+        return onnx.version_converter.convert_version(model, TODAY)
+    except Exception:  # of a type of its own: the node has changed in a way that it does not know
+        return model
 
 
 def _shapes(model: onnx.ModelProto) -> list[list[int | None] | None]:

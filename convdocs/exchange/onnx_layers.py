@@ -94,6 +94,8 @@ def _max_pool(node: Node, maps: Maps) -> list[Layer]:
     if window.dilation != (1, 1) and node.attributes["auto_pad"].startswith(b"SAME"):
         raise ValueError("dilations with auto_pad, of which programs make different borders")
     ceil_mode = node.flag("ceil_mode", 0)
+    if ceil_mode and node.pad is not None:  # whose rows count as the image's, where windows begin
+        raise ValueError("ceil_mode=1 behind a Pad: in a layer, no window begins in the padding")
     if slide.even or ceil_mode:
         pads = slide.padding()
         return [MaxPool2d(window.kernel, window.stride, pads, window.dilation, ceil_mode)]

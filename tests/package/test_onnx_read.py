@@ -354,6 +354,61 @@ def test_what_does_not_depend_on_the_image_is_computed(path, name, rng):
     close(model(x), run(path, x))
 
 
+OLD = [  # what an operator was in an old version of the standard
+    (9, ("Softmax", "w", "q", {})),
+    (12, ("Softmax", "w", "q", {"axis": 2})),
+    (11, ("LogSoftmax", "w", "q", {})),
+    (7, ("BatchNormalization", "w g h m v", "q", {})),
+    (13, ("BatchNormalization", "w g h m v", "q", {})),
+    (9, ("Upsample", "w scales", "q", {})),
+    (10, ("Resize", "w scales", "q", {})),
+    (13, ("DequantizeLinear", "w8 half", "q", {})),
+    (10, ("Clip", "w", "q", {"min": -0.5, "max": 0.5})),
+    (7, ("Selu", "w", "q", {})),
+]
+
+
+@pytest.mark.parametrize(("opset", "node"), OLD)
+def test_a_constant_of_an_old_operator_is_what_it_was_then(path, opset, node, rng):
+    known = FOUR | {"w": W[:1], "w8": np.int8(9 * W[:1]), "half": np.float32(0.5)}
+    known["scales"] = np.float32([1, 1, 2, 2])
+    used = {key: known[key] for key in node[1].split()}
+    graph(path, [node, ("Conv", f"x {node[2]}", "y", {})], opset=opset, **used)
+    x = rng.normal(size=(2, 2, 6, 6)).astype(np.float32)
+    close(from_onnx(path)(x), run(path, x))
+
+
+@pytest.mark.parametrize(
+    ("opset", "node"),
+    [
+        (11, ("Hardmax", "w", "q", {})),
+        (13, ("LRN", "w", "q", {"size": 3})),
+        (13, ("LpNormalization", "w", "q", {"p": 1})),
+        (18, ("LpPool", "w", "q", {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1})),
+        (12, ("MaxPool", "w", "q", {"kernel_shape": [2, 2], "auto_pad": "SAME_LOWER"})),
+        (19, ("ConvTranspose", "w k", "q", {"group": 2})),
+        (9, ("Upsample", "w scales", "q", {"mode": "linear"})),
+        (10, ("Resize", "w scales", "q", {"mode": "linear"})),
+        (13, ("LogSoftmax", "far", "q", {"axis": 1})),
+    ],
+)
+def test_a_constant_that_onnx_computes_wrongly_is_refused(path, opset, node):
+    known = dict(w=W[:1], k=W[:2, :1], scales=np.float32([1, 1, 2, 2]))
+    known["far"] = np.float32([0, 200]).reshape(1, 2, 1, 1).repeat(2, axis=3)
+    used = {key: known[key] for key in node[1].split()}
+    graph(path, [node, ("Conv", "x q", "y", {})], opset=opset, **used)
+    error = refusal(path)
+    assert f"{node[0]} (n0): " in error
+    assert "computes this constant rightly" in error or "not finite" in error
+
+
+def test_a_pooling_that_rounds_up_behind_a_border_is_refused(path):
+    pool = ("MaxPool", "a", "y", {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1})
+    borders = dict(p=[0, 0, 1, 1, 0, 0, 1, 1], low=np.float32(-np.inf))
+    graph(path, [("Pad", "x p low", "a", {}), pool], ("N", 2, 5, 5), 22, **borders)
+    assert "ceil_mode=1 behind a Pad" in refusal(path)
+
+
 def test_the_size_of_maps_with_a_known_number_of_images(path, rng):
     nodes = [
         ("Relu", "x", "a", {}),
