@@ -29,6 +29,7 @@ class Bar:
         self.shown = terminal if progress is None else progress
         self.goes_back = not terminal or _goes_back(self.stream)
         self.open = False  # whether a line has begun that must be ended
+        self.wide = 0  # letters on it
 
     def step(self, epoch: int, step: int, loss: float) -> None:
         """Show how far a training is; epochs and steps count from 1."""
@@ -37,7 +38,9 @@ class Bar:
             if self.steps is not None and step <= self.steps:  # an iterable may give more
                 part = f"[{'#' * (20 * step // self.steps):20}]"
             self.open = True
-            self._write(f"\repoch {epoch}/{self.epochs} {part} loss {loss:.4f}")
+            text = f"epoch {epoch}/{self.epochs} {part} loss {loss:.4f}"
+            self._write(f"\r{text:{self.wide}}")  # and nothing of what stood there stays
+            self.wide = len(text)
 
     def epoch(self, epoch: int, loss: float) -> None:
         """Show that an epoch has ended."""
@@ -48,6 +51,7 @@ class Bar:
         """End the line of the bar, so that something else can be shown."""
         if self.open:
             self.open = False
+            self.wide = 0
             self._write("\n")
 
     @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """What a training shows: a bar on a terminal, a warning of what is no number, and else nothing."""
 
 import io
+import itertools
 import os
 import re
 import subprocess
@@ -14,6 +15,7 @@ from networks import PROGRAM, Watch, X, Y, bits, small
 from convdocs import (
     SGD,
 )
+from convdocs.training.progress import Bar
 
 
 def test_fit_is_silent_when_no_one_watches(capsys):
@@ -35,6 +37,18 @@ def test_fit_shows_a_bar_on_a_terminal(capsys, monkeypatch):
     assert err.count("\n") == 1
     small().fit(X, Y, 2, progress=False)
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_shorter_line_leaves_nothing_of_a_longer_one(capsys):
+    bar = Bar(1, None, True)
+    for step, loss in enumerate([float("nan"), 123.4567, 0.5, float("nan")]):
+        bar.step(1, 10 - step, loss)
+    bar.end_line()
+    lines = capsys.readouterr().err.rstrip("\n").split("\r")[1:]
+    said = ["10 loss nan", "9 loss 123.4567", "8 loss 0.5000", "7 loss nan"]
+    assert [line.rstrip() for line in lines] == [f"epoch 1/1 step {words}" for words in said]
+    for before, after in itertools.pairwise(lines):
+        assert len(after) >= len(before.rstrip())
 
 
 def test_fit_shows_a_bar_if_asked_to(capsys):
