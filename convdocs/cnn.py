@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Self
 
 from numpy.typing import ArrayLike
 
@@ -63,7 +64,7 @@ class CNN(Network):
         progress: bool | None = None,
         checkpoint: Path | None = None,
         comm: Communicator | None = None,
-    ) -> CNN:
+    ) -> Self:
         """Train on images with labels by steps against the gradient of the cross-entropy.
 
         Ctrl-C ends the training early, with a warning; what was learned so far stays. Of several
@@ -120,7 +121,8 @@ class CNN(Network):
         Warns
         -----
         UserWarning
-            Once, when the loss or a weight is no number any more, with the step and the epoch.
+            Once, when the loss or a weight is no number any more, with the step and the epoch; or
+            when a running statistic is none, with the epoch.
         """
         loop.train(
             self,
@@ -221,8 +223,8 @@ class CNN(Network):
         store.write(path, {"format": 1, "layers": described(self.layers)}, arrays)
 
     @classmethod
-    def load(cls, path: Path) -> CNN:
-        """Return the model that `save` wrote.
+    def load(cls, path: Path) -> Self:
+        """Return the model that `save` wrote; a subclass is built from the list of its layers.
 
         Parameters
         ----------
@@ -244,11 +246,11 @@ class CNN(Network):
         try:
             if description["format"] != 1:
                 raise ValueError(f"its format is {description['format']!r}, not 1")
-            model = cls(rebuilt(description["layers"], arrays))
+            layers = rebuilt(description["layers"], arrays)
         except (ValueError, TypeError, KeyError) as error:
             message = f"path must be a model file of this version, got {path!r}: {error!r}"
             raise ValueError(message) from error
-        return model
+        return cls(layers)
 
     def _scores(self, X: ArrayLike) -> Array:
         """Return the scores of the classes for all images; no layer remembers anything."""

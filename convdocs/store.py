@@ -161,6 +161,8 @@ def _home(name: str) -> str:
         raise IsADirectoryError(errno.EISDIR, "path must be a file, no directory", name)
     if kind := _special(found):
         raise ValueError(f"path must be a regular file or a new one, got {name!r}, which is {kind}")
+    if not os.access(home, os.W_OK):  # the folder would let us replace it all the same
+        raise _unwritable(name, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
     return home
 
 

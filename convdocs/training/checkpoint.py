@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
+import re
 from operator import index
 from typing import Any, NamedTuple
 
@@ -135,6 +136,11 @@ def compare(need: str, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
         if theirs.get(name) != value:
             difference = f"{name} {theirs.get(name)}, got {value}"
             raise ValueError(f"{need} {WORDS.get(name, difference)}")
+
+
+def called(thing: object) -> str:
+    """Return the call that builds something, without addresses: they differ in each process."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(thing))
 
 
 def plain(state: Any) -> Any:

@@ -170,8 +170,8 @@ class Training:
         """Take down what tells this training from others."""
         self.begun = self._now()
         self.settings: dict[str, Any] = {
-            "layers": [repr(layer) for layer in self.model.layers],
-            "optimizer": repr(self.optimizer),
+            "layers": [checkpoint.called(layer) for layer in self.model.layers],
+            "optimizer": checkpoint.called(self.optimizer),
             "rng": self.begun.rng if self.seeded else None,
             **self.source.settings,
         }

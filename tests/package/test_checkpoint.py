@@ -104,6 +104,22 @@ def test_without_a_stop_a_checkpoint_changes_nothing(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+class Scheduled(SGD):
+    """Steps whose size a function tells: one with an address."""
+
+    def __init__(self, schedule):
+        super().__init__(0.1)
+        self.schedule = schedule
+
+
+def test_a_function_among_the_settings_is_the_same_one_in_another_process(tmp_path):
+    path = tmp_path / "file"
+    one, two = ((lambda t: 0.1) for _ in range(2))
+    assert repr(one) != repr(two)
+    train(path, epochs=1, optimizer=lambda: Scheduled(one))
+    train(path, epochs=2, optimizer=lambda: Scheduled(two))
+
+
 def test_a_finished_training_is_restored_and_a_longer_one_goes_on(tmp_path):
     path = tmp_path / "file"
     short = result(train(path, epochs=2))

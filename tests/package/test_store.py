@@ -96,6 +96,12 @@ def test_a_subclass_of_the_network_loads_as_itself(saved):
     assert type(type("Net", (CNN,), {}).load(saved)).__name__ == "Net"
 
 
+def test_a_subclass_that_takes_no_layers_is_not_taken_for_a_damaged_file(saved):
+    kind = type("Net", (CNN,), {"__init__": lambda self: CNN.__init__(self, [])})
+    with pytest.raises(TypeError, match="positional argument"):
+        kind.load(saved)
+
+
 class Named:
     """A path-like object."""
 
@@ -505,6 +511,22 @@ def test_an_error_in_the_middle_names_the_path_and_no_temporary_one(saved, monke
         model(1).save(saved)
     assert caught.value.filename == str(saved)
     assert ".part" not in str(caught.value)
+
+
+@POSIX
+def test_a_write_protected_file_is_not_replaced(saved):
+    before = content(saved.parent)
+    saved.parent.chmod(0o777)
+    saved.chmod(0o444)
+    if root := os.geteuid() == 0:
+        os.seteuid(65534)  # root may write everywhere
+    try:
+        with pytest.raises(PermissionError, match=r"path must .*model\.npz"):
+            model(1).save(saved)
+    finally:
+        if root:
+            os.seteuid(0)
+    assert content(saved.parent) == before
 
 
 @POSIX
