@@ -1,9 +1,12 @@
 """Convolutional networks in NumPy, written to be read.
 
-Names, shapes and defaults are those of ``torch.nn.functional`` and ``torch.nn``; everything takes
-and returns NumPy arrays, and needs nothing else. An argument that cannot be right raises ValueError
-or TypeError, and the message names it, what it got and what it needs; a masked array that hides
-anything is such an argument, since NumPy would drop its mask.
+Names, shapes and defaults are those of ``torch.nn.functional`` and ``torch.nn``, as far as these
+functions and layers go: give options by name, for some of PyTorch's are left out, and note that
+`softmax` is over the last axis unless told otherwise. Everything takes and returns NumPy arrays,
+and needs nothing else. Integers are computed in float64 and half precision in float32, in which the
+result stays; what only picks numbers, as ReLU and max pooling do, keeps their dtype. An argument
+that cannot be right raises ValueError or TypeError, and the message names it, what it got and what
+it needs; a masked array that hides anything is such an argument, since NumPy would drop its mask.
 
 What is not for every network is imported by name: real pictures (`convdocs.data`), networks to and
 from other libraries (`convdocs.exchange`), training by many processes

@@ -10,15 +10,16 @@ import math
 import operator
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 Array = NDArray[Any]
-Size = int | tuple[int, int]
-Rng = int | np.random.Generator | None
+Whole = int | np.integer[Any]
+Size = Whole | Sequence[Whole]
+Rng = Whole | np.random.Generator | None
 Path = str | os.PathLike[str]
 
 SINGLE = np.dtype(np.float32)

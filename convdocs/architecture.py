@@ -221,7 +221,7 @@ def agreeing(ours: Mapping[str, Array], state: Mapping[str, ArrayLike]) -> dict[
     with np.errstate(over="ignore", invalid="ignore"):  # too large for float32 is inf
         arrays = {key: theirs[key].astype(ours[key].dtype, copy=False) for key in ours}
     for key, array in arrays.items():
-        if array.dtype.kind == "i" and (array != theirs[key]).any():
+        if array.dtype.kind == "i" and ((array != theirs[key]) | (array < 0)).any():
             raise ValueError(f"state[{key!r}] must hold {array.dtype}, got {shown(theirs[key])}")
     return arrays
 

@@ -49,9 +49,13 @@ class Layer:
     A subclass defines two methods: ``forward(x)``, which returns the output, and
     ``gradients(dy, x)``, which returns the gradient for the input, followed by one gradient for
     each parameter. It may also override others: ``__call__``, where training differs from
-    inference, ``learn``, where the gradients for the parameters alone take less work, and what a
-    summary asks, ``sees``, ``phases``, ``macs`` and ``learned``. What its calls keep beside the
-    input, it names in ``remembered``.
+    inference, ``learn``, where the gradients for the parameters alone take less work,
+    ``least_images``, where one image is too few to train on, and what a summary asks, ``sees``,
+    ``phases``, ``macs`` and ``learned``. What its calls keep beside the input, it names in
+    ``remembered``.
+
+    Only what is in ``params`` is trained, counted and saved. A layer made of others returns these
+    from ``inner``, and has their arrays among its own ``params``, as `Residual` does.
 
     A layer remembers its last call, and no other: the input itself, not a copy, so change nothing
     in it before `backward`. Where two networks share a layer, or two threads a network, each call
@@ -63,7 +67,8 @@ class Layer:
     Parameters
     ----------
     **options
-        The arguments that build the same layer again; `CNN.save` stores them.
+        The arguments that build the same layer again; `CNN.save` stores them. A checkpoint
+        compares the layer's ``repr``, which shows them, but for the addresses of objects.
 
     Attributes
     ----------
@@ -74,6 +79,24 @@ class Layer:
     buffers : dict of str to ndarray
         What the layer keeps and saves beside its parameters, such as running means; no gradient
         moves it.
+
+    Examples
+    --------
+    A layer with one weight for each channel:
+
+    >>> class Scale(Layer):
+    ...     def __init__(self, channels):
+    ...         super().__init__(channels=channels)
+    ...         self.params["weight"] = np.ones(channels)
+    ...     def forward(self, x):
+    ...         return x * self.params["weight"][:, None, None]
+    ...     def gradients(self, dy, x):
+    ...         dx = dy * self.params["weight"][:, None, None]
+    ...         return dx, (dy * x).sum(axis=(0, 2, 3))
+    >>> layer = Scale(2)
+    >>> y = layer(np.ones((1, 2, 3, 3)))
+    >>> print(layer.backward(y).shape, layer.grads["weight"])
+    (1, 2, 3, 3) [9. 9.]
     """
 
     remembered: ClassVar[tuple[str, ...]] = ("x",)  # attributes that are the last call's
@@ -114,6 +137,8 @@ class Layer:
             If the layer has not been called yet.
         ValueError, TypeError
             If ``dy`` is not such a gradient, or a subclass does not return the gradients it should.
+        NotImplementedError
+            If a subclass does not say what comes back.
         """
         x = self.seen()
         result = self.gradients(_args.numbers("dy", dy), x)
@@ -151,6 +176,9 @@ class Layer:
             need = f"must return a gradient of shape {shape} for {name}"
             got = getattr(gradient, "shape", _args.shown(gradient))
             raise TypeError(f"{type(self).__name__}.gradients {need}, got {got}")
+        if gradient.dtype.kind not in "biuf":
+            need = f"must return a gradient of real numbers for {name}"
+            raise TypeError(f"{type(self).__name__}.gradients {need}, got dtype {gradient.dtype}")
         if _args.hides(gradient):
             need = f"must return a gradient without masked numbers for {name}"
             raise TypeError(f"{type(self).__name__}.gradients {need}, got {_args.shown(gradient)}")
@@ -163,11 +191,11 @@ class Layer:
 
     def forward(self, x: Array) -> Array:
         """Return the output for ``x``."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define forward(x)")
 
     def gradients(self, dy: Array, x: Array) -> tuple[Array, ...]:
         """Return the gradients for the input and for each parameter."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define gradients(dy, x)")
 
     def least_images(self, x: Array) -> int:
         """Return how many images like those of ``x`` a batch must have for the layer to train."""
@@ -255,10 +283,16 @@ def made(layer: Layer, x: Array) -> Array:
     """Return what a layer makes of its input, and refuse what is no array."""
     y = layer.forward(x)
     if isinstance(y, np.generic):
-        return np.asarray(y)
+        y = np.asarray(y)
     if not isinstance(y, np.ndarray):
         need = f"{type(layer).__name__}.forward must return an array"
         raise TypeError(f"{need}, got {_args.shown(y)}")
+    if y.dtype.kind not in "biuf" or _args.hides(y):
+        need = f"{type(layer).__name__}.forward must return real numbers, none masked"
+        raise TypeError(f"{need}, got {_args.what_came(y, y)}")
+    if x.ndim > 1 and (not y.ndim or len(y) != len(x)):
+        need = f"{type(layer).__name__}.forward must return something for each of {len(x)} images"
+        raise TypeError(f"{need}, got the shape {y.shape}")
     return y
 
 
@@ -302,7 +336,19 @@ def in_a_row(layers: Iterable[Layer], name: str = "layers") -> list[Layer]:
         need = f"{name} must be a list of layers, got {_args.shown(layers)}"
         raise TypeError(f"{need}: {_args.shown(error, str)}") from error
     check_rows(**{name: row})
+    for number, layer in enumerate(row):
+        refuse_untrained(f"{name}[{number}]", layer)
     return row
+
+
+def refuse_untrained(place: str, layer: Layer) -> None:
+    """Refuse a layer that holds another one, but not its parameters among its own."""
+    trained = set(map(id, layer.params.values()))
+    for name, held in vars(layer).items():
+        if isinstance(held, Layer) and not trained.issuperset(map(id, held.params.values())):
+            kind = type(layer).__name__
+            need = f"the parameters of {kind}.{name} must be among {kind}.params to be trained"
+            raise TypeError(f"{place}: {need}, got {', '.join(layer.params) or 'none'}")
 
 
 def check_rows(**rows: Iterable[Layer]) -> None:

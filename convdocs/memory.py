@@ -79,17 +79,20 @@ class Loan:
 
 
 def empty(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-    """Return a new array to fill, as `numpy.empty` does, on memory that was used before."""
+    """Return a new array to fill, as `numpy.empty` does, on memory that was used before.
+
+    Only numbers lie on such memory: what was there before is no object.
+    """
     dtype = np.dtype(dtype)
     needed = math.prod(shape) * dtype.itemsize
-    if not LEAST < needed <= MOST:
+    if dtype.kind not in "biufc" or not LEAST < needed <= MOST:
         return np.empty(shape, dtype)
     step = 1 << (needed.bit_length() - 4)  # a block is at most an eighth too large
     return np.asarray(Loan(shape, dtype, POOL.take(-(-needed // step) * step)))
 
 
 def zeros(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-    """Return a new array of zeros."""
+    """Return a new array of zeros, as `numpy.zeros` does."""
     new = empty(shape, dtype)
     new.fill(0)
     return new

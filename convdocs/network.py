@@ -79,6 +79,9 @@ class Network:
                 for number, layer in enumerate(self.layers):
                     with fitting("x", number, layer):
                         y = layer(y, train=train, rng=rng)
+                        if not isinstance(y, np.ndarray):
+                            need = f"{type(layer).__name__}.__call__ must return an array"
+                            raise TypeError(f"{need}, got {_args.shown(y)}")
         except BaseException as error:
             if number > 0 or not isinstance(error, Exception):
                 forget(self.layers)  # no way back leads through layers that saw different inputs
@@ -100,7 +103,8 @@ class Network:
         Raises
         ------
         RuntimeError
-            If the network has not been called yet, or a layer has refused the last call.
+            If the network has not been called yet, or a layer behind the first has refused the
+            last call. What the first one refuses changes nothing.
         ValueError, TypeError
             If ``dy`` is not such a gradient.
         """
@@ -110,7 +114,7 @@ class Network:
             dx = layer.backward(dx)
         return dx
 
-    def summary(self, input_shape: tuple[int, int, int]) -> Summary:
+    def summary(self, input_shape: tuple[int, ...]) -> Summary:
         """Return what each layer makes of an image: a table to print, and a list to compute with.
 
         Parameters

@@ -36,7 +36,7 @@ class BatchNorm2d(Layer):
     num_features : int
         Channels of the input.
     eps : float
-        A small number that keeps the division safe.
+        A small number that keeps the division safe: at least the smallest normal one of float32.
     momentum : float
         The share of a new batch in the running statistics, from 0 to 1.
     dtype : dtype
@@ -92,10 +92,10 @@ class BatchNorm2d(Layer):
     def __call__(self, x: ArrayLike, train: bool = False, rng: Rng = None) -> Array:
         """Return ``x`` normalised: by the batch if ``train``, else by the running statistics."""
         x = self._check(x)
-        train = _args.flag("train", train)
+        n = x.size // x.shape[1]
+        train = _args.flag("train", train) and n > 0  # no numbers have no statistics
         if rng is not None:
             _args.generator(rng)
-        n = x.size // x.shape[1]
         if train and n < 2:
             need = "x must have at least two numbers in each channel to train"
             raise ValueError(f"{need}, got the shape {x.shape}")

@@ -128,11 +128,11 @@ class Optimizer:
 
     def blank(self, parameter: Array) -> list[Array]:
         """Return what is remembered of a parameter before the first step."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define blank(parameter)")
 
     def move(self, parameter: Array, gradient: Array, *remembered: Array) -> None:
         """Change one parameter, and what is remembered of it, in place."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define move(parameter, gradient)")
 
 
 def movable(name: str, parameter: Any) -> None:
@@ -160,9 +160,11 @@ class SGD(Optimizer):
     lr : float
         The learning rate: the size of a step.
     momentum : float
-        The share of the last step that goes on, from 0 to 1.
+        The share of the velocity that goes on, from 0 to 1. The velocity sums gradients, and a
+        step is the rate times it, as in PyTorch; in the reference the rate is inside of the sum,
+        which is the same as long as it does not change.
     weight_decay : float
-        How strongly parameters are drawn towards 0.
+        How strongly parameters are drawn towards 0: this times the parameter joins its gradient.
 
     Raises
     ------
@@ -217,7 +219,7 @@ class Adam(Optimizer):
     eps : float
         A small number that keeps the division safe.
     weight_decay : float
-        How strongly parameters are drawn towards 0.
+        How strongly parameters are drawn towards 0: this times the parameter joins its gradient.
 
     Raises
     ------

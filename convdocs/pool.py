@@ -51,13 +51,14 @@ def max_pool2d(
     dilation : int or pair of int
         The distance of neighbouring window positions, in pixels.
     ceil_mode : bool
-        Keep a last window that only begins inside the image.
+        Keep a last window that begins inside the image, or in the padding before it, and ends
+        outside.
 
     Returns
     -------
     ndarray of shape (N, C, oH, oW)
         ``oH = floor((H + 2 padding - dilation (kH - 1) - 1) / stride) + 1``, rounded up in
-        ``ceil_mode``, and ``oW`` alike.
+        ``ceil_mode`` unless that window would begin behind the image, and ``oW`` alike.
 
     Raises
     ------

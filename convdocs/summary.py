@@ -31,7 +31,7 @@ class Summary(list[Row]):
     """The rows of `CNN.summary`; printed, they are a table with totals."""
 
     @classmethod
-    def of(cls, layers: Iterable[Layer], input_shape: tuple[int, int, int]) -> Summary:
+    def of(cls, layers: Iterable[Layer], input_shape: tuple[int, ...]) -> Summary:
         """Return the summary of layers in a row, for images of the shape (C, H, W)."""
         sides = _args.several("input_shape", input_shape, 3, "(C, H, W)")
         shape = tuple(_args.integer("input_shape", side, 1) for side in sides)

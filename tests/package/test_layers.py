@@ -449,6 +449,67 @@ def test_a_layer_of_ones_own_needs_two_methods(rng):
     assert_array_equal(layer.grads["weight"], (dy * x).sum(axis=0))
 
 
+@pytest.mark.parametrize("use", [Layer.__call__, Layer.backward])
+def test_what_a_layer_of_ones_own_lacks_is_named(use):
+    layer = type("Half", (Layer,), {})()
+    layer.x = np.ones((4, 2))
+    with pytest.raises(NotImplementedError, match=r"^Half must define (forward|gradients)\("):
+        use(layer, layer.x)
+
+
+class Block(Layer):
+    """A layer that holds another one."""
+
+    def __init__(self, adopts):
+        super().__init__()
+        self.inside = Linear(2, 2, rng=0)
+        if adopts:
+            self.params |= self.inside.params
+
+    def forward(self, x):
+        return self.inside(x)
+
+    def gradients(self, dy, x):
+        return (self.inside.backward(dy), *self.inside.grads.values())
+
+
+def test_a_layer_that_holds_another_one_must_have_its_parameters():
+    with pytest.raises(TypeError, match=r"^layers\[1\]: the parameters of Block.inside must be"):
+        CNN([ReLU(), Block(False)])
+    net = CNN([Block(True)])
+    before = net.state_dict()
+    net.fit(np.eye(2), [1, 0], epochs=1)
+    assert any((before[key] != array).any() for key, array in net.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("forward", "pattern"),
+    [
+        (lambda x: x.mean(axis=0, keepdims=True), r"each of 4 images, got the shape \(1, 2\)"),
+        (lambda x: x[:-1], r"each of 4 images, got the shape \(3, 2\)"),
+        (lambda x: np.concatenate([x, x]), r"each of 4 images, got the shape \(8, 2\)"),
+        (lambda x: x.sum(), r"each of 4 images, got the shape \(\)"),
+        (lambda x: x * 1j, "real numbers, none masked, got dtype complex128"),
+        (lambda x: x.astype(object), "real numbers, none masked, got dtype object"),
+        (lambda x: np.ma.array(x, mask=x > 0), "real numbers, none masked, got"),
+        (lambda x: None, "an array, got None"),
+    ],
+)
+def test_a_wrong_output_is_an_error_that_names_the_layer(forward, pattern):
+    kind = type("Odd", (Layer,), {"forward": lambda self, x: forward(x)})
+    for use in (CNN([kind(), Linear(2, 2)]), CNN([kind(), Linear(2, 2)]).predict, kind()):
+        with pytest.raises(TypeError, match=f"Odd.forward must return .*{pattern}"):
+            use(np.ones((4, 2)))
+
+
+def test_a_call_of_ones_own_that_returns_nothing_is_named():
+    kind = type("Odd", (ReLU,), {"__call__": lambda self, *args, **options: None})
+    with pytest.raises(
+        TypeError, match=r"layers\[0\].*Odd.__call__ must return an array, got None"
+    ):
+        CNN([kind(), Flatten()])(np.ones((4, 2)))
+
+
 WRONG_GRADIENTS = {
     "too few": (lambda dx, dw: (dx,), r"2 gradients \(the input, weight\), got 1"),
     "too many": (lambda dx, dw: (dx, dw, dw), "2 gradients .*, got 3"),
@@ -461,6 +522,10 @@ WRONG_GRADIENTS = {
     "a number": (lambda dx, dw: (dx, 1.0), r"\(2,\) for weight, got 1.0"),
     "a gap": (lambda dx, dw: (dx, None), r"\(2,\) for weight, got None"),
     "a gap before": (lambda dx, dw: (None, dw), r"\(4, 2\) for the input, got None"),
+    "objects": (
+        lambda dx, dw: (dx, dw.astype(object)),
+        "real numbers for weight, got dtype object",
+    ),
     "masked": (
         lambda dx, dw: (dx, np.ma.array(dw, mask=[0, 1])),
         "a gradient without masked numbers for weight, got masked",

@@ -54,6 +54,16 @@ def run(code):
     return done.stdout.strip()
 
 
+@pytest.mark.parametrize("shape", [(10,), (10_000,)])
+@pytest.mark.parametrize("dtype", [object, [("a", "f4"), ("b", "i4")], "U3", "M8[s]", "3f4", bool])
+def test_arrays_of_any_dtype_are_those_of_numpy(shape, dtype):
+    for make in memory.empty, memory.zeros:
+        array, theirs = make(shape, dtype), np.empty(shape, dtype)
+        assert (array.shape, array.dtype) == (theirs.shape, theirs.dtype)
+        array[...] = theirs
+        assert repr(array[0]) == repr(theirs[0])
+
+
 def test_a_block_is_used_again_by_an_array_of_about_its_size():
     array = memory.empty(SHAPE, np.float32)
     first = address(array)

@@ -189,7 +189,7 @@ def test_a_state_that_counts_no_batches_leaves_the_counter(torch):
     assert model.state_dict()["1.num_batches_tracked"] == 1
 
 
-@pytest.mark.parametrize("count", [1.5, np.nan, np.inf, np.uint64(2**64 - 1), 1e30])
+@pytest.mark.parametrize("count", [1.5, np.nan, np.inf, np.uint64(2**64 - 1), 1e30, -4])
 def test_a_count_of_batches_that_is_no_integer_is_refused(count):
     model = CNN([Residual([BatchNorm2d(1)])])
     before = model.state_dict()

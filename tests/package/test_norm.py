@@ -119,6 +119,16 @@ def test_training_moves_it_and_a_file_keeps_it(tmp_path, rng):
         assert_array_equal(array, state[key], strict=True)
 
 
+def test_an_empty_batch_changes_nothing(torch):
+    layer, theirs = BatchNorm2d(2), torch.nn.BatchNorm2d(2)
+    y = layer(np.ones((0, 2, 4, 4)), train=True)
+    assert y.shape == tuple(theirs(torch.ones((0, 2, 4, 4))).shape)
+    assert layer.backward(y).shape == y.shape
+    assert not layer.grads["weight"].any()
+    np.testing.assert_array_equal(layer.buffers["running_mean"], theirs.running_mean)
+    np.testing.assert_array_equal(layer.buffers["running_var"], theirs.running_var)
+
+
 def test_the_summary_counts_what_is_learned():
     row = network().summary((1, 4, 4))[1]
     assert (row.layer, row.output_shape, row.parameters) == ("BatchNorm2d", (2, 2, 2), 4)

@@ -29,8 +29,9 @@ def images(
     Parameters
     ----------
     pictures : dict of str to array_like, or a list of them without titles
-        Grey pictures (H, W) from 0 to 1, colour pictures (3, H, W), or maps with negative
-        numbers, which are shown in red (below zero) and blue (above); zero is the page itself.
+        Grey pictures (H, W) or colour pictures (3, H, W) from 0 to 1, and what is beyond is cut
+        off; or maps (H, W) with negative numbers, which are shown in red (below zero) and blue
+        (above); zero is the page itself.
     columns : int
         Pictures in a row.
     boxes : sequence of (row, column, height, width)
