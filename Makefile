@@ -92,6 +92,7 @@ lock: .venv/ready
 
 clean:
 	rm -rf $(BUILD) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find convdocs docs/_ext docs/scripts tests benchmarks -name __pycache__ -exec rm -r {} +
 
 # pip brings uv, and uv the rest; every file's hash is pinned. Where a person's own settings send
 # packages elsewhere, these go here all the same, and pip's index is uv's, too.
@@ -99,6 +100,7 @@ UV := env -u PYTHONWARNINGS -u UV_CONSTRAINT -u UV_EXCLUDE_NEWER -u UV_NO_DEPS -
 
 .venv/ready: requirements.txt docs/web/package-lock.json
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and "This needs Python 3.11 or newer, and $(PYTHON) is %d.%d. Name another: make PYTHON=python3.12" % v)'
+	@[ ! -L docs/web/node_modules ] || { echo "docs/web/node_modules is a link, and where it leads all would be removed; first: rm docs/web/node_modules" >&2; exit 1; }
 	@[ ! -L .venv ] || { echo ".venv is a link, and where it leads all would be removed; first: rm .venv" >&2; exit 1; }
 	@echo "Making the environment in .venv (once; less than a minute where packages are near)"
 	@$(PYTHON) -I -m venv --clear .venv

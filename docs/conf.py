@@ -18,7 +18,7 @@ project = "Convolutional Networks, Worked Out"
 author = "The convdocs authors"
 copyright = "2026, the convdocs authors. Text and figures CC BY 4.0, code MIT"
 version = release = convdocs.__version__
-exclude_patterns = ["_build", "web"]
+exclude_patterns = ["_build", "web", "**~"]
 nitpicky = True
 numfig = True
 numfig_format = {"figure": "Fig.\u00a0%s"}  # a line does not end between them

@@ -172,7 +172,7 @@ class Result(NamedTuple):
 
 def run(chapter: Chapter) -> Result:
     """Run a chapter."""
-    if sys.stderr.isatty():
+    if sys.stderr and sys.stderr.isatty():
         print(f"Running {chapter.page}", file=sys.stderr, flush=True)
     try:
         done = execute(chapter)
@@ -191,7 +191,10 @@ def unknown(env: SphinxEnvType, docnames: list[str]) -> list[Chapter]:
     found = {}  # by what results depend on: pages with the same cells run once
     for page in docnames:
         path = env.doc2path(page)
-        text = path.read_text("utf-8")
+        try:
+            text = path.read_text("utf-8")
+        except UnicodeDecodeError as error:
+            raise ExtensionError(f"{path}: {error}") from None
         if reader := create_nb_reader(str(path), env.myst_config, config, text):
             try:
                 notebook = reader.read(text)

@@ -37,7 +37,7 @@ from . import BUILD, DOCS, ROOT
 SITES = ["html", "offline"]
 FILES = ["pdf", "epub"]
 BESIDE = ["pyproject.toml", "requirements.txt", "README.md", "LICENSE", "benchmarks/results.json"]
-NOT_OURS = [BUILD.name, "node_modules", "__pycache__"]
+NOT_OURS = ["_build", "node_modules", "__pycache__"]
 
 
 @functools.cache
@@ -57,7 +57,7 @@ def sources() -> list[Path]:
     """Return the files that the book is made from, but those that editors leave beside them."""
     found = [*(ROOT / "convdocs").rglob("*.py")]
     found += [path for name in BESIDE if (path := ROOT / name).exists()]
-    for folder, folders, files in os.walk(DOCS):
+    for folder, folders, files in os.walk(DOCS, followlinks=True):  # as Sphinx does
         folders[:] = [name for name in folders if name not in NOT_OURS and name[0] != "."]
         found += [Path(folder, name) for name in files if name[0] not in ".#" and name[-1] != "~"]
     return sorted(found)

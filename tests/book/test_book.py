@@ -639,6 +639,46 @@ def test_the_book_is_the_same_wherever_it_is_built_and_whatever_is_set_there(tmp
     assert differing(odd.site(), first.site) == []
 
 
+def test_what_is_built_may_lie_elsewhere(book, tmp_path):
+    kept = book.docs / "_build"
+    kept.rename(tmp_path / "large disk")
+    kept.symlink_to(tmp_path / "large disk")
+    book.write("page", PAGE + "\nSee {numref}`nothing`.\n")
+    assert [book.build().code for _ in range(2)] == [2, 2]  # and not whole the second time
+    book.write("page", PAGE)
+    assert "The book is built" in book.built().output
+
+
+def test_a_folder_of_pages_may_lie_elsewhere(book, tmp_path):
+    (book.docs / "part").symlink_to(tmp_path)
+    for word in ("first", "second"):
+        (tmp_path / "x.md").write_text(f"---\norphan: true\n---\n\n# X\n\nThe {word}.\n", "utf-8")
+        book.built()
+        assert f"The {word}." in book.html("part/x")
+
+
+def test_a_page_in_another_encoding_is_named(book):
+    (book.docs / "other.md").write_bytes("# Ä\n".encode("latin-1"))
+    done = book.build()
+    assert done.code == 2
+    assert "other.md: 'utf-8' codec can't decode" in done.output
+
+
+def test_packages_of_scripts_that_are_a_link_are_refused_and_stay(tmp_path):
+    for name in ("Makefile", "requirements.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "file").touch()
+    (tmp_path / "docs" / "web").mkdir(parents=True)
+    (tmp_path / "docs" / "web" / "package-lock.json").touch()
+    (tmp_path / "docs" / "web" / "node_modules").symlink_to(theirs)
+    done = subprocess.run(["make", "-C", tmp_path, "html"], capture_output=True, encoding="utf-8")
+    assert done.returncode == 2
+    assert "node_modules is a link" in done.stderr
+    assert [path.name for path in theirs.iterdir()] == ["file"]
+
+
 @pytest.mark.parametrize("name", ["feature%2Fx", "a?b", "C:"])
 def test_a_folder_whose_name_no_address_can_hold_is_refused_at_once(tmp_path, name):
     folder = tmp_path / name
