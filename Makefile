@@ -98,6 +98,14 @@ clean:
 # packages elsewhere, these go here all the same, and pip's index is uv's, too.
 UV := env -u PYTHONWARNINGS -u UV_CONSTRAINT -u UV_EXCLUDE_NEWER -u UV_NO_DEPS -u UV_OVERRIDE .venv/uv/bin/uv
 
+# It knows its folder: in one that was copied or moved, it is made anew.
+MADE := $(shell [ -L .venv ] || cat .venv/ready 2>/dev/null)
+ifneq ($(MADE),)
+ifneq ($(MADE),$(CURDIR))
+.PHONY: .venv/ready
+endif
+endif
+
 .venv/ready: requirements.txt docs/web/package-lock.json
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and "This needs Python 3.11 or newer, and $(PYTHON) is %d.%d. Name another: make PYTHON=python3.12" % v)'
 	@[ ! -L docs/web/node_modules ] || { echo "docs/web/node_modules is a link, and where it leads all would be removed; first: rm docs/web/node_modules" >&2; exit 1; }
@@ -114,4 +122,4 @@ UV := env -u PYTHONWARNINGS -u UV_CONSTRAINT -u UV_EXCLUDE_NEWER -u UV_NO_DEPS -
 	    $(UV) pip install -q --python $(BIN)/python --require-hashes -r requirements.txt && \
 	    $(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@cd docs/web && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund --no-global --include=dev
-	@touch $@
+	@pwd -P > $@

@@ -664,6 +664,20 @@ def test_a_page_in_another_encoding_is_named(book):
     assert "other.md: 'utf-8' codec can't decode" in done.output
 
 
+def test_an_environment_of_another_folder_is_made_anew(tmp_path):
+    folder = tmp_path / "a folder"
+    for name in (".venv/ready", "docs/web/package-lock.json"):
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).touch()
+    for name in ("Makefile", "requirements.txt"):
+        shutil.copy(ROOT / name, folder)
+    for known, anew in {"": False, f"{folder}\n": False, f"{tmp_path}\n": True}.items():
+        (folder / ".venv" / "ready").write_text(known, "utf-8")
+        would = ["make", "-n", "-C", folder, ".venv/ready"]
+        said = subprocess.run(would, capture_output=True, encoding="utf-8", check=True).stdout
+        assert ("Making the environment" in said) == anew
+
+
 def test_packages_of_scripts_that_are_a_link_are_refused_and_stay(tmp_path):
     for name in ("Makefile", "requirements.txt"):
         shutil.copy(ROOT / name, tmp_path)
