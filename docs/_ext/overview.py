@@ -53,11 +53,13 @@ class Fill(ForBuilder):
         here = self.env.docname
         return make_refnode(self.builder, here, page, anchor, nodes.inline("", text))
 
-    def chapter(self, page: str) -> nodes.section | None:
+    def chapter(self, page: str) -> nodes.section:
         """Return a page as it was read, from its title on."""
         if page not in self.env.all_docs:
             raise ExtensionError(f"{self.env.docname}: there is no page {page}")
-        return next(self.env.get_doctree(page).findall(nodes.section), None)
+        for section in self.env.get_doctree(page).findall(nodes.section):
+            return section
+        raise ExtensionError(f"{self.env.docname}: the page {page} has no title")
 
     def track(self, lines: list[str]) -> nodes.table:
         """Return the lecture's headings, each with the sections to read and their minutes."""
@@ -67,7 +69,6 @@ class Fill(ForBuilder):
             heading, _, names = line.partition("|")
             for page in map(str.strip, names.split(",")):
                 chapter = self.chapter(page)
-                assert chapter is not None
                 minutes = of(chapter).page
                 together += minutes
                 name = nodes.strong("", "", self.link(title(chapter), page))
@@ -86,7 +87,6 @@ class Fill(ForBuilder):
         for line in lines:
             page, name, promise = map(str.strip, line.split("|", 2))
             chapter = self.chapter(page)
-            assert chapter is not None
             figures = [each for each in chapter.findall(nodes.figure) if name in each["names"]]
             if len(figures) != 1:
                 raise ExtensionError(f"cards: {page} has {len(figures)} figures {name}, not one")
@@ -94,6 +94,8 @@ class Fill(ForBuilder):
             if self.builder.name == "html":
                 card += next(figures[0].findall(nodes.image)).deepcopy()
                 card[0].attributes.pop("narrow", None)  # a card's picture is small anyway
+            if page not in self.env.toc_secnumbers:
+                raise ExtensionError(f"{self.env.docname}: {page} is no chapter with a number")
             (number,) = self.env.titles[page]["secnumber"]
             name = self.link(f"{number}. {title(chapter)}", page)
             card += nodes.paragraph("", "", name, classes=["card-title"])
@@ -108,10 +110,10 @@ class Fill(ForBuilder):
         """Return all numbered formulas by chapter, each with its number and its section."""
         made: list[nodes.Element] = []
         for page in self.env.toctree_includes[self.config.root_doc]:
-            chapter = self.chapter(page)
             numbers = self.env.toc_fignumbers.get(page, {}).get("displaymath", {})
-            if chapter is None or not numbers:
+            if not numbers:
                 continue
+            chapter = self.chapter(page)
             made.append(nodes.rubric("", "", self.link(title(chapter), page)))
             made.append(nodes.container("", classes=["formula-entries"]))
             for block in chapter.findall(nodes.math_block):

@@ -657,6 +657,22 @@ def test_a_folder_of_pages_may_lie_elsewhere(book, tmp_path):
         assert f"The {word}." in book.html("part/x")
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("```{cards}\nnowhere | fig | Words.\n```", "index: there is no page nowhere"),
+        ("```{cards}\n404 | fig | Words.\n```", "cards: 404 has 0 figures fig, not one"),
+        ("```{track}\nA heading | bare\n```", "index: the page bare has no title"),
+    ],
+)
+def test_an_overview_that_cannot_be_given_names_the_page(book, text, said):
+    book.write("bare", "---\norphan: true\n---\n\nNo title.\n")
+    book.write("index", f"{INDEX}\n{text}\n")
+    done = book.build()
+    assert done.code == 2
+    assert said in done.output
+
+
 def test_a_page_in_another_encoding_is_named(book):
     (book.docs / "other.md").write_bytes("# Ä\n".encode("latin-1"))
     done = book.build()
