@@ -3,7 +3,8 @@
 An ONNX file holds a graph of operators with its weights: `to_onnx` writes one node or a few for
 each layer, and `from_onnx` makes layers of a graph again. Weights alone travel as a state
 dictionary, whose keys and shapes are those of ``torch.nn.Sequential``: `CNN.load_state_dict` takes
-PyTorch's as it is, and a safetensors file holds nothing else.
+what PyTorch's ``state_dict()`` returns, in any dtype that NumPy has, and a safetensors file holds
+nothing else.
 
 Each function imports the library that it needs when it is called, and says which if it is missing.
 """
