@@ -28,6 +28,7 @@ GREY = (0.299, 0.587, 0.114)  # what red, green and blue add to brightness: ITU-
 SIZES = 3_500, 500, 1_000  # images of MNIST to learn from, to choose settings by, to test with
 FULL = 50_000, 10_000, 10_000  # the same of all of MNIST, and of its relatives
 ALONE = "path must hold whole picture files, and in its sub-folders nothing else"
+DEEP = "RGB;16B"  # how the decoder of a PNG calls colours of 16 bits, the upper byte first
 NO_PICTURES = "Thumbs.db", "desktop.ini"  # what Windows leaves in folders of pictures
 BITS, INTERPRETATION = 258, 262  # tags of a TIFF
 OPENML = {"mnist": "mnist_784", "fashion": "Fashion-MNIST", "kuzushiji": "Kuzushiji-MNIST"}
@@ -222,6 +223,7 @@ def _decoded(name: str, need: str, least: int = 0) -> tuple[Any, float]:
                 raise ValueError("parts of it are missing")
             if least:
                 opened.draft(None, (least, least))
+            deep = opened.format == "PNG" and opened.tile[0][3] == DEEP
             clear = _transparent(opened)
             picture = ImageOps.exif_transpose(opened)
             if picture.mode.startswith(("I", "F")):  # 16 bits and more, which RGB would cut off
@@ -233,7 +235,12 @@ def _decoded(name: str, need: str, least: int = 0) -> tuple[Any, float]:
                 if not (values.min() >= 0 and values.max() <= white):
                     raise ValueError("its numbers do not lie between black and white")
                 return Image.fromarray(values), white
-            if clear is not None:
+            if deep and clear is not None:
+                picture.info.pop("transparency")
+                low = np.asarray(_low_halves(name))
+                seen = (256 * np.asarray(picture, int) + low != clear).any(axis=2)
+                picture.putalpha(Image.fromarray(seen.astype(np.uint8) * 255))
+            elif clear is not None:
                 picture.info["transparency"] = clear
             picture = picture.convert("RGBA")
             picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
@@ -307,8 +314,8 @@ def _begins_white(opened: Any) -> bool:
 def _transparent(opened: Any) -> Any:
     """Return which value of an opened picture is transparent, as its pixels have it.
 
-    A PNG of 1, 2 or 4 bits, or of 16 bits a colour, says so in its own numbers, and Pillow reads
-    its pixels as 8 bits: grey by repeating its bits, colours by their upper half.
+    A PNG of 1, 2 or 4 bits says so in its own numbers, and Pillow reads its pixels as 8 bits, by
+    repeating theirs.
     """
     clear = opened.info.get("transparency")
     if opened.format != "PNG" or clear is None:
@@ -316,7 +323,19 @@ def _transparent(opened: Any) -> Any:
     depth = opened.tile[0][3]  # how the decoder calls the pixels that it reads
     if depth in ("L;2", "L;4"):
         return clear * (85 if depth == "L;2" else 17)
-    return tuple(c // 256 for c in clear) if depth == "RGB;16B" else clear
+    return clear
+
+
+def _low_halves(name: str) -> Any:
+    """Return the lower halves of a PNG's numbers of 16 bits, of which Pillow reads the upper ones.
+
+    It does so of numbers whose bytes stand in the other order, too: there these are the upper ones.
+    """
+    from PIL import Image, ImageOps
+
+    with Image.open(name) as opened:
+        opened.tile = [tile._replace(args="RGB;16L") for tile in opened.tile]
+        return ImageOps.exif_transpose(opened)
 
 
 def digits() -> Split:

@@ -127,6 +127,10 @@ CLEAR = {  # a PNG with a transparent colour, and the brightness that must come 
         png(16, COLOR_PNG, [[[257, 514, 771], [771, 771, 771]]], b"\1\1\2\2\3\3"),
         [1, 3 / 255],
     ),
+    "colours of 16 bits, nearly": (
+        png(16, COLOR_PNG, [[[0, 0, 0], [200, 200, 200], [0, 0, 1], [512, 512, 512]]], b"\0" * 6),
+        [1, 0, 0, 2 / 255],
+    ),
     "palette": (
         png(2, PALETTE_PNG, [[0, 1, 2]], b"\xff\0", [0, 0, 0, 9, 9, 9, 51, 51, 51]),
         [0, 1, 51 / 255],
