@@ -54,7 +54,8 @@ class FoldSections(ForBuilder):
             mark.parent.remove(mark)
         if self.builder.name != "html":
             for text in list(self.document.findall(nodes.Text)):
-                if FOLDED.search(text):
+                code = isinstance(text.parent, nodes.FixedTextElement | nodes.literal)
+                if not code and FOLDED.search(text):
                     text.parent.replace(text, nodes.Text(FOLDED.sub("marked", text)))
 
 

@@ -27,7 +27,7 @@ two = 2
 ```
 
 See the folded parts *Deep* and *Deeper*, the folded
-part above, and a folded layer.
+part above, a folded layer, and `folded`.
 
 ## Deep
 
@@ -103,7 +103,10 @@ def test_elsewhere_nothing_is_folded_and_the_section_says_what_it_is(folder):
     text = (folder / "text" / "index.txt").read_text(encoding="utf-8")
     assert text.count("For the curious.") == 1
     words = " ".join(text.split())
-    assert "marked parts *Deep* and *Deeper*, the marked part above, and a folded layer" in words
+    assert (
+        'marked parts *Deep* and *Deeper*, the marked part above, a folded layer, and "folded"'
+        in words
+    )
     assert "marked" not in (folder / "html" / "index.html").read_text(encoding="utf-8")
     assert "third" in text
 
