@@ -161,7 +161,8 @@ def _home(name: str) -> str:
         raise IsADirectoryError(errno.EISDIR, "path must be a file, no directory", name)
     if kind := _special(found):
         raise ValueError(f"path must be a regular file or a new one, got {name!r}, which is {kind}")
-    if not os.access(home, os.W_OK):  # the folder would let us replace it all the same
+    # The folder would let us replace it all the same.
+    if not os.access(home, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
         raise _unwritable(name, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
     return home
 

@@ -1,5 +1,6 @@
 """Model files: bit for bit the same model, whole or not at all, and never another one."""
 
+import contextlib
 import io
 import json
 import os
@@ -11,6 +12,7 @@ import stat
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import tracemalloc
@@ -513,38 +515,59 @@ def test_an_error_in_the_middle_names_the_path_and_no_temporary_one(saved, monke
     assert ".part" not in str(caught.value)
 
 
-@POSIX
-def test_a_write_protected_file_is_not_replaced(saved):
-    before = content(saved.parent)
-    saved.parent.chmod(0o777)
-    saved.chmod(0o444)
-    if root := os.geteuid() == 0:
-        os.seteuid(65534)  # root may write everywhere
-    try:
-        with pytest.raises(PermissionError, match=r"path must .*model\.npz"):
-            model(1).save(saved)
-    finally:
+@pytest.fixture
+def shared():
+    """Return the path of a saved model in a folder that other users can reach, and be such a one.
+
+    Root may write everywhere, and pytest's own folders are closed to all others.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "model.npz")
+        model().save(path)
+        path.parent.chmod(0o777)
+        if root := os.geteuid() == 0:
+            os.seteuid(65534)
+        yield path
         if root:
             os.seteuid(0)
-    assert content(saved.parent) == before
+        path.parent.chmod(0o700)
+
+
+@contextlib.contextmanager
+def writable_by_none(path, mode):
+    """Take a path's permissions, as its owner, for a while."""
+    user, before = os.geteuid(), path.stat().st_mode
+
+    def change(to):
+        os.seteuid(os.getuid())
+        path.chmod(to)
+        os.seteuid(user)
+
+    change(mode)
+    try:
+        yield
+    finally:
+        change(before)
 
 
 @POSIX
-def test_an_unwritable_folder_is_an_os_error(saved):
-    before = content(saved.parent)
-    saved.parent.chmod(0o500)
-    if root := os.geteuid() == 0:
-        os.seteuid(65534)  # root may write everywhere
-    try:
+def test_a_write_protected_file_is_not_replaced(shared):
+    model(1).save(shared.parent / "new")  # the folder would let it be
+    before = content(shared.parent)
+    with writable_by_none(shared, 0o444), pytest.raises(PermissionError, match=r"path must .*npz"):
+        model(1).save(shared)
+    assert content(shared.parent) == before
+
+
+@POSIX
+def test_an_unwritable_folder_is_an_os_error(shared):
+    before = content(shared.parent)
+    with writable_by_none(shared.parent, 0o555):
         with pytest.raises(PermissionError, match=r"path must .*model\.npz"):
-            model(1).save(saved)
+            model(1).save(shared)
         with pytest.raises(PermissionError):
-            model(1).save(saved.parent / "new")
-    finally:
-        if root:
-            os.seteuid(0)
-        saved.parent.chmod(0o700)
-    assert content(saved.parent) == before
+            model(1).save(shared.parent / "new")
+    assert content(shared.parent) == before
 
 
 @pytest.mark.parametrize(
