@@ -329,7 +329,7 @@ def _transparent(opened: Any) -> Any:
 def _low_halves(name: str) -> Any:
     """Return the lower halves of a PNG's numbers of 16 bits, of which Pillow reads the upper ones.
 
-    It does so of numbers whose bytes stand in the other order, too: there these are the upper ones.
+    Told that the lower byte comes first, Pillow keeps the byte that it otherwise drops.
     """
     from PIL import Image, ImageOps
 

@@ -93,7 +93,7 @@ class Constants(dict[str, Array]):
         self._pay(node, sizes, results)
         version = next(each.version for each in self.opsets if each.domain in ("", "ai.onnx"))
         if _mistaken(node, version):
-            raise ValueError("no tool at hand computes this constant rightly")
+            raise ValueError("ONNX's own evaluator computes this constant wrongly")
         evaluator = onnx.reference.ReferenceEvaluator(_of_today(model, version))
         with np.errstate(all="ignore"):
             values = evaluator.run(None, dict(arrays))

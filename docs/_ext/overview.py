@@ -87,6 +87,8 @@ class Fill(ForBuilder):
         for line in lines:
             page, name, promise = map(str.strip, line.split("|", 2))
             chapter = self.chapter(page)
+            if page not in self.env.toc_secnumbers:
+                raise ExtensionError(f"{self.env.docname}: {page} is no chapter with a number")
             figures = [each for each in chapter.findall(nodes.figure) if name in each["names"]]
             if len(figures) != 1:
                 raise ExtensionError(f"cards: {page} has {len(figures)} figures {name}, not one")
@@ -94,8 +96,6 @@ class Fill(ForBuilder):
             if self.builder.name == "html":
                 card += next(figures[0].findall(nodes.image)).deepcopy()
                 card[0].attributes.pop("narrow", None)  # a card's picture is small anyway
-            if page not in self.env.toc_secnumbers:
-                raise ExtensionError(f"{self.env.docname}: {page} is no chapter with a number")
             (number,) = self.env.titles[page]["secnumber"]
             name = self.link(f"{number}. {title(chapter)}", page)
             card += nodes.paragraph("", "", name, classes=["card-title"])

@@ -661,7 +661,7 @@ def test_a_folder_of_pages_may_lie_elsewhere(book, tmp_path):
     ("text", "said"),
     [
         ("```{cards}\nnowhere | fig | Words.\n```", "index: there is no page nowhere"),
-        ("```{cards}\n404 | fig | Words.\n```", "cards: 404 has 0 figures fig, not one"),
+        ("```{cards}\n404 | fig | Words.\n```", "index: 404 is no chapter with a number"),
         ("```{track}\nA heading | bare\n```", "index: the page bare has no title"),
     ],
 )

@@ -399,7 +399,7 @@ def test_a_constant_that_onnx_computes_wrongly_is_refused(path, opset, node):
     graph(path, [node, ("Conv", "x q", "y", {})], opset=opset, **used)
     error = refusal(path)
     assert f"{node[0]} (n0): " in error
-    assert "computes this constant rightly" in error or "not finite" in error
+    assert "computes this constant wrongly" in error or "not finite" in error
 
 
 def test_a_pooling_that_rounds_up_behind_a_border_is_refused(path):
