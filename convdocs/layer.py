@@ -55,7 +55,8 @@ class Layer:
     ``remembered``.
 
     Only what is in ``params`` is trained, counted and saved. A layer made of others returns these
-    from ``inner``, and has their arrays among its own ``params``, as `Residual` does.
+    from ``inner``, and has their arrays among its own ``params``, as `Residual` does; weights that
+    are to stay as they are it holds as arrays, and not in a layer.
 
     A layer remembers its last call, and no other: the input itself, not a copy, so change nothing
     in it before `backward`. Where two networks share a layer, or two threads a network, each call
