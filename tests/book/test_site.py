@@ -27,6 +27,8 @@ LOOK = r"""async () => {
       each => !each.hasAttribute('width') || !each.hasAttribute('height')).map(each => each.src),
     'formulas not set': all('.math:not(:has(.katex-html)):not(:has(.math))').map(
       each => each.outerHTML),
+    'what moves for ever': all('progress:not([value])').filter(each => each.checkVisibility()).map(
+      each => each.outerHTML),
     'open solutions': all('.solution:not(.toggle-hidden)').map(each => each.id),
   };
   all('.toggle-button').forEach(each => each.click());

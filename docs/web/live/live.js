@@ -18,11 +18,12 @@ const button = (text, onclick) => make("button", { type: "button", textContent: 
 
 // One line at the foot of the window says what is happening, also to those who only listen.
 const said = make("span");
-const progress = make("progress", { max: 1, ariaLabel: "Loading Python" });
+const progress = make("progress", { max: 1, hidden: true, ariaLabel: "Loading Python" });
 const notice = make("div", { className: "live-notice", role: "status" }, said, progress);
 function say(text, done) {
   if (said.textContent !== text) said.textContent = text; // heard once, and seen while it loads
   notice.classList.toggle("seen", done !== undefined);
+  progress.hidden = done === undefined; // one that is shown without a value moves for ever
   progress.value = done ?? 0;
 }
 
