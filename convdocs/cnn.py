@@ -90,7 +90,9 @@ class CNN(Network):
         optimizer : optimiser, optional
             By default a new `Adam` with a learning rate of 0.003, which suits networks as small
             as those that one trains here. One that has moved another network is refused. Settings
-            that it changes as it goes, such as a rate that falls, are part of a checkpoint.
+            that it changes as it goes, such as a rate that falls, are part of a checkpoint; one
+            that no file can hold, as an object, is refused with ``checkpoint``, but a function is
+            taken to be the same one.
         validation : pair of arrays, optional
             Images and labels that are not learned from, but scored after each epoch.
         progress : bool, optional

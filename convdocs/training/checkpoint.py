@@ -11,12 +11,16 @@ import contextlib
 import copy
 import json
 import re
+from functools import partial
 from operator import index
+from types import BuiltinFunctionType, FunctionType
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from .. import store
-from .._args import Array, Path
-from ..optim import Optimizer
+from .._args import Array, Path, shown
+from ..optim import UNSHOWN, Optimizer
 
 FORMAT = "checkpoint 1"
 PLACES = {"pos": 624, "buffer_pos": 4}  # of MT19937 and of Philox
@@ -153,15 +157,39 @@ def plain_settings(optimizer: Optimizer) -> dict[str, Any]:
     held = {}
     for name, value in optimizer.settings().items():
         with contextlib.suppress(AttributeError, TypeError, ValueError, RecursionError):
-            held[name] = plain(value)
+            if holdable(value):
+                held[name] = plain(value)
     return held
 
 
+def holdable(value: Any) -> bool:
+    """Return whether JSON gives a setting back: of a dictionary it makes the keys texts."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str) for key in value) and all(map(holdable, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(holdable, value))
+    return value is None or isinstance(value, bool | int | float | str | np.generic | np.ndarray)
+
+
+def refuse_unheld(optimizer: Optimizer) -> None:
+    """Refuse a setting that a file cannot hold: it may change, but for a function."""
+    held = plain_settings(optimizer)
+    functions = (FunctionType, BuiltinFunctionType, partial, type)
+    for name, value in optimizer.settings().items():
+        if name not in held and not isinstance(value, functions):
+            need = "must be made of numbers, texts and lists, or be a function, for a checkpoint"
+            raise TypeError(f"optimizer.{name} {need}, got {shown(value)}")
+
+
 def take_up(optimizer: Optimizer, settings: dict[str, Any]) -> None:
-    """Give an optimiser the settings of a moment; one that is as it was keeps its type."""
+    """Give an optimiser the settings of a moment; one that is as it was keeps its type.
+
+    One that it has not yet, it may get by its next step, as a count that its class begins.
+    """
     ours = plain_settings(optimizer)
     for name, value in settings.items():
-        if name in ours and ours[name] != value:
+        new = name not in UNSHOWN and not callable(getattr(type(optimizer), name, None))
+        if ours[name] != value if name in ours else new:
             setattr(optimizer, name, copy.deepcopy(value))
     optimizer.check()
 

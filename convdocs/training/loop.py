@@ -260,8 +260,10 @@ class Training:
 
     def save(self) -> None:
         """Write the file, whole or not at all, if there is to be one."""
-        if self.path is not None and self.ranks.rank == 0:
-            checkpoint.write(self.path, self.state())
+        if self.path is not None:
+            checkpoint.refuse_unheld(self.optimizer)
+            if self.ranks.rank == 0:
+                checkpoint.write(self.path, self.state())
         self.saved = time.monotonic()
 
     def state(self) -> State:

@@ -1,10 +1,12 @@
 """A training that was stopped anywhere ends as if it had not been; a wrong file changes nothing."""
 
+import collections
 import json
 import random
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +120,58 @@ def test_a_function_among_the_settings_is_the_same_one_in_another_process(tmp_pa
     assert repr(one) != repr(two)
     train(path, epochs=1, optimizer=lambda: Scheduled(one))
     train(path, epochs=2, optimizer=lambda: Scheduled(two))
+
+
+class Counting(SGD):
+    """A rate that falls by a count, which the class begins, or the first step."""
+
+    made = 0
+
+    def __init__(self):
+        super().__init__(0.1)
+
+    def step(self, layers):
+        self.made += 1
+        self.more = getattr(self, "more", 1) * 0.9
+        self.lr = 0.1 * self.more / self.made
+        super().step(layers)
+
+
+def test_a_setting_that_comes_with_the_first_step_goes_on_too(tmp_path):
+    path = tmp_path / "file"
+    whole = result(train(epochs=3, optimizer=Counting))
+    train(path, epochs=1, optimizer=Counting)
+    assert result(train(path, epochs=3, optimizer=Counting)) == whole
+
+
+class Cosine:
+    """A schedule that counts its calls."""
+
+    calls = 0
+
+    def __call__(self):
+        self.calls += 1
+        return 0.1 / self.calls
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [Cosine(), Cosine().__call__, {5: 0.1}, [{(1, 2): 0}], collections.deque([0.1]), {1, 2}],
+    ids=["object", "method", "numbers", "pairs", "deque", "set"],
+)
+def test_a_setting_that_no_file_can_hold_is_refused(schedule, tmp_path):
+    path = tmp_path / "file"
+    with pytest.raises(TypeError, match=r"^optimizer\.schedule must be made of numbers"):
+        train(path, optimizer=lambda: Scheduled(schedule))
+    assert not path.exists()
+    train(epochs=1, optimizer=lambda: Scheduled(schedule))  # without a file it may be anything
+
+
+def test_settings_that_a_file_can_hold_are_taken(tmp_path):
+    held = {"a": [0.1, (2, None)], "b": np.ones(2), "c": np.float32(3)}
+    for n, schedule in enumerate([held, len, partial(max, 1), Cosine]):
+        train(tmp_path / str(n), epochs=1, optimizer=lambda each=schedule: Scheduled(each))
+        train(tmp_path / str(n), epochs=2, optimizer=lambda each=schedule: Scheduled(each))
 
 
 def test_a_finished_training_is_restored_and_a_longer_one_goes_on(tmp_path):
