@@ -199,6 +199,8 @@ class Conv2d(Layer):
     (2, 4, 8, 8)
     """
 
+    named = ("weight", "bias")
+
     def __init__(
         self,
         in_channels: int,

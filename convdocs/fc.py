@@ -138,6 +138,8 @@ class Linear(Layer):
     307300
     """
 
+    named = ("weight", "bias")
+
     def __init__(
         self,
         in_features: int,

@@ -48,11 +48,11 @@ class Layer:
 
     A subclass defines two methods: ``forward(x)``, which returns the output, and
     ``gradients(dy, x)``, which returns the gradient for the input, followed by one gradient for
-    each parameter. It may also override others: ``__call__``, where training differs from
-    inference, ``learn``, where the gradients for the parameters alone take less work,
-    ``least_images``, where one image is too few to train on, and what a summary asks, ``sees``,
-    ``phases``, ``macs`` and ``learned``. What its calls keep beside the input, it names in
-    ``remembered``.
+    each parameter, in the order of ``params``, or of the names in ``named``. It may also override
+    others: ``__call__``, where training differs from inference, ``learn``, where the gradients for
+    the parameters alone take less work, ``least_images``, where one image is too few to train on,
+    and what a summary asks, ``sees``, ``phases``, ``macs`` and ``learned``. What its calls keep
+    beside the input, it names in ``remembered``.
 
     Only what is in ``params`` is trained, counted and saved. A layer made of others returns these
     from ``inner``, and has their arrays among its own ``params``, as `Residual` does; weights that
@@ -101,6 +101,7 @@ class Layer:
     """
 
     remembered: ClassVar[tuple[str, ...]] = ("x",)  # attributes that are the last call's
+    named: ClassVar[tuple[str, ...]] = ()  # parameters whose gradients have this order
 
     def __init__(self, **options: Any) -> None:
         self.options = options
@@ -162,13 +163,13 @@ class Layer:
 
     def set_grads(self, grads: Sequence[Array]) -> None:
         """Set `grads` to one gradient for each parameter, in their order."""
-        if len(grads) != len(self.params):
-            names = ", ".join(["the input", *self.params])
-            need = f"must return {1 + len(self.params)} gradients ({names})"
+        names = names_of(self)
+        if len(grads) != len(names):
+            need = f"must return {1 + len(names)} gradients ({', '.join(['the input', *names])})"
             raise TypeError(f"{type(self).__name__}.gradients {need}, got {1 + len(grads)}")
-        for (name, parameter), gradient in zip(self.params.items(), grads, strict=True):
-            self._same_shape(name, gradient, parameter)
-        self.grads = {name: np.asarray(each) for name, each in zip(self.params, grads, strict=True)}
+        for name, gradient in zip(names, grads, strict=True):
+            self._same_shape(name, gradient, self.params[name])
+        self.grads = {name: np.asarray(each) for name, each in zip(names, grads, strict=True)}
 
     def _same_shape(self, name: str, gradient: Any, array: ArrayLike) -> None:
         """Check one of the gradients that a subclass returns."""
@@ -325,6 +326,15 @@ def shut(dy: Array, closed: Array, out: Array | None = None) -> Array:
     np.subtract(closed.view(np.int8), np.int8(1), out=mask)
     np.bitwise_and(mask, dy.view(bits), out=out.view(bits))
     return out
+
+
+def names_of(layer: Layer) -> list[str]:
+    """Return the names of a layer's parameters in the order of their gradients.
+
+    ``params`` has the order in which somebody put them there, who may have sorted them.
+    """
+    known = [name for name in layer.named if name in layer.params]
+    return known + [name for name in layer.params if name not in known]
 
 
 def in_a_row(layers: Iterable[Layer], name: str = "layers") -> list[Layer]:

@@ -62,6 +62,7 @@ class BatchNorm2d(Layer):
     """
 
     remembered = ("x", "used")
+    named = ("weight", "bias")
 
     def __init__(
         self,

@@ -155,6 +155,8 @@ class ConvTranspose2d(Layer):
     (3, 2, 16, 16)
     """
 
+    named = ("weight", "bias")
+
     def __init__(
         self,
         in_channels: int,

@@ -93,6 +93,8 @@ class Subsampling2d(Layer):
     12
     """
 
+    named = ("weight", "bias")
+
     def __init__(self, channels: int, dtype: DTypeLike = np.float32, rng: Rng = None) -> None:
         C = _args.integer("channels", channels, 1)
         draw, numbers = _args.generator(rng).uniform, _args.parameter_dtype(dtype)

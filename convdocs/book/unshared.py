@@ -57,6 +57,8 @@ class LocallyConnected2d(Layer):
     40768
     """
 
+    named = ("weight", "bias")
+
     def __init__(
         self,
         in_channels: int,

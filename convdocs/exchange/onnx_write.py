@@ -14,7 +14,7 @@ import numpy as np
 from .. import __version__, _args, _extras, store
 from .._args import Array, Path
 from ..architecture import COUNTER, described, kind_of, named_arrays
-from ..layer import Layer, fitting, made_of_none
+from ..layer import Layer, fitting, made_of_none, names_of
 from ..network import Network
 from ..residual import Residual
 from ..windows import Pair, same_borders
@@ -333,7 +333,7 @@ WRITERS: dict[str, Callable[[Graph, Layer, Place], None]] = {
 
 def _inputs(layer: Layer, place: Place) -> list[str]:
     """Return the names of the maps and of the layer's parameters."""
-    return [place.here, *map(place.key, layer.params)]
+    return [place.here, *map(place.key, names_of(layer))]
 
 
 def _window(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -211,6 +211,26 @@ def test_gradients_are_overwritten_and_not_accumulated(rng, name):
 
 
 @with_parameters
+def test_gradients_go_by_names_in_whatever_order_parameters_were_put(rng, name):
+    make, shape, _, _ = LAYERS[name]
+    layer, other = make(**DOUBLE), make(**DOUBLE)
+    other.params = dict(reversed([*other.params.items()]))
+    x = reference.whole(rng, *shape)
+    dy = reference.whole(rng, *layer(x, train=True).shape)
+    other(x, train=True)
+    assert_array_equal(other.backward(dy), layer.backward(dy))
+    assert layer.grads.keys() == other.grads.keys()
+    for key, gradient in layer.grads.items():
+        assert_array_equal(other.grads[key], gradient)
+    block = Residual([other], shortcut=[layer])
+    block.params = dict(sorted(block.params.items()))
+    block(x, train=True)
+    block.backward(dy)
+    for key in layer.params:
+        assert_array_equal(block.grads[f"body.0.{key}"], block.grads[f"shortcut.0.{key}"])
+
+
+@with_parameters
 def test_parameters_are_live(rng, name):
     make, shape, forward, backward = LAYERS[name]
     layer, x = make(**DOUBLE), reference.whole(rng, *shape)

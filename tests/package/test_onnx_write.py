@@ -36,6 +36,22 @@ def path(tmp_path):
     return tmp_path / "model.onnx"
 
 
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [(BatchNorm2d(3), (3, 4, 4)), (Conv2d(3, 2, 3, rng=0), (3, 4, 4)), (Linear(5, 3, rng=0), (5,))],
+    ids=["norm", "conv", "linear"],
+)
+def test_parameters_go_by_names_in_whatever_order_they_were_put(path, rng, layer, shape):
+    for array in layer.params.values():
+        array += rng.normal(size=array.shape).astype(array.dtype)
+    layer.params = dict(reversed([*layer.params.items()]))
+    model = CNN([layer])
+    to_onnx(model, path, shape)
+    x = rng.normal(size=(2, *shape)).astype(np.float32)
+    close(run(path, x), model(x))
+    close(from_onnx(path)(x), model(x))
+
+
 @pytest.mark.slow
 @settings(max_examples=200)
 @given(networks())
