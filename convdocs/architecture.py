@@ -218,7 +218,7 @@ def agreeing(ours: Mapping[str, Array], state: Mapping[str, ArrayLike]) -> dict[
         if theirs[key].shape != array.shape:
             need = f"state[{key!r}] must have the shape {array.shape}"
             raise ValueError(f"{need}, got {theirs[key].shape}")
-    with np.errstate(over="ignore", invalid="ignore"):  # too large for float32 is inf
+    with np.errstate(all="ignore"):  # too large for float32 is inf, too small is 0
         arrays = {key: theirs[key].astype(ours[key].dtype, copy=False) for key in ours}
     for key, array in arrays.items():
         if array.dtype.kind == "i" and ((array != theirs[key]) | (array < 0)).any():

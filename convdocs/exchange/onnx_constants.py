@@ -149,13 +149,17 @@ class Constants(dict[str, Array]):
 def _mistaken(node: onnx.NodeProto, version: int) -> bool:
     """Tell whether the reference evaluator is known to compute a node wrongly."""
     attributes = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
+    pads = set(attributes.get("pads", [0]))
+    rounded_up = attributes.get("ceil_mode", 0) == 1
     return {
         "ConvTranspose": attributes.get("group", 1) != 1,
         "Hardmax": version < 13,
         "LRN": True,
         "LpNormalization": attributes.get("p", 2) == 1,
-        "LpPool": attributes.get("ceil_mode", 0) == 1,
-        "MaxPool": attributes.get("auto_pad") == b"SAME_LOWER",
+        "LpPool": rounded_up,
+        "MaxPool": attributes.get("auto_pad") == b"SAME_LOWER"
+        or len(pads) > 1
+        or (rounded_up and pads != {0}),
         "Resize": version < 11 and attributes.get("mode", b"nearest") != b"nearest",
         "Upsample": attributes.get("mode", b"nearest") != b"nearest",
     }.get(node.op_type, False)

@@ -96,6 +96,13 @@ def test_no_optimiser_speaks_of_numbers_too_small(optimizer):
         optimizer.step(layers)
 
 
+def test_a_state_speaks_of_no_number_too_small():
+    model = CNN([Linear(2, 1, rng=0)])
+    with np.errstate(all="raise"):
+        model.load_state_dict({"0.weight": np.array([[1e-50, 1e300]]), "0.bias": np.ones(1)})
+    np.testing.assert_array_equal(model.layers[0].params["weight"], [[0, np.inf]])
+
+
 class Refuses:
     """An object that will not become an array, as a PyTorch tensor that requires a gradient."""
 
