@@ -234,6 +234,31 @@ def test_maps_numbers_and_sources_are_chosen_by_clicks(visit):
     assert "at row 7, column 7" in words(page)
 
 
+def test_a_number_of_the_picture_is_that_of_the_picture_that_is_there(visit):
+    page = visit("pixels")
+    words = page.locator(".words")
+    page.locator(".tiles button").first.click(position={"x": 56, "y": 30})
+    found = set()
+    for button in [*page.locator(".examples button:not(.mine)").all(), page.locator(".clear")]:
+        button.click()
+        i, j = map(int, re.findall(r"\d+", words.text_content())[:2])
+        value = volumes(page)[0][0, i, j]
+        expect(words).to_contain_text(f" is {said(value)}: ")
+        found.add(value)
+    assert value == 0 < max(found)
+
+
+def test_a_finger_that_scrolls_over_a_map_chooses_nothing(visit):
+    page = visit("pixels")
+    glass = page.locator(".chosen .map")
+    before = page.locator(".words").text_content()
+    for kind in ("pointerdown", "pointermove", "pointercancel"):
+        glass.dispatch_event(kind, {"pointerType": "touch", "buttons": 1, "clientX": 3})
+    expect(page.locator(".words")).to_have_text(before)
+    glass.click(position={"x": 5, "y": 5})
+    expect(page.locator(".words")).not_to_have_text(before)
+
+
 def test_all_of_it_can_be_walked_with_the_keyboard(visit):
     page = visit("pixels")
     here, at = page.locator(".here"), "document.activeElement"

@@ -735,3 +735,40 @@ def test_a_printed_page_has_its_figures_and_solutions(site, browser):
     for hidden in (".sidebar-drawer", ".skip-to-content", ".copybtn", ".headerlink"):
         expect(page.locator(hidden).first).to_be_hidden()
     page.close()
+
+
+@pytest.mark.parametrize("name", ["index", "search", "pixels", "draw", "try", "edges"])
+def test_letters_of_twice_the_size_fit_a_phone(site, browser, name):
+    page = browser.new_page(viewport={"width": 375, "height": 800})
+    page.goto(f"{site}{name}.html")
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    assert page.evaluate(OVERFLOW) <= 1
+    page.close()
+
+
+def test_where_nothing_more_can_be_kept_the_search_finds_and_the_theme_changes(site, browser):
+    page, wrong = browser.new_page(), []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.add_init_script(
+        "Storage.prototype.setItem = () => { throw new DOMException('', 'QuotaExceededError'); }"
+    )
+    page.goto(f"{site}search.html?q=padding")
+    expect(page.locator("#search-results li").first).to_be_visible()
+    page.locator(".theme-toggle").locator("visible=true").first.click()
+    assert page.evaluate("document.body.dataset.theme") != "auto"
+    page.close()
+    assert wrong == []
+
+
+def test_on_paper_nothing_fades_in_and_long_lists_begin_where_they_stand(site, browser):
+    page = browser.new_page()
+    page.goto(f"{site}glossary.html")
+    page.emulate_media(media="print")
+    breaks = "each => getComputedStyle(each).breakInside"
+    assert page.locator("dl.glossary").evaluate(breaks) == "auto"
+    page.goto(f"{site}try.html")
+    folds = page.locator("details:has(> summary)")
+    assert folds.count()
+    folds.evaluate_all("all => all.forEach(each => { each.open = false; each.open = true; })")
+    assert page.evaluate("document.getAnimations().length") == 0
+    page.close()

@@ -95,6 +95,24 @@ def test_a_finger_that_scrolls_over_what_the_network_sees_draws_nothing(visit):
     assert cells.evaluate(seen) != before
 
 
+def test_the_pixel_that_keys_have_reached_is_marked_and_what_is_said_is_of_this_picture(visit):
+    page = visit("draw")
+    cells, mark, told = (page.locator(each) for each in (".cells", ".reached > span", ".at"))
+    expect(mark).to_be_hidden()
+    page.get_by_role("button", name="Clear").focus()
+    cells.focus()
+    for key in ["ArrowRight"] * 9 + ["ArrowDown"] * 2:
+        page.keyboard.press(key)
+    here, all_of_it = mark.bounding_box(), cells.bounding_box()
+    assert here["x"] - all_of_it["x"] == pytest.approx(9 * 8)
+    assert here["y"] - all_of_it["y"] == pytest.approx(2 * 8)
+    page.keyboard.press(" ")
+    expect(told).to_have_text("row 3, column 10: 255 of 255")
+    page.get_by_role("button", name="Clear").click()
+    expect(told).to_have_text("")
+    expect(mark).to_be_hidden()
+
+
 # The arithmetic
 
 

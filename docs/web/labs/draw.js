@@ -23,8 +23,8 @@ lab.innerHTML = `
       <table class="bars" aria-label="Probability of each digit">${examples.map(bar).join("")}
       </table></div>
     <div><span id="seen">What the network sees</span>
-      <canvas class="cells" width="${SIDE}" height="${SIDE}" tabindex="0" role="application"
-        aria-labelledby="seen" aria-describedby="keys"></canvas>
+      <div class="reached"><canvas class="cells" width="${SIDE}" height="${SIDE}" tabindex="0"
+        role="application" aria-labelledby="seen" aria-describedby="keys"></canvas><span></span></div>
       <div class="at" role="log"></div></div>
   </div>
   <p class="examples">Or take a test image:
@@ -44,6 +44,7 @@ let at = 0; // the pixel that the keys have reached
 
 function show(picture) {
   x = picture;
+  told.textContent = ""; // it was said of another picture
   paint(cells, x, grey);
   const outputs = forward(layers, { shape: [1, SIDE, SIDE], data: x });
   const blank = x.every(value => value === 0);
@@ -84,6 +85,8 @@ const { replace, change, clear, undo } = pad(sheet, thick, show);
 // The pixel that a click or a key has reached, and what it is now.
 function tell() {
   const [i, j] = [Math.floor(at / SIDE), at % SIDE];
+  const share = place => `${(100 * place) / SIDE}%`;
+  Object.assign(cells.nextSibling.style, { left: share(j), top: share(i) });
   told.textContent = `row ${1 + i}, column ${1 + j}: ${Math.round(LARGEST * Math.min(1, x[at]))} of ${LARGEST}`;
 }
 function toggle() {

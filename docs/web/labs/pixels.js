@@ -444,10 +444,12 @@ glass.addEventListener("keydown", event => {
 function point(event) {
   go(at.s, at.f, ...pointed(event, glass, volumes[at.s].shape));
 }
-glass.addEventListener("pointerdown", event => event.button || point(event));
-glass.addEventListener("pointermove", event => {
-  if (event.pointerType === "mouse" && event.buttons === 1) point(event);
-});
+// A mouse chooses where it is pressed and moved; a finger that only scrolls makes no click.
+for (const kind of ["pointerdown", "pointermove"])
+  glass.addEventListener(kind, event => {
+    if (event.pointerType === "mouse" && event.buttons === 1) point(event);
+  });
+glass.addEventListener("click", point);
 
 // Where a list of classes is entered, the one that the network reads is chosen.
 function best() {
@@ -478,7 +480,7 @@ const { replace, clear, undo } = pad(find(".sheet"), thick, x => {
   compute(x);
   showAll();
   offer();
-  if (links.innerHTML) show(); // what is chosen is first shown by the observer
+  if (framed >= 0) show(); // what is chosen is first shown by the observer
 });
 find(".undo").addEventListener("click", undo);
 find(".clear").addEventListener("click", clear);
