@@ -54,9 +54,9 @@ unexport PYTHONDONTWRITEBYTECODE
 # For each worker one thread of BLAS: more would contend.
 PYTEST := OMP_NUM_THREADS=1 "$(BIN)/pytest"
 
-# A worker for each core: one more would wait less, but contend more (993 seconds of a core against 863).
+# A worker more than there are cores, since browsers and builds often wait.
 test: html
-	@BOOK_IS_BUILT=1 $(PYTEST) -n logical --dist loadgroup
+	@BOOK_IS_BUILT=1 $(PYTEST) -n $$((1 + $$(getconf _NPROCESSORS_ONLN))) --dist loadgroup
 
 quick: .venv/ready
 	@$(PYTEST) -n logical -q --dist loadfile -m "not slow" --hypothesis-profile=quick convdocs tests/package
