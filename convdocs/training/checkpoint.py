@@ -188,8 +188,12 @@ def take_up(optimizer: Optimizer, settings: dict[str, Any]) -> None:
     """
     ours = plain_settings(optimizer)
     for name, value in settings.items():
-        new = name not in UNSHOWN and not callable(getattr(type(optimizer), name, None))
-        if ours[name] != value if name in ours else new:
+        if name in ours:
+            other = ours[name] != value
+        else:  # but not what is no setting: a method, or what Python itself keeps
+            own = callable(getattr(type(optimizer), name, None)) or name.startswith("__")
+            other = not own and name not in UNSHOWN
+        if other:
             setattr(optimizer, name, copy.deepcopy(value))
     optimizer.check()
 

@@ -269,7 +269,7 @@ def test_settings_that_no_optimiser_has_are_refused(settings, saved):
 def test_a_setting_that_ours_lacks_is_left_alone(saved):
     want = result(train(saved))
     description, arrays = store.read(saved)
-    description["optimizer_settings"] = [{"step": 1, "memory": 2}] * 2
+    description["optimizer_settings"] = [{"step": 1, "memory": 2, "__dict__": {}}] * 2
     store.write(saved, description, arrays)
     assert result(train(saved)) == want
     del description["optimizer_settings"]  # as in older files
